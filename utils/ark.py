@@ -6,12 +6,19 @@ kaldiio (whose licence does not allow every use) is not installed.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import struct
+from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import IO
 
 import numpy as np
 
+from utils.atomic import atomic_file
 from utils.errors import UserError
+
+# Kaldi's binary float matrix: "\0B", "FM ", then each dimension as its width in bytes and its value.
+_HEADER = struct.Struct("<5sBiBi")
+_MAGIC = b"\0BFM "
 
 
 def read_scp(path: str | Path) -> dict[str, str]:
@@ -37,9 +44,10 @@ def read_scp(path: str | Path) -> dict[str, str]:
         raise UserError(f"{path}: no such feature index; run the features stage first")
     entries: dict[str, str] = {}
     for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
-        key, _, value = line.partition(" ")
-        if not key or not value:
-            raise UserError(f"{path}:{number}: expected '<key> <archive>:<offset>', got {line!r}")
+        try:
+            key, value = line.split(None, 1)
+        except ValueError as error:
+            raise UserError(f"{path}:{number}: expected '<key> <archive>:<offset>', got {line!r}") from error
         if key in entries:
             raise UserError(f"{path}:{number}: the key {key} occurs twice")
         entries[key] = value
@@ -69,8 +77,10 @@ def load_mat(rxfilename: str) -> np.ndarray:
         except ImportError:
             return _load_native(rxfilename)
         return np.asarray(kaldiio.load_mat(rxfilename), dtype=np.float32)
-    except (OSError, ValueError, AssertionError, RuntimeError) as error:
-        raise UserError(f"{rxfilename}: cannot read this matrix ({error}); rerun the features stage") from error
+    # What kaldiio does with damaged bytes depends on where they are.
+    except (OSError, ValueError, AssertionError, RuntimeError, MemoryError, struct.error) as error:
+        reason = str(error).split("\n")[0] or type(error).__name__
+        raise UserError(f"{rxfilename}: cannot read this matrix ({reason}); rerun the features stage") from error
 
 
 def read_all(path: str | Path, keys: list[str] | None = None) -> np.ndarray:
@@ -96,7 +106,9 @@ def read_all(path: str | Path, keys: list[str] | None = None) -> np.ndarray:
     keys = list(entries) if keys is None else keys
     missing = [key for key in keys if key not in entries]
     if missing:
-        raise UserError(f"{path}: {len(missing)} utterances have no features, first {missing[0]}; rerun the features stage")
+        raise UserError(
+            f"{path}: {len(missing)} utterances have no features, first {missing[0]}; rerun the features stage"
+        )
     if not keys:
         raise UserError(f"{path}: no utterances to read")
     first = load_mat(entries[keys[0]])
@@ -104,7 +116,10 @@ def read_all(path: str | Path, keys: list[str] | None = None) -> np.ndarray:
     for row, key in enumerate(keys):
         matrix = load_mat(entries[key])
         if matrix.shape != first.shape:
-            raise UserError(f"{path}: {key} has the shape {matrix.shape}, {keys[0]} has {first.shape}; delete the directory and rerun the features stage")
+            raise UserError(
+                f"{path}: {key} has the shape {matrix.shape}, {keys[0]} has {first.shape}; "
+                "delete the directory and rerun the features stage"
+            )
         array[row] = matrix
     return array
 
@@ -112,8 +127,9 @@ def read_all(path: str | Path, keys: list[str] | None = None) -> np.ndarray:
 class ArkWriter:
     """Append float32 matrices to an archive and its index, so that an interrupted job can go on.
 
-    The index line is written after the matrix it points to has reached the file, so a line in the
-    index always names a whole matrix; a matrix cut short by an interruption has no line.
+    The index line is written after the matrix it points to has reached the file, so a matrix cut short
+    by an interruption has no line. Lines at the end of the index that a power failure has cut short, or
+    whose matrix it has, are dropped when the archive is opened again.
 
     Parameters
     ----------
@@ -123,7 +139,7 @@ class ArkWriter:
     Attributes
     ----------
     done : set of str
-        Keys that the index already holds.
+        Keys that the index holds.
     """
 
     def __init__(self, stem: str | Path):
@@ -131,28 +147,27 @@ class ArkWriter:
         stem.parent.mkdir(parents=True, exist_ok=True)
         self._ark_path = stem.with_name(stem.name + ".ark")
         scp_path = stem.with_name(stem.name + ".scp")
-        # A line cut short by a power failure names no whole matrix: drop it.
-        if scp_path.exists():
-            text = scp_path.read_text(encoding="utf-8")
-            whole = text[: text.rfind("\n") + 1]
-            if whole != text:
-                scp_path.write_text(whole, encoding="utf-8")
-        self.done = set(read_scp(scp_path)) if scp_path.exists() else set()
-        self._ark = open(self._ark_path, "ab")
-        self._scp = open(scp_path, "a", encoding="utf-8")
+        self.done = _drop_damaged_end(scp_path) if scp_path.exists() else set()
+        self._ark = open(self._ark_path, "ab")  # noqa: SIM115 (closed by close)
+        self._scp = open(scp_path, "a", encoding="utf-8")  # noqa: SIM115
 
     def write(self, key: str, matrix: np.ndarray) -> None:
-        """Append one matrix, shape (rows, columns), any float type."""
-        matrix = np.ascontiguousarray(matrix, dtype="<f4")
-        rows, columns = matrix.shape
-        self._ark.write(key.encode() + b" ")
-        offset = self._ark.tell()
-        # Kaldi's binary float matrix: "\0B", "FM ", then each dimension as its byte width and value.
-        header = b"\0BFM \x04" + np.int32(rows).tobytes() + b"\x04" + np.int32(columns).tobytes()
-        self._ark.write(header + matrix.tobytes())
+        """Append one matrix.
+
+        Parameters
+        ----------
+        key : str
+            Without blanks, and not in ``done``.
+        matrix : ndarray of any float type, shape (rows, columns)
+            What to write, as float32.
+        """
+        if key.split() != [key] or key in self.done:
+            raise ValueError(f"the key {key!r} holds blanks or occurs twice")
+        offset = _write_matrix(self._ark, key, matrix)
         self._ark.flush()
         self._scp.write(f"{key} {self._ark_path}:{offset}\n")
         self._scp.flush()
+        self.done.add(key)
 
     def close(self) -> None:
         """Close both files."""
@@ -166,10 +181,64 @@ class ArkWriter:
         self.close()
 
 
+def write(stem: str | Path, matrices: Iterable[tuple[str, np.ndarray]]) -> None:
+    """Write an archive and its index, each whole or not at all, the index last.
+
+    Parameters
+    ----------
+    stem : str or Path
+        ``<stem>.ark`` and ``<stem>.scp`` are written.
+    matrices : iterable of (str, ndarray)
+        Keys and matrices of shape (rows, columns), in the order in which to write them; held one at a time.
+    """
+    stem = Path(stem)
+    ark_path = stem.with_name(stem.name + ".ark")
+    with atomic_file(ark_path, "wb") as ark:
+        lines = [f"{key} {ark_path}:{_write_matrix(ark, key, matrix)}\n" for key, matrix in matrices]
+    with atomic_file(stem.with_name(stem.name + ".scp")) as scp:
+        scp.writelines(lines)
+
+
 def iterate(path: str | Path) -> Iterator[tuple[str, np.ndarray]]:
     """Yield ``(key, matrix)`` of an scp file one at a time, with flat memory."""
     for key, rxfilename in read_scp(path).items():
         yield key, load_mat(rxfilename)
+
+
+def _write_matrix(file: IO[bytes], key: str, matrix: np.ndarray) -> int:
+    """Write a key and its matrix; return where the matrix begins."""
+    matrix = np.ascontiguousarray(matrix, dtype="<f4")
+    rows, columns = matrix.shape
+    file.write(key.encode() + b" ")
+    offset = file.tell()
+    file.write(_HEADER.pack(_MAGIC, 4, rows, 4, columns) + matrix.tobytes())
+    return offset
+
+
+def _drop_damaged_end(scp_path: Path) -> set[str]:
+    """Cut what is not whole off the end of an index; return the keys that stay."""
+    text = scp_path.read_text(encoding="utf-8", errors="replace")
+    lines = text.splitlines(keepends=True)
+    if lines and not lines[-1].endswith("\n"):
+        lines.pop()
+    while lines and not _is_whole(lines[-1]):
+        lines.pop()
+    if "".join(lines) != text:
+        with atomic_file(scp_path) as file:
+            file.writelines(lines)
+    return set(read_scp(scp_path))
+
+
+def _is_whole(line: str) -> bool:
+    """Tell whether the archive still holds all of the matrix that a line of ArkWriter's index names."""
+    try:
+        archive, _, offset = line.split(None, 1)[1].rstrip("\n").rpartition(":")
+        with open(archive, "rb") as file:
+            file.seek(int(offset))
+            magic, _, rows, _, columns = _HEADER.unpack(file.read(_HEADER.size))
+            return magic == _MAGIC and file.seek(0, 2) >= int(offset) + _HEADER.size + 4 * rows * columns
+    except (IndexError, ValueError, OSError, struct.error):
+        return False
 
 
 def _load_native(rxfilename: str) -> np.ndarray:

@@ -13,30 +13,32 @@ from typing import IO
 
 @contextlib.contextmanager
 def atomic_file(path: str | Path, mode: str = "w") -> Iterator[IO]:
-    """Open a file for writing that takes the name ``path`` only if the block ends without an error.
+    r"""Open a file for writing that takes the name ``path`` only if the block ends without an error.
 
     Parameters
     ----------
     path : str or Path
-        Final name; missing parent directories are made.
+        Final name; missing parent directories are made. Of a symbolic link, the target is replaced.
     mode : str
-        ``"w"`` (UTF-8 text with ``\\n`` line ends) or ``"wb"``.
+        ``"w"`` (UTF-8 text with ``\n`` line ends) or ``"wb"``.
 
     Yields
     ------
     file object
         Open for writing.
     """
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
+    path = _real(path)
     text = {} if "b" in mode else {"encoding": "utf-8", "newline": "\n"}
-    handle = tempfile.NamedTemporaryFile(
+    handle = tempfile.NamedTemporaryFile(  # noqa: SIM115 (closed below, before the renaming)
         mode, dir=path.parent, prefix=f".{path.name}.", suffix=".tmp", delete=False, **text
     )
     try:
         with handle:
             yield handle
-        os.chmod(handle.name, 0o666 & ~_umask())
+            # Otherwise a power failure may leave the name without the content.
+            handle.flush()
+            os.fsync(handle.fileno())
+        os.chmod(handle.name, 0o666 & ~_UMASK)
         os.replace(handle.name, path)
     except BaseException:
         with contextlib.suppress(FileNotFoundError):
@@ -53,29 +55,40 @@ def atomic_dir(path: str | Path) -> Iterator[Path]:
     Parameters
     ----------
     path : str or Path
-        Final name; missing parent directories are made.
+        Final name; missing parent directories are made. Of a symbolic link, the target is replaced.
 
     Yields
     ------
     Path
         The temporary directory to fill.
     """
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
+    path = _real(path)
     temporary = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp"))
     try:
         yield temporary
-        os.chmod(temporary, 0o777 & ~_umask())
+        os.chmod(temporary, 0o777 & ~_UMASK)
+        # Renamed before it is deleted: half a directory must never stand under the name.
+        old = temporary.with_suffix(".old")
         if path.exists():
-            shutil.rmtree(path)
+            os.replace(path, old)
         os.replace(temporary, path)
+        shutil.rmtree(old, ignore_errors=True)
     except BaseException:
         shutil.rmtree(temporary, ignore_errors=True)
         raise
 
 
+def _real(path: str | Path) -> Path:
+    path = Path(os.path.realpath(path))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    return path
+
+
 def _umask() -> int:
-    # The value can only be read by setting it.
     mask = os.umask(0o022)
     os.umask(mask)
     return mask
+
+
+# It can only be read by setting it, which threads must not do at the same time.
+_UMASK = _umask()

@@ -3,16 +3,24 @@
 from __future__ import annotations
 
 import io
+import re
 import shlex
 import subprocess
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 from utils.errors import UserError
 
+if TYPE_CHECKING:
+    import soundfile
+
 SAMPLE_RATE = 16000
+# libsndfile's note that a WAV's or AIFF's sample chunk is longer in the header than in the file.
+_CHUNK_SIZES = re.compile(r"^\s*(?:data|SSND) *: (\d+) \(should be (\d+)\)", re.MULTILINE)
+# Programs that write to a pipe cannot know the size and put in the largest (or nearly).
+_ENDLESS = 0x7FFF0000
 
 
 class AudioInfo(NamedTuple):
@@ -34,6 +42,7 @@ def info(path: str | Path) -> AudioInfo:
     Parameters
     ----------
     path : str or Path
+        The file.
 
     Returns
     -------
@@ -51,6 +60,48 @@ def info(path: str | Path) -> AudioInfo:
     except soundfile.SoundFileError as error:
         raise UserError(f"{path}: not readable as audio ({_reason(error)})") from error
     return AudioInfo(header.samplerate, header.channels, header.frames)
+
+
+def verify(path: str | Path) -> AudioInfo:
+    """Read an audio file's header and make sure that the samples it promises are there.
+
+    libsndfile shortens a truncated file without a word, so its notes on the header are read. Of a compressed
+    file the last sample is decoded, and of one with floating-point samples, which alone can hold NaN or
+    infinite ones, all; of ordinary PCM nothing is.
+
+    Parameters
+    ----------
+    path : str or Path
+        The file.
+
+    Returns
+    -------
+    AudioInfo
+
+    Raises
+    ------
+    UserError
+        The file is missing, empty, unreadable or truncated, or holds NaN or infinite samples.
+    """
+    import soundfile
+
+    try:
+        with soundfile.SoundFile(_existing(path)) as file:
+            header = AudioInfo(file.samplerate, file.channels, file.frames)
+            if header.frames == 0:
+                raise UserError(f"{path}: holds no samples")
+            if header.frames > 1 << 48:
+                raise UserError(f"{path}: its header does not say how long it is")
+            # 10 ms: some writers count the header itself in the size of the data.
+            if _frames_missing(file) > 0.01 * header.sample_rate or not _has_last_frame(file):
+                raise UserError(f"{path}: truncated (its header promises more than the file holds)")
+            if file.subtype in ("FLOAT", "DOUBLE"):
+                file.seek(0)
+                if not all(np.isfinite(block).all() for block in file.blocks(1 << 16)):
+                    raise UserError(f"{path}: holds NaN or infinite samples")
+    except soundfile.SoundFileError as error:
+        raise UserError(f"{path}: not readable as audio ({_reason(error)})") from error
+    return header
 
 
 def load(source: str | Path, start: float = 0.0, end: float | None = None) -> np.ndarray:
@@ -77,6 +128,19 @@ def load(source: str | Path, start: float = 0.0, end: float | None = None) -> np
         The file is missing, unreadable, truncated, empty, or holds NaN or infinite samples; the
         stretch lies outside the file; the pipe's command fails.
     """
+    samples, rate = read(source, start, end)
+    return samples if rate == SAMPLE_RATE else np.ascontiguousarray(_resample(samples, rate))
+
+
+def read(source: str | Path, start: float = 0.0, end: float | None = None) -> tuple[np.ndarray, int]:
+    """Read audio as mono float32 at the file's own sampling rate; otherwise as :func:`load`.
+
+    Returns
+    -------
+    samples : ndarray of float32, shape (samples,)
+    rate : int
+        Sampling rate in Hz.
+    """
     import soundfile
 
     text = str(source)
@@ -84,9 +148,14 @@ def load(source: str | Path, start: float = 0.0, end: float | None = None) -> np
     try:
         with soundfile.SoundFile(handle) as file:
             rate = file.samplerate
+            if file.frames == 0:
+                raise UserError(f"{source}: holds no samples")
+            # Of a pipe there is no telling: programs that write to one put any size into the header.
+            if end is None and isinstance(handle, str) and _frames_missing(file) > 0.01 * rate:
+                raise UserError(f"{source}: truncated (its header promises more than the file holds)")
             first = round(start * rate)
             last = file.frames if end is None else round(end * rate)
-            if not 0 <= first < last or last > file.frames + 0.05 * rate:
+            if not 0 <= first < min(last, file.frames) or last > file.frames + 0.05 * rate:
                 raise UserError(
                     f"{source}: the stretch {start:g}-{'end' if end is None else f'{end:g}'} s lies outside "
                     f"the file, which is {file.frames / rate:g} s long"
@@ -101,7 +170,7 @@ def load(source: str | Path, start: float = 0.0, end: float | None = None) -> np
     mono = samples[:, 0] if samples.shape[1] == 1 else samples.mean(axis=1)
     if not np.isfinite(mono).all():
         raise UserError(f"{source}: holds NaN or infinite samples")
-    return np.ascontiguousarray(mono if rate == SAMPLE_RATE else _resample(mono, rate))
+    return np.ascontiguousarray(mono), rate
 
 
 def _resample(samples: np.ndarray, rate: int) -> np.ndarray:
@@ -116,6 +185,9 @@ def _existing(path: str | Path) -> str:
     path = Path(path)
     if not path.is_file():
         raise UserError(f"{path}: no such audio file")
+    # libsndfile would have to be told what is in it.
+    if path.suffix.lower() == ".raw":
+        raise UserError(f"{path}: raw samples without a header; convert it to WAV or FLAC")
     if path.stat().st_size == 0:
         raise UserError(f"{path}: the file is empty")
     return str(path)
@@ -134,3 +206,35 @@ def _read_pipe(text: str) -> bytes:
 
 def _reason(error: Exception) -> str:
     return str(error).rstrip(".").split(": ")[-1]
+
+
+def _frames_missing(file: soundfile.SoundFile) -> float:
+    match = _CHUNK_SIZES.search(file.extra_info)
+    promised, held = map(int, match.groups()) if match else (0, 0)
+    return 0.0 if promised >= _ENDLESS or held == 0 else file.frames * (promised - held) / held
+
+
+def _has_last_frame(file: soundfile.SoundFile) -> bool:
+    import soundfile
+
+    if file.format == "OGG":
+        return _has_last_page(Path(file.name))
+    if file.format not in ("FLAC", "MP3"):
+        return True
+    try:
+        file.seek(file.frames - 1)
+        return len(file.read(1)) == 1
+    except soundfile.SoundFileError:
+        return False
+
+
+def _has_last_page(path: Path) -> bool:
+    """Tell whether an Ogg file ends with a whole page that is marked as the last (RFC 3533, section 6)."""
+    with open(path, "rb") as file:
+        file.seek(max(0, path.stat().st_size - 2 * 65307))  # a page has at most 65,307 bytes
+        tail = file.read()
+    page = tail[tail.rfind(b"OggS") :]
+    if len(page) < 27 or not page[5] & 4:
+        return False
+    segments = page[27 : 27 + page[26]]
+    return len(page) >= 27 + page[26] + sum(segments)

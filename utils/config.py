@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
 import difflib
+import re
+import typing
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from utils.errors import UserError
 
@@ -34,63 +37,79 @@ def load(schema: type[T], path: str | Path, overrides: Sequence[str] = ()) -> T:
     UserError
         Missing or malformed file, unknown key (the nearest known one is suggested), wrong type.
     """
-    import yaml
     from omegaconf import OmegaConf
     from omegaconf.errors import OmegaConfBaseException
 
-    path = Path(path)
-    if not path.is_file():
-        raise UserError(f"{path}: no such configuration file")
+    content = read_yaml(path)
     origin = str(path)
+    _check_shape(schema, content, "", origin)
     try:
-        config = OmegaConf.merge(OmegaConf.structured(schema), OmegaConf.load(path))
+        config = OmegaConf.merge(OmegaConf.structured(schema), content)
         for override in overrides:
             origin = f"--set {override}"
-            if "=" not in override:
-                raise UserError(f"{origin}: expected key.path=value")
-            key, _, value = override.partition("=")
-            if key != key.strip() or not key:
+            key, equals, value = override.partition("=")
+            if not equals or not key or key != key.strip():
                 raise UserError(f"{origin}: expected key.path=value without spaces around '='")
-            OmegaConf.update(config, key, yaml.safe_load(value), merge=False)
-        origin = str(path)
+            content = parse_yaml(value, origin)
+            if dataclasses.is_dataclass(_kind_of(schema, key)):
+                raise UserError(f"{origin}: {key} is a section; set its fields, as in {key}.field=value")
+            _check_shape(_kind_of(schema, key), content, key, origin)
+            OmegaConf.update(config, key, content, merge=False)
+        origin = f"{path} with --set {' --set '.join(overrides)}" if overrides else str(path)
         return OmegaConf.to_object(config)
-    except yaml.YAMLError as error:
-        raise UserError(f"{origin}: not valid YAML: {' '.join(str(error).split())}") from error
     except OmegaConfBaseException as error:
         raise UserError(_explain(error, origin, schema)) from error
     except (TypeError, ValueError) as error:
         raise UserError(f"{origin}: {error}") from error
 
 
-def _explain(error: Exception, origin: str, schema: type) -> str:
-    from omegaconf.errors import ConfigAttributeError, ConfigKeyError
+def read_yaml(path: str | Path) -> dict[str, Any]:
+    """Read a YAML file that holds a mapping.
 
-    key = getattr(error, "full_key", None) or ""
-    if isinstance(error, (ConfigKeyError, ConfigAttributeError)):
-        known = field_names(schema)
-        near = difflib.get_close_matches(key, known, n=1, cutoff=0.4)
-        near = near or [name for name in known if name.split(".")[-1] == key.split(".")[-1]][:1]
-        hint = f"; did you mean '{near[0]}'?" if near else f"; known keys: {', '.join(known)}"
-        return f"{origin}: unknown key '{key}'{hint}"
-    return f"{origin}: {key}: {str(error).splitlines()[0]}"
-
-
-def field_names(schema: type, prefix: str = "") -> list[str]:
-    """List the dotted names of all fields of a nested dataclass type.
+    As in YAML 1.2, only ``true`` and ``false`` are booleans (``no`` is Norwegian) and ``1e-4`` is a number.
 
     Parameters
     ----------
-    schema : dataclass type
-    prefix : str
-        Put before every name.
+    path : str or Path
+        The file; an empty one is an empty mapping.
 
     Returns
     -------
-    list of str
-    """
-    import dataclasses
-    import typing
+    dict
 
+    Raises
+    ------
+    UserError
+        The file is missing, is no YAML, holds a key twice or is no mapping.
+    """
+    path = Path(path)
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (FileNotFoundError, IsADirectoryError) as error:
+        raise UserError(f"{path}: no such configuration file") from error
+    except UnicodeDecodeError as error:
+        raise UserError(f"{path}: not valid YAML: not UTF-8 ({error.reason})") from error
+    content = parse_yaml(text, str(path))
+    if content is None:
+        return {}
+    if not isinstance(content, dict):
+        raise UserError(f"{path}: expected 'key: value' lines, got {content!r}")
+    return content
+
+
+def parse_yaml(text: str, origin: str) -> Any:
+    """Read YAML text as :func:`read_yaml` does; ``origin`` says in errors where it stands."""
+    import yaml
+
+    try:
+        return yaml.load(text, _loader())
+    except (yaml.YAMLError, ValueError) as error:
+        reason = " ".join(str(error).replace('in "<unicode string>", ', "").split())
+        raise UserError(f"{origin}: not valid YAML: {reason}") from error
+
+
+def field_names(schema: type, prefix: str = "") -> list[str]:
+    """List the dotted names of all fields of a nested dataclass type, each after ``prefix``."""
     names = []
     hints = typing.get_type_hints(schema)
     for field in dataclasses.fields(schema):
@@ -106,3 +125,69 @@ def to_yaml(config: object) -> str:
     from omegaconf import OmegaConf
 
     return OmegaConf.to_yaml(OmegaConf.structured(config))
+
+
+def _explain(error: Exception, origin: str, schema: type) -> str:
+    from omegaconf.errors import ConfigAttributeError, ConfigKeyError
+
+    key = getattr(error, "full_key", None) or ""
+    message = str(error).splitlines()[0]
+    if isinstance(error, (ConfigKeyError, ConfigAttributeError)):
+        known = field_names(schema)
+        near = [name for name in known if name.split(".")[-1] == key.split(".")[-1]]
+        near = near or difflib.get_close_matches(key, known, n=1)
+        hint = f"; did you mean '{near[0]}'?" if near else f"; known keys: {', '.join(known)}"
+        return f"{origin}: unknown key '{key}'{hint}"
+    if "is not Optional" in message:
+        return f"{origin}: {key}: needs a value"
+    return f"{origin}: {key}: {message}" if key else f"{origin}: {message}"
+
+
+def _check_shape(kind: Any, value: Any, key: str, origin: str) -> None:
+    """Refuse what is no list or no section where one belongs, which OmegaConf does without naming the key."""
+    if dataclasses.is_dataclass(kind):
+        if not isinstance(value, dict):
+            raise UserError(f"{origin}: {key} is a section: expected 'field: value' lines below it")
+        hints = typing.get_type_hints(kind)
+        for name in value.keys() & hints.keys():
+            _check_shape(hints[name], value[name], f"{key}.{name}".lstrip("."), origin)
+    elif typing.get_origin(kind) is list and not isinstance(value, list):
+        raise UserError(f"{origin}: {key}: expected a list, as in [a, b]")
+
+
+def _kind_of(schema: type, key: str) -> Any:
+    kind: Any = schema
+    for name in key.split("."):
+        kind = typing.get_type_hints(kind).get(name) if dataclasses.is_dataclass(kind) else None
+    return kind
+
+
+def _loader() -> type:
+    import yaml
+
+    class Loader(yaml.SafeLoader):
+        """YAML 1.2's booleans and numbers, and no key twice."""
+
+        yaml_implicit_resolvers = {
+            first: [(tag, pattern) for tag, pattern in resolvers if not tag.endswith((":bool", ":float"))]
+            for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+        }
+
+        def construct_mapping(self, node: Any, deep: bool = False) -> dict:
+            # Before what "<<" brings in is added, which the mapping's own keys may override.
+            own = [key for key, _ in node.value if key.tag != "tag:yaml.org,2002:merge"]
+            keys = [self.construct_object(key, deep=True) for key in own]
+            for index, key in enumerate(keys):
+                if key in keys[:index]:
+                    raise yaml.constructor.ConstructorError(None, None, f"key '{key}' twice", own[index].start_mark)
+            self.flatten_mapping(node)
+            return super().construct_mapping(node, deep)
+
+    Loader.add_implicit_resolver("tag:yaml.org,2002:bool", re.compile(r"true|True|TRUE|false|False|FALSE"), "tTfF")
+    Loader.add_implicit_resolver(
+        "tag:yaml.org,2002:float",
+        re.compile(r"[-+]?(\.[0-9]+|[0-9]+\.[0-9]*)([eE][-+]?[0-9]+)?$|[-+]?[0-9]+[eE][-+]?[0-9]+$"
+                   r"|[-+]?\.(inf|Inf|INF)$|\.(nan|NaN|NAN)$"),
+        "-+.0123456789",
+    )  # fmt: skip
+    return Loader

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import sys
 from collections.abc import Callable
+
+_MENDABLE = (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EPERM, errno.EROFS)
 
 
 class UserError(Exception):
@@ -15,14 +18,16 @@ class UserError(Exception):
 def run_main(main: Callable[[], int | None]) -> None:
     """Run a command's ``main`` and exit with its status.
 
-    A :class:`UserError` becomes one line on standard error and exit status 1; a closed output pipe
-    (``command | head``) and an interrupt end quietly with the status that a shell expects.
+    A :class:`UserError`, a full disk and a missing permission become one line on standard error and exit
+    status 1; a closed output pipe (``command | head``) and an interrupt end quietly with the status that a
+    shell expects. When it is asked to terminate, it unwinds first, so that no temporary files stay behind.
 
     Parameters
     ----------
     main : callable
         Takes nothing, returns an exit status or None for success.
     """
+    signal.signal(signal.SIGTERM, _terminate)
     try:
         status = main() or 0
         sys.stdout.flush()
@@ -34,4 +39,13 @@ def run_main(main: Callable[[], int | None]) -> None:
         status = 128 + signal.SIGPIPE
     except KeyboardInterrupt:
         status = 128 + signal.SIGINT
+    except OSError as error:
+        if error.errno not in _MENDABLE:
+            raise
+        print(f"error: {error.filename or 'cannot write'}: {error.strerror}", file=sys.stderr)
+        status = 1
     sys.exit(status)
+
+
+def _terminate(number: int, frame: object) -> None:
+    sys.exit(128 + number)

@@ -60,7 +60,7 @@ def why_stale(directory: str | Path, stamp: Mapping) -> str | None:
     path = Path(directory) / NAME
     try:
         old = json.loads(path.read_text(encoding="utf-8"))
-        old_config, old_inputs, old_code = old["config"], old["inputs"], old["code"]
+        old_config, old_inputs, old_code = dict(old["config"]), dict(old["inputs"]), old["code"]
     except FileNotFoundError:
         return "not made yet"
     except (ValueError, KeyError, TypeError):
@@ -68,7 +68,7 @@ def why_stale(directory: str | Path, stamp: Mapping) -> str | None:
     for key in sorted({*old_config, *stamp["config"]}):
         before, after = old_config.get(key, "unset"), stamp["config"].get(key, "unset")
         if before != after:
-            return f"{key} changed from {before} to {after}"
+            return f"{key} changed from {_short(before)} to {_short(after)}"
     for name in sorted({*old_inputs, *stamp["inputs"]}):
         if old_inputs.get(name) != stamp["inputs"].get(name):
             return f"input {name} changed"
@@ -85,11 +85,16 @@ def write(directory: str | Path, stamp: Mapping) -> None:
 def _flatten(config: Mapping, prefix: str = "") -> dict:
     flat = {}
     for key, value in config.items():
-        if isinstance(value, dict):
+        if isinstance(value, dict) and value:
             flat.update(_flatten(value, f"{prefix}{key}."))
         else:
             flat[f"{prefix}{key}"] = value
     return flat
+
+
+def _short(value: object) -> str:
+    text = str(value)
+    return text if len(text) <= 80 else f"{text[:77]}..."
 
 
 def _code_hash(code: Iterable[str | Path]) -> str:

@@ -1,0 +1,186 @@
+"""Archives: what we write, Kaldi's own readers read; what is damaged is an error with a name; jobs go on."""
+
+from __future__ import annotations
+
+import struct
+import sys
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+
+from utils import ark
+from utils.ark import ArkWriter
+from utils.errors import UserError
+
+MATRICES = hnp.arrays(
+    np.float32, st.tuples(st.integers(1, 5), st.integers(1, 7)), elements=st.floats(width=32, allow_nan=True)
+)
+
+
+@pytest.fixture
+def two(tmp_path):
+    """An archive of two 3 x 4 matrices ``a`` and ``b = a + 100``; returns its stem."""
+    with ArkWriter(tmp_path / "feats") as writer:
+        writer.write("a", np.arange(12.0).reshape(3, 4))
+        writer.write("b", np.arange(12.0).reshape(3, 4) + 100)
+    return tmp_path / "feats"
+
+
+@settings(deadline=None, derandomize=True, max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(matrices=st.lists(MATRICES, min_size=1, max_size=4))
+def test_both_libraries_read_back_every_bit(tmp_path, matrices):
+    kaldiio = pytest.importorskip("kaldiio")
+    native = pytest.importorskip("kaldi_native_io")
+    for path in tmp_path.iterdir():
+        path.unlink()
+    with ArkWriter(tmp_path / "f") as writer:
+        for index, matrix in enumerate(matrices):
+            writer.write(f"ä{index}", matrix)
+    scp = tmp_path / "f.scp"
+    entries = ark.read_scp(scp)
+    assert list(entries) == [f"ä{index}" for index in range(len(matrices))]
+    for matrix, (key, read) in zip(matrices, ark.iterate(scp), strict=True):
+        np.testing.assert_array_equal(read, matrix)
+        assert read.dtype == np.float32
+        np.testing.assert_array_equal(kaldiio.load_mat(entries[key]), matrix)
+        np.testing.assert_array_equal(native.FloatMatrix.read(entries[key]).numpy(), matrix)
+    # The archive also reads from its start, as Kaldi's "ark:feats.ark".
+    streamed = dict(kaldiio.load_ark(str(tmp_path / "f.ark")))
+    assert [value.tobytes() for value in streamed.values()] == [matrix.tobytes() for matrix in matrices]
+
+
+def test_reads_what_kaldiio_writes_in_every_form(tmp_path):
+    kaldiio = pytest.importorskip("kaldiio")
+    matrix = np.linspace(-1, 1, 15).reshape(3, 5)
+    cases = {"float": {}, "double": {}, "text": {"text": True}, "compressed": {"compression_method": 2}}
+    for name, options in cases.items():
+        content = {"u": matrix if name == "double" else matrix.astype(np.float32)}
+        kaldiio.save_ark(str(tmp_path / name), content, scp=str(tmp_path / f"{name}.scp"), **options)
+        read = ark.read_all(tmp_path / f"{name}.scp")
+        assert read.dtype == np.float32
+        np.testing.assert_allclose(read[0], matrix, atol=1e-2 if name == "compressed" else 1e-6)
+
+
+@pytest.mark.parametrize("native", [False, True])
+def test_an_archive_cut_anywhere_is_an_error_that_names_it(two, monkeypatch, native):
+    if native:
+        pytest.importorskip("kaldi_native_io")
+        monkeypatch.setitem(sys.modules, "kaldiio", None)
+    entries = ark.read_scp(two.with_suffix(".scp"))
+    path = two.with_suffix(".ark")
+    whole = path.read_bytes()
+    np.testing.assert_array_equal(ark.load_mat(entries["b"]), np.arange(12.0).reshape(3, 4) + 100)
+    for length in range(len(whole)):
+        path.write_bytes(whole[:length])
+        with pytest.raises(UserError, match="rerun the features stage") as caught:
+            ark.load_mat(entries["b"])
+        assert entries["b"] in str(caught.value)
+        assert "\n" not in str(caught.value)
+
+
+def test_damaged_headers_are_errors_or_read_but_never_tracebacks(two):
+    entries = ark.read_scp(two.with_suffix(".scp"))
+    path = two.with_suffix(".ark")
+    whole = path.read_bytes()
+    offset = int(entries["b"].rsplit(":")[1])
+    for place in range(offset, offset + 15):
+        for value in (0, 1, 4, 8, 32, 127, 128, 255):
+            path.write_bytes(whole[:place] + bytes([value]) + whole[place + 1 :])
+            try:
+                ark.load_mat(entries["b"])
+            except UserError:
+                continue
+
+
+def test_neither_library(two, monkeypatch):
+    monkeypatch.setitem(sys.modules, "kaldiio", None)
+    monkeypatch.setitem(sys.modules, "kaldi_native_io", None)
+    with pytest.raises(UserError, match="pip install kaldiio"):
+        ark.read_all(two.with_suffix(".scp"))
+
+
+def test_read_all_in_the_order_asked_for(two):
+    scp = two.with_suffix(".scp")
+    assert ark.read_all(scp).shape == (2, 3, 4)
+    np.testing.assert_array_equal(ark.read_all(scp, ["b", "a"])[:, 0, 0], [100, 0])
+
+
+def test_read_all_says_what_is_wrong(two, tmp_path):
+    scp = two.with_suffix(".scp")
+    with pytest.raises(UserError, match="2 utterances have no features, first c;"):
+        ark.read_all(scp, ["a", "c", "d"])
+    with pytest.raises(UserError, match="no utterances"):
+        ark.read_all(scp, [])
+    with ArkWriter(two) as writer:
+        writer.write("c", np.zeros((2, 4)))
+    with pytest.raises(UserError, match=r"c has the shape \(2, 4\), a has \(3, 4\)"):
+        ark.read_all(scp)
+    with pytest.raises(UserError, match=r"none\.scp: no such feature index"):
+        ark.read_all(tmp_path / "none.scp")
+
+
+@pytest.mark.parametrize(
+    ("text", "message"), [("a x:1\n\n", ":2: expected"), ("a\n", ":1: expected"), ("a x:1\na y:2\n", ":2: the key a")]
+)
+def test_a_malformed_index_names_its_line(tmp_path, text, message):
+    (tmp_path / "x.scp").write_text(text)
+    with pytest.raises(UserError, match=message):
+        ark.read_scp(tmp_path / "x.scp")
+
+
+def test_an_index_may_hold_tabs_and_blanks_in_paths(tmp_path):
+    (tmp_path / "x.scp").write_text("a\tmy feats.ark:3\nb  x.ark:4\n")
+    assert ark.read_scp(tmp_path / "x.scp") == {"a": "my feats.ark:3", "b": "x.ark:4"}
+
+
+def test_a_writer_goes_on_where_it_was_interrupted(two):
+    with open(two.with_suffix(".ark"), "ab") as file:
+        file.write(b"c \0BFM \x04\x03")  # a matrix that was cut short
+    with ArkWriter(two) as writer:
+        assert writer.done == {"a", "b"}
+        writer.write("c", np.full((3, 4), 7.0))
+        assert writer.done == {"a", "b", "c"}
+    assert ark.read_all(two.with_suffix(".scp"))[:, 0, 0].tolist() == [0, 100, 7]
+
+
+@pytest.mark.parametrize("tail", ["b", "b ", "b feats.ar", "b feats.ark:5x\n", "b\n", "b none.ark:3\n"])
+def test_a_damaged_end_of_the_index_is_done_again(two, tail):
+    scp = two.with_suffix(".scp")
+    scp.write_text(scp.read_text().splitlines()[0] + "\n" + tail)
+    with ArkWriter(two) as writer:
+        assert writer.done == {"a"}
+        writer.write("b", np.full((3, 4), 7.0))
+    assert ark.read_all(scp, ["a", "b"])[:, 0, 0].tolist() == [0, 7]
+
+
+def test_lines_whose_matrix_was_lost_are_done_again(two):
+    path = two.with_suffix(".ark")
+    whole = path.read_bytes()
+    for length, done in [(len(whole), {"a", "b"}), (len(whole) - 1, {"a"}), (len(whole) // 2, {"a"}), (20, set())]:
+        scp = two.with_suffix(".scp").read_text()
+        path.write_bytes(whole[:length])
+        ArkWriter(two).close()
+        with ArkWriter(two) as writer:
+            assert writer.done == done
+        two.with_suffix(".scp").write_text(scp)
+    path.unlink()
+    with ArkWriter(two) as writer:
+        assert writer.done == set()
+
+
+@pytest.mark.parametrize("key", ["", "a b", "a\n", "\ta", "a"])
+def test_a_writer_refuses_keys_that_would_damage_the_index(two, key):
+    with ArkWriter(two) as writer, pytest.raises(ValueError, match="blanks or occurs twice"):
+        writer.write(key, np.zeros((1, 1)))
+    assert set(ark.read_scp(two.with_suffix(".scp"))) == {"a", "b"}
+
+
+def test_the_bytes_are_kaldis(tmp_path):
+    with ArkWriter(tmp_path / "f") as writer:
+        writer.write("utt", np.array([[1.5, -2.0]], dtype=np.float16))
+    expected = b"utt \0BFM \x04" + struct.pack("<i", 1) + b"\x04" + struct.pack("<i", 2) + struct.pack("<2f", 1.5, -2)
+    assert (tmp_path / "f.ark").read_bytes() == expected
+    assert (tmp_path / "f.scp").read_text() == f"utt {tmp_path / 'f.ark'}:4\n"

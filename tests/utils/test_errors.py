@@ -1,0 +1,59 @@
+"""How commands end: one line for what a user can mend, a traceback for what only we can."""
+
+from __future__ import annotations
+
+import errno
+import os
+import signal
+
+import pytest
+
+from utils.errors import UserError, run_main
+
+
+@pytest.fixture(autouse=True)
+def _handlers():
+    before = signal.getsignal(signal.SIGTERM)
+    yield
+    signal.signal(signal.SIGTERM, before)
+
+
+def ends_with(main) -> int:
+    with pytest.raises(SystemExit) as ended:
+        run_main(main)
+    return ended.value.code
+
+
+def fails(error: BaseException):
+    def main():
+        raise error
+
+    return main
+
+
+def test_success_and_a_status_of_its_own():
+    assert ends_with(lambda: None) == 0
+    assert ends_with(lambda: 3) == 3
+
+
+def test_a_user_error_is_one_line(capsys):
+    assert ends_with(fails(UserError("conf/x.yaml: no such file; make it"))) == 1
+    assert capsys.readouterr().err == "error: conf/x.yaml: no such file; make it\n"
+
+
+def test_a_full_disk_and_a_missing_permission_are_one_line(capsys):
+    assert ends_with(fails(OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)))) == 1
+    assert ends_with(fails(PermissionError(errno.EACCES, os.strerror(errno.EACCES), "exp/x"))) == 1
+    assert capsys.readouterr().err == "error: cannot write: No space left on device\nerror: exp/x: Permission denied\n"
+
+
+def test_an_error_of_ours_keeps_its_traceback():
+    with pytest.raises(FileNotFoundError):
+        run_main(fails(FileNotFoundError(errno.ENOENT, "x")))
+    with pytest.raises(KeyError):
+        run_main(fails(KeyError("x")))
+
+
+def test_signals_give_the_status_that_a_shell_expects():
+    assert ends_with(fails(KeyboardInterrupt())) == 130
+    assert ends_with(lambda: os.kill(os.getpid(), signal.SIGTERM)) == 143

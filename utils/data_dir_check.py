@@ -1,0 +1,203 @@
+"""The checks of utils/validate_data_dir.sh."""
+
+from __future__ import annotations
+
+import os
+import re
+import stat
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+
+from utils.data_dir import keyed_by, parse_segment, spk2utt, table_names
+from utils.errors import UserError
+from utils.table import parse_table, positive, read_text
+
+Tables = Mapping[str, Mapping[str, str]]
+
+_ONE_FIELD = {"utt2spk", "utt2lang", "utt2uniq", "utt2dur", "utt2num_frames", "utt2warp"}
+_ONE_FIELD |= {"spk2gender", "spk2warp", "reco2dur", "reco2num_frames"}
+
+
+def validate(data_dir: str | Path, need_wav: bool = True, speaker_order: bool = True) -> None:
+    """Check that a data directory keeps Kaldi's contract.
+
+    Parameters
+    ----------
+    data_dir : str or Path
+        The data directory.
+    need_wav : bool
+        Whether ``wav.scp`` must be there; if it is there, it is checked in any case.
+    speaker_order : bool
+        Whether utterances must also be in order when sorted by speaker first.
+
+    Raises
+    ------
+    UserError
+        For the first problem: the file, the line, the value and the mend.
+    """
+    data_dir = Path(data_dir)
+    names = table_names(data_dir)
+    required = ["spk2utt"] + ["wav.scp"] * (need_wav or "segments" in names)
+    for name in required:
+        if name not in names:
+            hint = "(if this is by design, specify --no-wav)" if name == "wav.scp" else _mend(data_dir)
+            raise UserError(f"{data_dir}/{name}: no such file; {hint}")
+    tables = {name: _read(data_dir / name) for name in names}
+    for name, table in tables.items():
+        _check_values(data_dir / name, table)
+    if speaker_order:
+        check_speaker_order(data_dir / "utt2spk", tables["utt2spk"])
+    _check_spk2utt(data_dir, tables)
+    _check_keys(data_dir, tables)
+    if "wav.scp" in tables:
+        _check_audio(data_dir / "wav.scp", tables["wav.scp"])
+
+
+def check_speaker_order(path: Path, utt2spk: Mapping[str, str]) -> None:
+    """Check that utterances sorted by id are also sorted by speaker, as Kaldi's tools assume.
+
+    Parameters
+    ----------
+    path : Path
+        The file, for messages.
+    utt2spk : mapping of str to str
+        Utterance to speaker, sorted by utterance.
+
+    Raises
+    ------
+    UserError
+        Names the first line whose speaker sorts before that of the line above.
+    """
+    previous = ""
+    for number, (utterance, speaker) in enumerate(utt2spk.items(), 1):
+        if speaker < previous:
+            raise UserError(
+                f"{path}:{number}: {utterance} of the speaker {speaker} comes after an utterance of {previous}, so the "
+                "order by utterance is not the order by speaker; make speaker ids prefixes of utterance ids"
+            )
+        previous = speaker
+
+
+def _mend(data_dir: Path) -> str:
+    return f"run utils/fix_data_dir.sh {data_dir}"
+
+
+def _line(table: Mapping[str, str], key: str) -> int:
+    return list(table).index(key) + 1
+
+
+def _read(path: Path) -> dict[str, str]:
+    text = read_text(path)
+    if not text:
+        raise UserError(f"{path}: the file is empty; remove it, or make it again")
+    if not text.endswith("\n"):
+        raise UserError(f"{path}:{text.count(chr(10)) + 1}: the last line has no line end; {_mend(path.parent)}")
+    if "\r" in text:
+        line = text.count("\n", 0, text.index("\r")) + 1
+        raise UserError(f"{path}:{line}: holds a carriage return (DOS line end); {_mend(path.parent)}")
+    if path.name == "text" and (match := re.search(r"[^\S \t\n]", text)):
+        line = text.count("\n", 0, match.start()) + 1
+        raise UserError(f"{path}:{line}: holds the white space U+{ord(match[0]):04X}; put an ordinary space there")
+    table = parse_table(path, text)
+    previous = ""
+    for number, key in enumerate(table, 1):
+        if key < previous:
+            raise UserError(f"{path}:{number}: {key} is not in C-locale order after {previous}; {_mend(path.parent)}")
+        previous = key
+    return table
+
+
+def _check_spk2utt(data_dir: Path, tables: Tables) -> None:
+    expected, found = spk2utt(tables["utt2spk"]), tables["spk2utt"]
+    for number, (speaker, utterances) in enumerate(found.items(), 1):
+        if " ".join(utterances.split()) != expected.get(speaker):
+            raise UserError(
+                f"{data_dir}/spk2utt:{number}: the utterances of {speaker} are not those in utt2spk; {_mend(data_dir)}"
+            )
+    missing = expected.keys() - found.keys()
+    if missing:
+        raise UserError(f"{data_dir}/spk2utt: the speaker {min(missing)} of utt2spk is missing; {_mend(data_dir)}")
+
+
+def _check_keys(data_dir: Path, tables: Tables) -> None:
+    utt2spk = tables["utt2spk"]
+    expected: dict[str, Iterable[str]] = {"utt": utt2spk, "spk": tables["spk2utt"], "reco": utt2spk}
+    origin = {"utt": "utt2spk", "spk": "utt2spk", "reco": "utt2spk"}
+    if "segments" in tables:
+        expected["reco"] = {value.split()[0] for value in tables["segments"].values()}
+        origin["reco"] = "segments"
+    # segments first: the recordings to expect depend on it.
+    for name in sorted(tables, key=lambda name: name != "segments"):
+        kind = keyed_by(name)
+        wanted, table = set(expected[kind]), tables[name]
+        noun = {"utt": "utterance", "spk": "speaker", "reco": "recording"}[kind]
+        if strange := table.keys() - wanted:
+            line = _line(table, min(strange))
+            raise UserError(
+                f"{data_dir}/{name}:{line}: the {noun} {min(strange)} is not in {origin[kind]}; {_mend(data_dir)}"
+            )
+        if missing := wanted - table.keys():
+            raise UserError(
+                f"{data_dir}/{name}: the {noun} {min(missing)} of {origin[kind]} is missing "
+                f"({len(missing)} of {len(wanted)} are); {_mend(data_dir)}"
+            )
+
+
+def _check_values(path: Path, table: Mapping[str, str]) -> None:
+    check = _VALUE_CHECKS.get(path.name)
+    if path.name in _ONE_FIELD or check:
+        for number, value in enumerate(table.values(), 1):
+            if path.name in _ONE_FIELD and len(value.split()) != 1:
+                raise UserError(f"{path}:{number}: expected one word after the key, got '{value}'; correct the line")
+            if check:
+                check(path, number, value)
+
+
+def _check_gender(path: Path, number: int, value: str) -> None:
+    if value not in ("f", "m"):
+        raise UserError(f"{path}:{number}: the gender '{value}' is neither f nor m; correct the line")
+
+
+def _check_frames(path: Path, number: int, value: str) -> None:
+    if not positive(path, number, value).is_integer():
+        raise UserError(f"{path}:{number}: '{value}' is not a whole number of frames; correct the line")
+
+
+def _check_warp(path: Path, number: int, value: str) -> None:
+    if not 0.5 < positive(path, number, value) < 1.5:
+        raise UserError(f"{path}:{number}: the warp factor {value} is not between 0.5 and 1.5; correct the line")
+
+
+def _check_channel(path: Path, number: int, value: str) -> None:
+    if len(value.split()) != 2:
+        raise UserError(f"{path}:{number}: expected '<file> <channel>' after the key, got '{value}'; correct the line")
+
+
+_VALUE_CHECKS: dict[str, Callable[[Path, int, str], object]] = {
+    "segments": parse_segment,
+    "spk2gender": _check_gender,
+    "utt2dur": positive,
+    "reco2dur": positive,
+    "utt2num_frames": _check_frames,
+    "utt2warp": _check_warp,
+    "spk2warp": _check_warp,
+    "reco2file_and_channel": _check_channel,
+}
+
+
+def _check_audio(path: Path, table: Mapping[str, str]) -> None:
+    for number, source in enumerate(table.values(), 1):
+        if source.endswith("|"):
+            continue
+        if source.startswith("~"):
+            raise UserError(f"{path}:{number}: {source}: '~' is not expanded in wav.scp; write the whole path")
+        try:
+            status = os.stat(source)
+        except (OSError, ValueError):
+            status = None
+        if status is None or not stat.S_ISREG(status.st_mode) or status.st_size == 0:
+            problem = "is empty" if status and status.st_size == 0 else "does not exist"
+            raise UserError(
+                f"{path}:{number}: the audio file {source} {problem}; "
+                f"correct the path, or remove the line and {_mend(path.parent)}"
+            )
