@@ -33,14 +33,21 @@ class Split:
     cap: Cap = field(default_factory=Cap)
     published_dir: str | None = None  # holds <corpus>/{train,eval,test}/*_fold<k>.csv
 
+    def __post_init__(self) -> None:
+        _one_of("split.scheme", self.scheme, ("speaker", "session", "published", "random"))
+        if self.scheme != "published" and self.folds < 3:
+            raise ValueError("split.folds must be at least 3: train, dev and test are different groups")
+        if any(cap is not None and cap < 1 for cap in (self.cap.train, self.cap.dev, self.cap.test)):
+            raise ValueError("split.cap must be positive, or null for all")
+
 
 @dataclass
 class Features:
     """How the features stage runs the encoders."""
 
     precision: str = "fp32"  # fp32 | bf16
-    batch_seconds: float = 48.0  # audio a batch, padding included
-    workers: int = 1  # threads that decode ahead
+    batch_seconds: float = 16.0  # audio a batch; nothing is padded
+    workers: int = 2  # threads that decode audio ahead
 
     def __post_init__(self) -> None:
         _one_of("features.precision", self.precision, ("fp32", "bf16"))

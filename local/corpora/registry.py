@@ -1,0 +1,215 @@
+"""Which corpora there are: ``conf/corpora.yaml``, and what their words for emotions mean: ``conf/emotions.yaml``.
+
+A recipe's own ``conf/corpora.yaml`` and ``conf/emotions.yaml`` (in the folder it runs in) add corpora and
+words to the repository's, or change single fields of them. To add a corpus, write
+``local/corpora/<module>.py`` with the two functions that every corpus module has,
+
+    check(root: Path, spec: CorpusSpec) -> None
+        Raise a UserError that shows the expected layout when ``root`` is not this corpus.
+    scan(root: Path, spec: CorpusSpec) -> Iterator[Utterance | Excluded]
+        Yield every utterance, and everything that looks like one but cannot be understood. Reads names
+        and annotations, never audio: durations and damaged files are found by local/corpora/prepare.py.
+
+and give it an entry in ``conf/corpora.yaml``; words for emotions that ``conf/emotions.yaml`` does not know go there.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import importlib
+import re
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from utils import registry
+from utils.config import read_yaml
+from utils.errors import UserError
+
+REPO = Path(__file__).resolve().parent.parent.parent
+LANGUAGE = re.compile(r"[a-z]{2,3}")
+_EMOTION = re.compile(r"[a-z]+")
+
+
+@dataclass(frozen=True)
+class Expected:
+    """What the whole corpus holds, as its makers say; zero or empty where they do not."""
+
+    speakers: int = 0
+    utterances: int = 0
+    emotions: dict[str, int] = field(default_factory=dict)  # the corpus's own word: utterances
+
+
+@dataclass(frozen=True)
+class CorpusSpec:
+    """A corpus's entry in ``conf/corpora.yaml``.
+
+    Attributes
+    ----------
+    name : str
+        The entry's key, and the name of its data directory.
+    module : str
+        ``local/corpora/<module>.py`` reads it; the default is the entry's name.
+    language : str
+        ISO 639-1 code; ``mul`` where utterances differ.
+    title, licence, source : str
+        For people: full name, licence as stated, official page.
+    synthetic : bool
+        Whether nobody spoke it, which every table must say.
+    root : str
+        Where it is; empty for ``<--db-root>/<name>``. A relative one starts at the folder that holds the
+        ``conf`` folder of the entry.
+    published : str
+        Its folder in ``split.published_dir``; the default is the entry's name.
+    options : dict
+        What only its module understands.
+    expected : Expected
+        Counts of the whole corpus.
+    """
+
+    name: str
+    module: str = ""
+    language: str = ""
+    title: str = ""
+    licence: str = ""
+    source: str = ""
+    synthetic: bool = False
+    root: str = ""
+    published: str = ""
+    options: dict[str, Any] = field(default_factory=dict)
+    expected: Expected = field(default_factory=Expected)
+
+
+def names(recipe: str | Path = ".") -> list[str]:
+    """List the corpora that a recipe may name, sorted."""
+    return sorted(_entries(recipe))
+
+
+def spec(name: str, recipe: str | Path = ".") -> CorpusSpec:
+    """Look a corpus up.
+
+    Parameters
+    ----------
+    name : str
+        Its name, as in ``corpora`` of an experiment.
+    recipe : str or Path
+        The recipe's folder.
+
+    Returns
+    -------
+    CorpusSpec
+
+    Raises
+    ------
+    UserError
+        There is no such corpus (the nearest name is suggested), or its entry is malformed.
+    """
+    place, _, entry = registry.look_up(_entries(recipe), name, "corpus")
+    if not re.fullmatch(r"[A-Za-z0-9_]+", name):
+        raise UserError(f"{place}: the name of the corpus '{name}' may hold letters, digits and '_' only")
+    expected = _fill(Expected, entry.pop("expected", None) or {}, f"{place}: {name}.expected")
+    result = _fill(CorpusSpec, entry | {"name": name, "expected": expected}, f"{place}: {name}")
+    if not LANGUAGE.fullmatch(result.language):
+        raise UserError(f"{place}: {name}.language is '{result.language}', expected an ISO 639-1 code such as 'de'")
+    return dataclasses.replace(result, module=result.module or name, published=result.published or name)
+
+
+def module(corpus: CorpusSpec) -> ModuleType:
+    """Import the module that reads a corpus."""
+    if not (Path(__file__).parent / f"{corpus.module}.py").is_file():
+        raise UserError(f"corpus '{corpus.name}': there is no local/corpora/{corpus.module}.py; correct its 'module'")
+    return importlib.import_module(f"local.corpora.{corpus.module}")
+
+
+def emotion_words(corpus: CorpusSpec, recipe: str | Path = ".") -> dict[str, str]:
+    """Tell what a corpus's own words for emotions mean.
+
+    Parameters
+    ----------
+    corpus : CorpusSpec
+        The words listed for its name count before those listed for its module, and those before ``common``.
+    recipe : str or Path
+        The recipe's folder.
+
+    Returns
+    -------
+    dict of str to str
+        Own word, in lower case, to harmonised emotion.
+
+    Raises
+    ------
+    UserError
+        A harmonised emotion is not one lower-case word.
+    """
+    words: dict[str, str] = {}
+    for folder in registry.folders(recipe):
+        path = folder / "conf" / "emotions.yaml"
+        labels = (read_yaml(path) if path.is_file() else {}).get("labels") or {}
+        for key in dict.fromkeys(("common", corpus.module, corpus.name)):
+            for own, emotion in (labels.get(key) or {}).items():
+                if not isinstance(own, str) or not isinstance(emotion, str) or not _EMOTION.fullmatch(emotion):
+                    raise UserError(
+                        f"{path}: labels.{key}: '{own}: {emotion}': expected a word and its emotion, which is one "
+                        f"lower-case word; quote words that YAML takes for numbers"
+                    )
+                words[own.casefold()] = emotion
+    return words
+
+
+def root_of(corpus: CorpusSpec, db_root: Path | None, recipe: str | Path = ".") -> Path:
+    """Tell where a corpus is.
+
+    Parameters
+    ----------
+    corpus : CorpusSpec
+        Its ``root`` counts before ``db_root``.
+    db_root : Path or None
+        Folder of corpora, from the command line.
+    recipe : str or Path
+        The recipe's folder.
+
+    Returns
+    -------
+    Path
+        Absolute; it exists.
+
+    Raises
+    ------
+    UserError
+        Nobody says where it is, or it is not there.
+    """
+    if corpus.root:
+        entry = _entries(recipe)[corpus.name]
+        root, said = entry.base / corpus.root, f"{entry.place}: {corpus.name}.root"
+    elif db_root:
+        root, said = db_root / corpus.name, f"--db-root {db_root}"
+    else:
+        raise UserError(
+            f"corpus '{corpus.name}': say where it is: --db-root DIR when it is at DIR/{corpus.name}, "
+            f"or 'root' of its entry in the recipe's conf/corpora.yaml"
+        )
+    root = root.absolute()
+    if not root.exists():
+        source = f"; get it from {corpus.source}" if corpus.source else ""
+        raise UserError(f"{said}: there is no {root}{source}")
+    return root
+
+
+def _entries(recipe: str | Path) -> dict[str, registry.Entry]:
+    return registry.read("corpora.yaml", "root", recipe)
+
+
+def _fill(kind: type, values: dict[str, Any], place: str) -> Any:
+    fields = {item.name: item for item in dataclasses.fields(kind)}
+    default = kind(**({"name": ""} if "name" in fields else {}))
+    if not isinstance(values, dict):
+        raise UserError(f"{place}: expected {', '.join(fields)}")
+    for key, value in values.items():
+        if key not in fields:
+            raise UserError(f"{place}: unknown key '{key}'; {registry.hint(key, fields)}")
+        if not isinstance(value, type(getattr(default, key))):
+            raise UserError(
+                f"{place}: {key} is {value!r}, expected a {type(getattr(default, key)).__name__}; quote it?"
+            )
+    return kind(**values)

@@ -1,0 +1,127 @@
+"""What several corpus modules need: finding audio files, reading annotation tables, naming files shortly."""
+
+from __future__ import annotations
+
+import csv
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+
+from utils.errors import UserError
+from utils.table import read_text
+
+AUDIO = {".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".aif", ".aiff", ".au", ".sph"}
+_GENDERS = {"f": "f", "female": "f", "woman": "f", "m": "m", "male": "m", "man": "m", "": "", "unknown": "", "na": ""}
+
+
+def audio_files(folder: Path) -> list[Path]:
+    """List the audio files under a folder, the less nested first, then by name."""
+    found = [path for path in folder.rglob("*") if path.suffix.lower() in AUDIO]
+    return sorted(found, key=lambda path: (len(path.parts), path.as_posix()))
+
+
+def wrong_root(root: Path, layout: str, found: str) -> UserError:
+    """Make the error of a root that does not look as its corpus does.
+
+    Parameters
+    ----------
+    root : Path
+        What was given.
+    layout : str
+        What files of the corpus are called, from its root.
+    found : str
+        What is wrong there.
+
+    Returns
+    -------
+    UserError
+    """
+    return UserError(f"{root}: {found}; expected layout: {layout}; give the folder that holds this")
+
+
+def read_rows(path: Path, required: Sequence[str]) -> Iterator[tuple[int, dict[str, str] | None]]:
+    """Read a table with a header, tab-separated or (by its name, ``.csv``) comma-separated.
+
+    In a ``.csv`` double quotes enclose values; elsewhere they are ordinary characters. Blanks around values are
+    dropped, and so is a byte order mark.
+
+    Parameters
+    ----------
+    path : Path
+        The table, in UTF-8.
+    required : sequence of str
+        Columns that it must have.
+
+    Yields
+    ------
+    line : int
+        Where the row ends, from 1.
+    row : dict of str to str, or None
+        Column to value; None for a row with more or fewer values than the header.
+
+    Raises
+    ------
+    UserError
+        The table is missing, is not UTF-8, or lacks a column.
+    """
+    # Not read lazily: its encoding is checked as a whole, and annotation tables are small.
+    lines = read_text(path).removeprefix("\ufeff").replace("\r\n", "\n").split("\n")
+    is_csv = path.suffix.lower() == ".csv"
+    style = {"delimiter": ","} if is_csv else {"delimiter": "\t", "quoting": csv.QUOTE_NONE}
+    reader = csv.reader((f"{line}\n" for line in lines), **style)
+    try:
+        header = [column.strip() for column in next(reader)]
+        missing = [column for column in required if column not in header]
+        if missing or len(set(header)) < len(header):
+            raise UserError(
+                f"{path}: expected a header with the columns {', '.join(required)}, each once; "
+                f"it has {', '.join(header) or 'none'}"
+            )
+        for values in reader:
+            if any(value.strip() for value in values):
+                row = {column: value.strip() for column, value in zip(header, values)}  # noqa: B905
+                yield reader.line_num, row if len(values) == len(header) else None
+    except csv.Error as error:
+        raise UserError(f"{path}:{reader.line_num}: not readable as a table ({error})") from error
+
+
+def gender(word: str) -> str | None:
+    """Understand a word for a gender: ``f``, ``m``, empty for not known, None for a word that says nothing to us.
+
+    Examples
+    --------
+    >>> gender("Female"), gender("m"), gender(""), gender("x")
+    ('f', 'm', '', None)
+    """
+    return _GENDERS.get(word.casefold())
+
+
+def short_names(paths: Iterable[str | Path]) -> dict[str, str]:
+    """Name files as shortly as keeps them apart: by stem, else by path from where they part, else with the suffix.
+
+    Parameters
+    ----------
+    paths : iterable of str or Path
+        All absolute or all relative; each counts once.
+
+    Returns
+    -------
+    dict of str to str
+        The path to its name.
+
+    Examples
+    --------
+    >>> short_names(["x/a/1.wav", "x/b/2.wav"])
+    {'x/a/1.wav': '1', 'x/b/2.wav': '2'}
+    >>> short_names(["x/a/1.wav", "x/b/1.wav"])
+    {'x/a/1.wav': 'a_1', 'x/b/1.wav': 'b_1'}
+    """
+    # Strings: pathlib takes seconds for 50,000 files.
+    unique = list(dict.fromkeys(map(str, paths)))
+    names = [os.path.splitext(os.path.basename(path))[0] for path in unique]
+    if len(set(names)) < len(unique):
+        folder = os.path.commonpath([os.path.dirname(path) for path in unique])
+        whole = [os.path.relpath(path, folder).replace(os.sep, "_") for path in unique]
+        names = [os.path.splitext(name)[0] for name in whole]
+        names = names if len(set(names)) == len(unique) else whole
+    return dict(zip(unique, names, strict=True))

@@ -1,0 +1,207 @@
+"""Audit the folds: data/<corpus>/ and its folds -> data/<corpus>/audit.json, and a summary in words.
+
+    cd egs/<recipe> && python3 -m local.splits.audit
+
+reports, for the scheme in ``split`` of ``conf/experiment.yaml``: which speakers, sentences, recording sessions and
+identical audio the parts of every fold share; utterances that are tested more than once; what a classifier reaches that
+sees only an utterance's duration, its text, or who speaks; and audio that cannot be decoded, is silent or clipped.
+
+``audit.json`` holds ``{"audio": {...}, "schemes": {<scheme>: {...}}}``:
+
+- ``audio``: ``utterances``, ``duplicates`` (groups of utterances with the same samples), ``unreadable``,
+  ``near_silent``, ``clipped`` (utterances);
+- a scheme: ``emotions``, ``chance``, ``one_speaker``, ``speakers_disjoint`` (no fold's test speaker is in its train
+  or dev), ``test`` (``slots``, ``distinct``, ``repeated``), ``folds`` (local/splits/overlap.py), ``shortcuts``
+  (local/splits/shortcuts.py), ``summary`` (lines of text).
+
+Audio is decoded once for all schemes; its digests are kept in ``data/<corpus>/audit/digests.tsv``.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Iterable
+from pathlib import Path
+
+from local import experiment
+from local.splits.data import PARTS
+from utils import stamp
+from utils.atomic import atomic_file
+from utils.errors import run_main
+
+HERE = Path(__file__).resolve().parent
+
+
+def main() -> None:
+    """Run the command."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    experiment.add_arguments(parser)
+    settings = experiment.load(parser.parse_args())
+    for name in settings.corpora:
+        audit(Path("data") / name, settings.split.scheme, settings.emotions)
+
+
+def audit(data_dir: Path, scheme: str, emotions: Iterable[str]) -> None:
+    """Audit one scheme of one corpus, unless that is up to date, and print the summary.
+
+    Parameters
+    ----------
+    data_dir : Path
+        The corpus's data directory, with its folds.
+    scheme : str
+        Which folds.
+    emotions : iterable of str
+        The emotions they were made for.
+
+    Raises
+    ------
+    UserError
+        The folds have not been made.
+    """
+    emotions = list(emotions)
+    _digest(data_dir)
+    path = data_dir / "audit.json"
+    done = _stamp(data_dir, scheme, emotions)
+    stale = stamp.why_stale(data_dir / "audit" / scheme, done) if path.is_file() else "not made yet"
+    if stale is None:
+        print(f"{path}: scheme '{scheme}' is up to date")
+        return
+    from local.splits import digests
+
+    rows = digests.read(data_dir / "audit" / "digests.tsv")
+    schemes = json.loads(path.read_text(encoding="utf-8"))["schemes"] if path.is_file() else {}
+    # What was found for other schemes stays as long as it is true.
+    schemes = {
+        other: found
+        for other, found in schemes.items()
+        if stamp.why_stale(data_dir / "audit" / other, _stamp(data_dir, other, emotions)) is None
+    }
+    report = {"audio": _audio(rows), "schemes": schemes | {scheme: _scheme(data_dir, scheme, emotions, rows)}}
+    with atomic_file(path) as file:
+        json.dump(report, file, indent=1, ensure_ascii=False)
+        file.write("\n")
+    stamp.write(data_dir / "audit" / scheme, done)
+    print(f"{path}: scheme '{scheme}' [{stale}]")
+    for line in report["schemes"][scheme]["summary"]:
+        print(f"  {line}")
+
+
+def _stamp(data_dir: Path, scheme: str, emotions: list[str]) -> dict:
+    tables = ("utt2spk", "utt2emo", "utt2dur", "utt2sent", "utt2sess", "text", f"folds/{scheme}/.done")
+    inputs = [*(data_dir / name for name in tables), data_dir / "audit" / "digests.tsv"]
+    code = [HERE / f"{name}.py" for name in ("audit", "data", "overlap", "shortcuts")]
+    return stamp.make({"emotions": emotions}, code, inputs)
+
+
+def _digest(data_dir: Path) -> None:
+    """Decode the audio, unless that has been done."""
+    folder = data_dir / "audit"
+    # The data directory's own stamp changes when any audio file does.
+    done = stamp.make({}, [HERE / "digests.py"], [data_dir / name for name in ("wav.scp", "segments", ".done")])
+    if stamp.why_stale(folder, done) is None:
+        return
+    from local.splits import digests
+
+    digests.write(folder / "digests.tsv", digests.digest_all(data_dir))
+    stamp.write(folder, done)
+
+
+def _audio(rows: list) -> dict:
+    from local.splits.overlap import duplicates
+
+    return {
+        "utterances": len(rows),
+        "duplicates": duplicates(rows),
+        "unreadable": [row.utterance for row in rows if row.problem.startswith("unreadable")],
+        "near_silent": [row.utterance for row in rows if row.problem == "near silent"],
+        "clipped": [row.utterance for row in rows if row.problem == "clipped"],
+    }
+
+
+def _scheme(data_dir: Path, scheme: str, emotions: list[str], rows: list) -> dict:
+    from local.splits.data import load, read_folds
+    from local.splits.overlap import audit_fold, count_test
+    from local.splits.shortcuts import shortcuts
+
+    corpus = load(data_dir, emotions)
+    folds = read_folds(corpus, scheme)
+    same_audio = {row.utterance: row.samples for row in rows if row.samples}
+    report = {
+        "emotions": emotions,
+        "chance": 1 / len(emotions),
+        "one_speaker": len(corpus.speakers) == 1,
+        "test": count_test(folds),
+        "folds": [audit_fold(corpus, fold, same_audio) for fold in folds],
+        "shortcuts": shortcuts(corpus, folds),
+    }
+    shared = [fold["shared"]["speakers"] for fold in report["folds"]]
+    report["speakers_disjoint"] = not any(pair["train_test"] or pair["dev_test"] for pair in shared)
+    return report | {"summary": summarise(report, _audio(rows))}
+
+
+def summarise(report: dict, audio: dict) -> list[str]:
+    """Say in words what an audit found.
+
+    Parameters
+    ----------
+    report : dict
+        One scheme's part of ``audit.json``.
+    audio : dict
+        Its part ``audio``.
+
+    Returns
+    -------
+    list of str
+    """
+    folds, lines = report["folds"], []
+    if report["one_speaker"]:
+        lines.append("speakers: the corpus has one, who is in train, dev and test")
+    else:
+        lines.append(f"speakers: {_speakers(folds)}")
+    for kind, words in (
+        ("sentences", "of the test utterances say a sentence that is also in train"),
+        ("sessions", "of the test utterances come from a recording session that is also in train"),
+    ):
+        seen = [fold["test_seen"][kind] for fold in folds]
+        lines.append(f"{kind}: " + ("the corpus does not name them" if None in seen else f"{_range(seen)} {words}"))
+    test = report["test"]
+    again = f"{test['repeated']} of them tested more than once" if test["repeated"] else "each tested once"
+    lines.append(f"test lists: {test['slots']} places hold {test['distinct']} utterances, {again}")
+    groups = audio["duplicates"]
+    crossing = sum(fold["shared"]["audio"]["train_test"] for fold in folds)
+    same = (
+        f"{len(groups)} groups of utterances, {crossing} across train and test; first {', '.join(groups[0])}"
+        if groups
+        else "none"
+    )
+    lines.append(f"identical audio: {same}")
+    for kind in ("unreadable", "near_silent", "clipped"):
+        if audio[kind]:
+            more = ", ..." if len(audio[kind]) > 3 else ""
+            lines.append(f"{kind.replace('_', ' ')} audio: {len(audio[kind])}: {', '.join(audio[kind][:3])}{more}")
+    reached = [
+        f"{name} {found['ua']:.3f}" if found else f"{name} unknown" for name, found in report["shortcuts"].items()
+    ]
+    return [*lines, f"UA without hearing the voice (chance {report['chance']:.3f}): {', '.join(reached)}"]
+
+
+def _speakers(folds: list[dict]) -> str:
+    sizes = ", ".join(f"{part} {_span([fold['speakers'][part] for fold in folds])}" for part in PARTS)
+    pairs = {"train_test": "train and test", "dev_test": "dev and test", "train_dev": "train and dev"}
+    shared = {words: _span([fold["shared"]["speakers"][pair] for fold in folds]) for pair, words in pairs.items()}
+    words = ", ".join(f"{words} {count}" for words, count in shared.items() if count != "0")
+    return f"{sizes} a fold; {f'shared: {words}' if words else 'no two parts share any'}"
+
+
+def _span(values: list[int]) -> str:
+    return f"{min(values)}" if min(values) == max(values) else f"{min(values)}-{max(values)}"
+
+
+def _range(shares: list[float]) -> str:
+    low, high = f"{100 * min(shares):.1f}", f"{100 * max(shares):.1f}"
+    return f"{low}%" if low == high else f"{low}-{high}%"
+
+
+if __name__ == "__main__":
+    run_main(main)

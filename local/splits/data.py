@@ -1,0 +1,145 @@
+"""What splits and audit need of a data directory, and the fold lists in it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from utils.data_dir import read_utt2
+from utils.errors import UserError
+from utils.table import read_list, read_table
+
+PARTS = ("train", "dev", "test")
+
+
+@dataclass(frozen=True)
+class Corpus:
+    """The utterances of a data directory whose emotion an experiment asks for.
+
+    Attributes
+    ----------
+    folder : Path
+        The data directory.
+    emotions : tuple of str
+        The emotions asked for.
+    emotion, speaker : dict of str to str
+        By utterance, sorted.
+    gender : dict of str to str
+        By speaker; empty where the corpus does not say.
+    text, sentence, session : dict of str to str
+        By utterance; empty where the corpus does not say.
+    duration : dict of str to float
+        By utterance, in seconds.
+    """
+
+    folder: Path
+    emotions: tuple[str, ...]
+    emotion: dict[str, str]
+    speaker: dict[str, str]
+    gender: dict[str, str]
+    text: dict[str, str]
+    sentence: dict[str, str]
+    session: dict[str, str]
+    duration: dict[str, float]
+
+    @property
+    def speakers(self) -> list[str]:
+        """Its speakers, sorted."""
+        return sorted(set(self.speaker.values()))
+
+    def count(self, utterances: Iterable[str]) -> dict[str, int]:
+        """Count utterances by emotion; an emotion that does not occur counts zero."""
+        counts = dict.fromkeys(self.emotions, 0)
+        for utterance in utterances:
+            counts[self.emotion[utterance]] += 1
+        return counts
+
+
+@dataclass(frozen=True)
+class Fold:
+    """One train/dev/test partition: utterances of each part, sorted."""
+
+    train: tuple[str, ...]
+    dev: tuple[str, ...]
+    test: tuple[str, ...]
+
+    def parts(self) -> dict[str, tuple[str, ...]]:
+        """Name the parts."""
+        return {part: getattr(self, part) for part in PARTS}
+
+
+def load(folder: str | Path, emotions: Iterable[str]) -> Corpus:
+    """Read a prepared corpus.
+
+    Parameters
+    ----------
+    folder : str or Path
+        The data directory.
+    emotions : iterable of str
+        Which emotions to keep.
+
+    Returns
+    -------
+    Corpus
+
+    Raises
+    ------
+    UserError
+        It has not been prepared, or an emotion does not occur in it.
+    """
+    folder, emotions = Path(folder), tuple(emotions)
+    if not (folder / ".done").is_file():
+        raise UserError(f"{folder}: not prepared; run the data stage (python3 -m local.corpora.prepare) first")
+    all_emotions = read_utt2(folder, "emo")
+    missing = [emotion for emotion in emotions if emotion not in all_emotions.values()]
+    if missing:
+        found = ", ".join(sorted(set(all_emotions.values())))
+        raise UserError(f"{folder}/utt2emo: no utterance is '{missing[0]}' (there are: {found}); change `emotions`")
+    keep = {utterance: emotion for utterance, emotion in sorted(all_emotions.items()) if emotion in emotions}
+
+    def table(name: str) -> dict[str, str]:
+        whole = read_table(folder / name) if (folder / name).is_file() else {}
+        # A transcript may be empty; then the corpus as a whole counts as having none.
+        return {key: whole[key] for key in keep} if all(whole.get(key) for key in keep) else {}
+
+    return Corpus(
+        folder=folder, emotions=emotions, emotion=keep, speaker=table("utt2spk"),
+        gender=read_table(folder / "spk2gender") if (folder / "spk2gender").is_file() else {},
+        text=table("text"), sentence=table("utt2sent"), session=table("utt2sess"),
+        duration={utterance: float(value) for utterance, value in table("utt2dur").items()},
+    )  # fmt: skip
+
+
+def read_folds(corpus: Corpus, scheme: str) -> list[Fold]:
+    """Read a scheme's fold lists.
+
+    Parameters
+    ----------
+    corpus : Corpus
+        Its emotions are those the folds were made for.
+    scheme : str
+        The split scheme.
+
+    Returns
+    -------
+    list of Fold
+
+    Raises
+    ------
+    UserError
+        The folds have not been made, or were made for other emotions.
+    """
+    folder = corpus.folder / "folds" / scheme
+    if not (folder / ".done").is_file():
+        raise UserError(f"{folder}: no folds; run the data stage (python3 -m local.splits.make) first")
+    numbers = sorted(int(path.name) for path in folder.iterdir() if path.name.isdecimal())
+    folds = [Fold(*(tuple(read_list(folder / str(k) / part)) for part in PARTS)) for k in numbers]
+    strange = {utterance for fold in folds for part in fold.parts().values() for utterance in part} - set(
+        corpus.emotion
+    )
+    if strange:
+        raise UserError(
+            f"{folder}: {min(strange)} has no emotion that is asked for; run python3 -m local.splits.make again"
+        )
+    return folds

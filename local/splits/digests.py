@@ -1,0 +1,84 @@
+"""Decode a corpus's audio once: a digest of every utterance's samples, and what is odd about them."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from utils import audio
+from utils.atomic import atomic_file
+from utils.data_dir import Utterance, read_utterances
+from utils.errors import UserError
+
+# Decoding releases Python's lock; more threads than cores hide the waiting for disks.
+THREADS = 8
+SILENT_PEAK = 1e-4  # -80 dB of full scale
+FULL_SCALE = 0.999
+CLIPPED_SHARE = 0.001
+
+
+class Digest(NamedTuple):
+    """What decoding one utterance showed.
+
+    ``samples`` is a hash of the decoded samples, empty if they could not be decoded; ``problem`` is empty, or one
+    of ``unreadable: ...``, ``near silent``, ``clipped``.
+    """
+
+    utterance: str
+    samples: str
+    problem: str
+
+
+def digest_all(data_dir: Path) -> list[Digest]:
+    """Decode every utterance of a data directory, in parallel.
+
+    Parameters
+    ----------
+    data_dir : Path
+        The data directory.
+
+    Returns
+    -------
+    list of Digest
+        In the order of ``utt2spk``.
+    """
+    from tqdm import tqdm
+
+    utterances = read_utterances(data_dir)
+    with ThreadPoolExecutor(THREADS) as pool:
+        return list(tqdm(pool.map(_digest, utterances), f"decoding {data_dir}", len(utterances), False, disable=None))
+
+
+def write(path: Path, digests: list[Digest]) -> None:
+    """Write digests as a TSV file with a header."""
+    with atomic_file(path) as file:
+        writer = csv.writer(file, delimiter="\t", lineterminator="\n")
+        writer.writerow(Digest._fields)
+        writer.writerows(digests)
+
+
+def read(path: Path) -> list[Digest]:
+    """Read what :func:`write` wrote."""
+    with open(path, encoding="utf-8", newline="") as file:
+        return [Digest(*row) for row in list(csv.reader(file, delimiter="\t"))[1:]]
+
+
+def _digest(utterance: Utterance) -> Digest:
+    try:
+        # At the file's own rate: resampling is deterministic, so it would find the same duplicates, slowly.
+        samples, rate = audio.read(utterance.source, utterance.start, utterance.end)
+    except UserError as error:
+        return Digest(utterance.id, "", f"unreadable: {error}")
+    loudness = np.abs(samples)
+    if loudness.max() < SILENT_PEAK:
+        problem = "near silent"
+    elif (loudness >= FULL_SCALE).mean() > CLIPPED_SHARE:
+        problem = "clipped"
+    else:
+        problem = ""
+    return Digest(utterance.id, hashlib.sha256(f"{rate} ".encode() + samples.tobytes()).hexdigest()[:32], problem)

@@ -1,0 +1,87 @@
+"""Cut prepared corpora into folds: data/<corpus>/ -> data/<corpus>/folds/<scheme>/<k>/{train,dev,test}.
+
+    cd egs/<recipe> && python3 -m local.splits.make --set split.scheme=speaker --set split.folds=5
+
+``split`` of ``conf/experiment.yaml`` says how. Schemes: ``speaker`` (no speaker in two parts of a fold), ``session``
+(no recording session in two parts), ``published`` (lists of files, see local/splits/published.py) and ``random``
+(stratified by emotion; speakers are shared, and the audit says so). The same settings give the same folds everywhere.
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+from collections.abc import Iterable
+from pathlib import Path
+
+from local import experiment
+from local.corpora import spec
+from local.splits.data import PARTS, Fold, load
+from utils import stamp
+from utils.atomic import atomic_dir
+from utils.errors import run_main
+
+HERE = Path(__file__).resolve().parent
+
+
+def main() -> None:
+    """Run the command."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    experiment.add_arguments(parser)
+    settings = experiment.load(parser.parse_args())
+    for name in settings.corpora:
+        make(Path("data") / name, settings.split, settings.emotions, spec(name).published)
+
+
+def make(data_dir: Path, split: experiment.Split, emotions: Iterable[str], published: str) -> None:
+    """Make one corpus's folds, unless they are up to date, and say so in one line.
+
+    Parameters
+    ----------
+    data_dir : Path
+        The corpus's data directory.
+    split : Split
+        How to cut it.
+    emotions : iterable of str
+        Utterances with other emotions are in no fold.
+    published : str
+        The corpus's folder in ``split.published_dir``.
+
+    Raises
+    ------
+    UserError
+        The corpus is not prepared, or cannot be cut so.
+    """
+    folder = data_dir / "folds" / split.scheme
+    inputs = [data_dir / name for name in ("utt2spk", "utt2emo", "spk2gender", "utt2sess")]
+    if split.scheme == "published":
+        inputs += sorted(Path(split.published_dir or "", published).glob("*/*.csv"))
+    config = {"emotions": list(emotions), "split": dataclasses.asdict(split)}
+    code = [HERE / f"{name}.py" for name in ("make", "data", "partition", "published", "schemes")]
+    done = stamp.make(config, code, inputs)
+    stale = stamp.why_stale(folder, done)
+    if stale is None:
+        print(f"{folder}: up to date")
+        return
+    from local.splits.schemes import make_folds
+
+    corpus = load(data_dir, emotions)
+    folds, notes = make_folds(corpus, split, published)
+    with atomic_dir(folder) as temporary:
+        for k, fold in enumerate(folds):
+            (temporary / str(k)).mkdir()
+            for part, utterances in fold.parts().items():
+                (temporary / str(k) / part).write_bytes("".join(f"{utterance}\n" for utterance in utterances).encode())
+    stamp.write(folder, done)
+    print(f"{folder}: {len(folds)} folds: {', '.join(_sizes(folds, part) for part in PARTS)} utterances [{stale}]")
+    for note in notes:
+        print(f"{folder}: {note}")
+
+
+def _sizes(folds: list[Fold], part: str) -> str:
+    sizes = [len(getattr(fold, part)) for fold in folds]
+    return f"{part} {min(sizes)}" + (f"-{max(sizes)}" if max(sizes) > min(sizes) else "")
+
+
+if __name__ == "__main__":
+    run_main(main)

@@ -1,0 +1,73 @@
+"""What the parts of folds share: speakers, sentences, sessions, the same audio, and utterances tested twice."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+
+from local.splits.data import Corpus, Fold
+from local.splits.digests import Digest
+
+_PAIRS = (("train", "dev"), ("train", "test"), ("dev", "test"))
+
+
+def duplicates(digests: Iterable[Digest]) -> list[list[str]]:
+    """Group utterances whose decoded samples are the same.
+
+    Examples
+    --------
+    >>> duplicates([Digest("a", "1", ""), Digest("b", "2", ""), Digest("c", "1", ""), Digest("d", "", "unreadable")])
+    [['a', 'c']]
+    """
+    groups = defaultdict(list)
+    for digest in digests:
+        if digest.samples:
+            groups[digest.samples].append(digest.utterance)
+    return [group for group in groups.values() if len(group) > 1]
+
+
+def audit_fold(corpus: Corpus, fold: Fold, same_audio: Mapping[str, str]) -> dict:
+    """Count what the parts of one fold share.
+
+    Parameters
+    ----------
+    corpus : Corpus
+        The corpus.
+    fold : Fold
+        One of its folds.
+    same_audio : mapping of str to str
+        Utterance to something that only utterances with the same audio share; utterances whose audio could
+        not be read are not in it.
+
+    Returns
+    -------
+    dict
+        ``n`` (utterances by part and emotion), ``speakers`` (how many, by part), ``shared`` (how many speakers,
+        sentences, sessions and audio signals two parts have in common), ``test_seen`` (share of the
+        test utterances whose speaker, sentence, session or audio is also in train); None where the
+        corpus does not say.
+    """
+    kinds = {"speakers": corpus.speaker, "sentences": corpus.sentence, "sessions": corpus.session, "audio": same_audio}
+    parts = fold.parts()
+    result = {
+        "n": {part: corpus.count(utterances) for part, utterances in parts.items()},
+        "speakers": {part: len({corpus.speaker[u] for u in utterances}) for part, utterances in parts.items()},
+        "shared": {},
+        "test_seen": {},
+    }
+    for kind, of in kinds.items():
+        if not of and kind != "audio":
+            result["shared"][kind] = result["test_seen"][kind] = None
+            continue
+        have = {part: {of[u] for u in utterances if u in of} for part, utterances in parts.items()}
+        result["shared"][kind] = {f"{one}_{other}": len(have[one] & have[other]) for one, other in _PAIRS}
+        result["test_seen"][kind] = sum(of.get(u) in have["train"] for u in fold.test) / len(fold.test)
+    return result
+
+
+def count_test(folds: Sequence[Fold]) -> dict[str, int]:
+    """Count the test lists' places, the utterances in them, and those that stand in several."""
+    counts = Counter(utterance for fold in folds for utterance in fold.test)
+    return {
+        "slots": counts.total(), "distinct": len(counts), "repeated": sum(count > 1 for count in counts.values()),
+    }  # fmt: skip

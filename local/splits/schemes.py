@@ -1,0 +1,144 @@
+"""The split schemes: how a corpus is cut into K folds of train, dev and test.
+
+Of K groups, fold k tests on group k, develops on group k + 1 (modulo K) and trains on the rest, so that
+every utterance is tested once.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+
+from local.experiment import Split
+from local.splits.data import PARTS, Corpus, Fold
+from local.splits.partition import key, partition
+from local.splits.published import read_published
+from utils.errors import UserError
+
+
+def make_folds(corpus: Corpus, split: Split, published: str) -> tuple[list[Fold], list[str]]:
+    """Cut a corpus into folds.
+
+    Parameters
+    ----------
+    corpus : Corpus
+        What to cut.
+    split : Split
+        Scheme, number of folds, seed and caps.
+    published : str
+        The corpus's folder in ``split.published_dir``.
+
+    Returns
+    -------
+    folds : list of Fold
+        Every emotion occurs in every part.
+    notes : list of str
+        What a person should know, a line each.
+
+    Raises
+    ------
+    UserError
+        The corpus cannot be cut so: the message says which speakers or which emotion are lacking where.
+    """
+    if split.scheme == "published":
+        folds, notes = read_published(corpus, split, published)
+    else:
+        schemes = {"speaker": _speaker_groups, "session": _session_groups, "random": _random_groups}
+        groups = schemes[split.scheme](corpus, split)
+        folds = [_fold(corpus, split, groups, k) for k in range(split.folds)]
+        notes = []
+        if split.scheme == "random":
+            notes = ["random folds: speakers of the test part are in train too, so scores flatter"]
+    for k, fold in enumerate(folds):
+        _check(corpus, split, k, fold)
+    return folds, notes
+
+
+def _speaker_groups(corpus: Corpus, split: Split) -> list[set[str]]:
+    if len(corpus.speakers) == 1:
+        raise UserError(
+            f"{corpus.folder}: has one speaker, so no speaker-disjoint folds; set split.scheme to random (or to "
+            f"published where there are published folds), and its results are marked so"
+        )
+    return _whole_groups(corpus, split, corpus.speaker, "speakers")
+
+
+def _session_groups(corpus: Corpus, split: Split) -> list[set[str]]:
+    if not corpus.session:
+        raise UserError(f"{corpus.folder}: there is no utt2sess, so no folds by session; set split.scheme to speaker")
+    return _whole_groups(corpus, split, corpus.session, "sessions")
+
+
+def _whole_groups(corpus: Corpus, split: Split, unit_of: dict[str, str], what: str) -> list[set[str]]:
+    """Group utterances so that those of one speaker or session stay together."""
+    members = defaultdict(list)
+    for utterance, unit in unit_of.items():
+        members[unit].append(utterance)
+    counts = {unit: list(corpus.count(utterances).values()) for unit, utterances in members.items()}
+    having = {emotion: sum(row[c] > 0 for row in counts.values()) for c, emotion in enumerate(corpus.emotions)}
+    emotion, most = min(having.items(), key=lambda item: item[1])
+    if most < split.folds:
+        raise UserError(
+            f"{corpus.folder}: {split.folds} folds need {split.folds} {what} of every emotion, and only {most} have "
+            f"'{emotion}'; "
+            + (f"set split.folds to at most {most}" if most >= 3 else "choose another split.scheme")
+            + ", or drop the emotion from `emotions`"
+        )
+    genders = {unit: [0.0, 0.0] for unit in members}
+    for unit, utterances in members.items():
+        for speaker in {corpus.speaker[utterance] for utterance in utterances}:
+            if speaker in corpus.gender:
+                genders[unit]["fm".index(corpus.gender[speaker])] += 1
+    groups = [
+        {utterance for unit in units for utterance in members[unit]}
+        for units in partition(counts, genders, split.folds, split.seed)
+    ]
+    # The largest beside the smallest, and so on: a fold's test and dev are neighbours, so that what is left for
+    # training differs least from fold to fold.
+    by_size = sorted(groups, key=lambda group: (-len(group), min(group)))
+    return [by_size.pop(0 if place % 2 == 0 else -1) for place in range(len(groups))]
+
+
+def _random_groups(corpus: Corpus, split: Split) -> list[set[str]]:
+    groups: list[set[str]] = [set() for _ in range(split.folds)]
+    dealt = 0
+    for emotion in corpus.emotions:
+        utterances = [utterance for utterance, own in corpus.emotion.items() if own == emotion]
+        # Counting on from emotion to emotion keeps the groups' sizes equal too.
+        for utterance in sorted(utterances, key=lambda utterance: key(split.seed, utterance)):
+            groups[dealt % split.folds].add(utterance)
+            dealt += 1
+    return groups
+
+
+def _fold(corpus: Corpus, split: Split, groups: list[set[str]], k: int) -> Fold:
+    dev = (k + 1) % len(groups)
+    parts = {
+        "train": set().union(*(group for g, group in enumerate(groups) if g not in (k, dev))),
+        "dev": groups[dev],
+        "test": groups[k],
+    }
+    return Fold(**{part: _capped(corpus, parts[part], getattr(split.cap, part), split.seed) for part in PARTS})
+
+
+def _capped(corpus: Corpus, utterances: set[str], cap: int | None, seed: int) -> tuple[str, ...]:
+    """Keep at most ``cap`` utterances of each emotion, taken from the speakers in turn."""
+    if cap is None:
+        return tuple(sorted(utterances))
+    turns: dict[tuple[str, str], int] = defaultdict(int)
+    queue: dict[str, list[tuple[int, str, str]]] = defaultdict(list)
+    for order, utterance in sorted((key(seed, utterance), utterance) for utterance in utterances):
+        emotion, speaker = corpus.emotion[utterance], corpus.speaker[utterance]
+        queue[emotion].append((turns[emotion, speaker], order, utterance))
+        turns[emotion, speaker] += 1
+    return tuple(sorted(utterance for waiting in queue.values() for *_, utterance in sorted(waiting)[:cap]))
+
+
+def _check(corpus: Corpus, split: Split, k: int, fold: Fold) -> None:
+    for part, utterances in fold.parts().items():
+        lacking = [emotion for emotion, count in corpus.count(utterances).items() if not count]
+        if lacking:
+            speakers = ", ".join(sorted({corpus.speaker[utterance] for utterance in utterances})) or "none"
+            raise UserError(
+                f"{corpus.folder}: fold {k} of the scheme '{split.scheme}' has no '{lacking[0]}' in {part} (its "
+                f"speakers: {speakers}); lower split.folds, drop it from `emotions`, or choose another split.scheme"
+            )

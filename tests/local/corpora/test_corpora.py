@@ -1,0 +1,289 @@
+"""Each corpus's names and annotations: golden values from small trees, and planted faults."""
+
+from __future__ import annotations
+
+import importlib
+import shutil
+from pathlib import Path
+
+import pytest
+
+from local.corpora import names, spec
+from local.corpora.registry import CorpusSpec, module
+from tests.local.corpora.trees import excluded, files, prepared, speech, table
+from utils.data_dir_check import validate
+from utils.errors import UserError
+
+
+def test_every_module_has_the_same_two_functions_and_shows_its_layout(tmp_path: Path) -> None:
+    speech(tmp_path / "elsewhere/a.wav")
+    modules = {spec(name).module: spec(name) for name in names(tmp_path)}
+    assert {"mini", "emodb", "ravdess", "urdu", "nemo"} <= modules.keys()
+    for corpus in [*modules.values(), CorpusSpec("own", "table", "de")]:
+        reader = module(corpus)
+        assert callable(reader.scan)
+        for root in (tmp_path / "elsewhere", tmp_path / "elsewhere/a.wav"):
+            if corpus.module == "table" and root.is_file():
+                continue
+            with pytest.raises(UserError) as caught:
+                reader.check(root, corpus)
+            assert str(root) in str(caught.value) and reader.LAYOUT in str(caught.value)
+            assert "\n" not in str(caught.value)
+
+
+# RAVDESS
+
+
+@pytest.mark.parametrize("folder", [".", "audio_speech_actors_01-24"])
+def test_ravdess_reads_both_layouts(tmp_path: Path, folder: str) -> None:
+    speech(tmp_path / folder / "Actor_01/03-01-05-02-01-01-01.wav")
+    speech(tmp_path / folder / "Actor_12/03-01-02-01-02-02-12.wav")
+    module(spec("ravdess")).check(tmp_path, spec("ravdess"))
+    data = prepared(tmp_path, tmp_path / "data", "ravdess")
+    first, second = "ravdess_01-03-01-05-02-01-01-01", "ravdess_12-03-01-02-01-02-02-12"
+    assert table(data, "utt2emo") == {first: "angry", second: "calm"}
+    assert table(data, "utt2sent") == {first: "ravdess_01", second: "ravdess_02"}
+    assert table(data, "text") == {first: "Kids are talking by the door.", second: "Dogs are sitting by the door."}
+    assert table(data, "spk2gender") == {"ravdess_01": "m", "ravdess_12": "f"}
+    validate(data)
+
+
+def test_ravdess_copies_and_songs_are_excluded_by_name(tmp_path: Path) -> None:
+    kept = speech(tmp_path / "Actor_01/03-01-05-02-01-01-01.wav")
+    copy = tmp_path / "audio_speech_actors_01-24/Actor_01" / kept.name
+    copy.parent.mkdir(parents=True)
+    shutil.copy(kept, copy)
+    for name in ("03-02-05-02-01-01-01", "01-01-05-02-01-01-01", "03-01-05-02-03-01-01", "03-01-05-02-01-01-25",
+                 "03-01-09-02-01-01-01", "notes"):  # fmt: skip
+        speech(tmp_path / f"Actor_01/{name}.wav")
+    data = prepared(tmp_path, tmp_path / "data", "ravdess")
+    assert list(table(data, "wav.scp").values()) == [str(kept)]
+    other = "song or soundtrack of a video, not the speech recordings"
+    assert excluded(data) == {
+        f"audio_speech_actors_01-24/Actor_01/{kept.name}": f"duplicate: Actor_01/{kept.name} has the same name",
+        "Actor_01/03-02-05-02-01-01-01.wav": other,
+        "Actor_01/01-01-05-02-01-01-01.wav": other,
+        "Actor_01/03-01-05-02-03-01-01.wav": "name not understood",
+        "Actor_01/03-01-05-02-01-01-25.wav": "name not understood",
+        "Actor_01/03-01-09-02-01-01-01.wav": "unknown emotion '09': say in conf/emotions.yaml what it means",
+        "Actor_01/notes.wav": "name not understood",
+    }
+
+
+# URDU
+
+
+def test_urdu_names_and_faults(tmp_path: Path) -> None:
+    speech(tmp_path / "Angry/SM1_F10_A010.wav")
+    speech(tmp_path / "Sad/SF12_F1_S01.wav")
+    speech(tmp_path / "Happy/SM1_F10_A010.wav")
+    speech(tmp_path / "Happy/SX1_F10_H010.wav")
+    (tmp_path / "README.md").write_text("not audio, and no reason to say so")
+    data = prepared(tmp_path, tmp_path / "data", "urdu")
+    angry, sad = "urdu_SM1-SM1_F10_A010", "urdu_SF12-SF12_F1_S01"
+    assert table(data, "utt2emo") == {angry: "angry", sad: "sad"}
+    assert table(data, "spk2gender") == {"urdu_SF12": "f", "urdu_SM1": "m"}
+    assert not {"text", "utt2sent"} & files(data)
+    assert excluded(data) == {
+        "Happy/SM1_F10_A010.wav": "folder and name disagree on the emotion: Happy and A",
+        "Happy/SX1_F10_H010.wav": "name not understood",
+    }
+    validate(data)
+
+
+# nEMO
+
+NEMO = "file_id\temotion\traw_text\tnormalized_text\tspeaker_id\tgender\tage\r\n"
+
+
+def test_nemo_rows_and_files_that_miss_each_other(tmp_path: Path) -> None:
+    rows = [
+        'EB0_anger_1.wav\tanger\tLubię "czytać".\tlubię czytać\t        EB0\tfemale\t27',
+        "MP0_surprised_12.wav\tsurprised\tMój teść.\tmój teść\t        MP0\tmale\t24",
+        "MP0_fear_2.wav\tfear\tTo.\tto\t        MP0\tmale\t24",
+        "MP0_fear_3.wav\tfear\tTo.",
+        "MP0_fear_4.wav\tanger\tTo.\tto\t        MP0\tmale\t24",
+        "MP0_fear_5.wav\tfear\tTo.\tto\t        MP0\tnobody\t24",
+        "MP0_rage_6.wav\trage\tTo.\tto\t        MP0\tmale\t24",
+    ]
+    (tmp_path / "data.tsv").write_text(NEMO + "\r\n".join(rows) + "\r\n", encoding="utf-8-sig")
+    for name in ("EB0_anger_1", "MP0_surprised_12", "MP0_fear_4", "MP0_rage_6", "KD0_sadness_9"):
+        speech(tmp_path / f"samples/{name}.wav", rate=24000)
+    module(spec("nemo")).check(tmp_path, spec("nemo"))
+    data = prepared(tmp_path, tmp_path / "data", "nemo")
+    one, two = "nemo_EB0-EB0_anger_1", "nemo_MP0-MP0_surprised_12"
+    assert table(data, "utt2spk") == {one: "nemo_EB0", two: "nemo_MP0"}
+    assert table(data, "utt2emo") == {one: "angry", two: "surprised"}
+    assert table(data, "text") == {one: 'Lubię "czytać".', two: "Mój teść."}
+    assert table(data, "utt2sent") == {one: "nemo_1", two: "nemo_12"}
+    assert table(data, "spk2gender") == {"nemo_EB0": "f", "nemo_MP0": "m"}
+    assert excluded(data) == {
+        "samples/MP0_fear_2.wav": "no such audio file",
+        "data.tsv:5": "row not understood",
+        "data.tsv:6": "name not understood or not as its row says: MP0_fear_4.wav",
+        "data.tsv:7": "row not understood",
+        "samples/MP0_rage_6.wav": "unknown emotion 'rage': say in conf/emotions.yaml what it means",
+        "samples/KD0_sadness_9.wav": "not in data.tsv",
+    }
+    validate(data)
+
+
+def test_nemo_without_its_columns_names_them(tmp_path: Path) -> None:
+    speech(tmp_path / "samples/EB0_anger_1.wav")
+    (tmp_path / "data.tsv").write_text("file_id\temotion\nEB0_anger_1.wav\tanger\n")
+    with pytest.raises(
+        UserError, match=r"data.tsv: expected a header with the columns file_id, .* has file_id, emotion"
+    ):
+        prepared(tmp_path, tmp_path / "data", "nemo")
+
+
+# Tables
+
+OWN = CorpusSpec("own", "table", "it")
+
+
+def test_the_least_table(tmp_path: Path) -> None:
+    speech(tmp_path / "a/1.wav")
+    speech(tmp_path / "b/2.flac")
+    (tmp_path / "own.csv").write_text('path,speaker,emotion\na/1.wav,Ann,Anger\n"b/2.flac","Bo, the 2nd",joy\n')
+    data = prepared(tmp_path / "own.csv", tmp_path / "data", OWN)
+    assert table(data, "utt2emo") == {"own_Ann-1": "angry", "own_Bo__the_2nd-2": "happy"}
+    assert table(data, "utt2emo_raw") == {"own_Ann-1": "Anger", "own_Bo__the_2nd-2": "joy"}
+    assert table(data, "utt2lang") == {"own_Ann-1": "it", "own_Bo__the_2nd-2": "it"}
+    assert not {"segments", "text", "utt2sent", "utt2sess", "spk2gender"} & files(data)
+    validate(data)
+
+
+def test_the_fullest_table(tmp_path: Path) -> None:
+    path = speech(tmp_path / "long.wav", 3.0)
+    header = "path\tspeaker\temotion\tlanguage\tgender\ttext\tsentence\tsession\tstart\tend\tutterance"
+    rows = [
+        ["long.wav", "s1", "sad", "de", "F", "Guten Tag.", "p1", "monday", "0.5", "1", "greeting"],
+        [str(path), "s1", "neu", "en", "female", 'Say "hi".', "p2", "monday", "1", "2.5", ""],
+        ["long.wav", "s2", "ang", "en", "man", "Ho.", "p1", "tuesday", "2.5", "", ""],
+    ]
+    text = "\n".join([header, *("\t".join(row) for row in rows)])
+    (tmp_path / "corpus").mkdir()
+    (tmp_path / "metadata.tsv").write_text(f"{text}\n\n")
+    data = prepared(tmp_path, tmp_path / "data", OWN)
+    one, two, three = "own_s1-greeting", "own_s1-long_0001000_0002500", "own_s2-long_0002500"
+    assert table(data, "segments") == {one: "own_long 0.5 1.0", two: "own_long 1.0 2.5", three: "own_long 2.5 3.0"}
+    assert table(data, "wav.scp") == {"own_long": str(path)}
+    assert table(data, "utt2lang") == {one: "de", two: "en", three: "en"}
+    assert table(data, "utt2emo") == {one: "sad", two: "neutral", three: "angry"}
+    assert table(data, "text")[two] == 'Say "hi".'
+    assert table(data, "utt2sent") == {one: "own_p1", two: "own_p2", three: "own_p1"}
+    assert table(data, "utt2sess") == {one: "own_monday", two: "own_monday", three: "own_tuesday"}
+    assert table(data, "spk2gender") == {"own_s1": "f", "own_s2": "m"}
+    validate(data)
+
+
+def test_files_of_one_name_are_told_apart_by_folder(tmp_path: Path) -> None:
+    for emotion in ("sad", "angry"):
+        speech(tmp_path / f"wav/{emotion}/001.wav")
+    (tmp_path / "own.tsv").write_text("path\tspeaker\temotion\nwav/sad/001.wav\ts\tsad\nwav/angry/001.wav\ts\tangry\n")
+    data = prepared(tmp_path / "own.tsv", tmp_path / "data", OWN)
+    assert list(table(data, "utt2spk")) == ["own_s-angry_001", "own_s-sad_001"]
+
+
+def test_bad_rows_of_a_table_are_excluded_by_line(tmp_path: Path) -> None:
+    for n in range(6):
+        speech(tmp_path / f"{n}.wav")
+    rows = ["0.wav,s,sad,f,", "1.wav,s,,f,", "2.wav,s,sad,x,", "3.wav,s,sad,f,soon", "4.wav,s,sad", "5.wav,s,wut,f,",
+            "6.wav,s,sad,f,"]  # fmt: skip
+    (tmp_path / "own.csv").write_text("\n".join(["path,speaker,emotion,gender,start", *rows]) + "\n")
+    data = prepared(tmp_path / "own.csv", tmp_path / "data", OWN)
+    assert list(table(data, "utt2spk")) == ["own_s-0"]
+    lacking = "row without path, speaker or emotion, or with too many or too few columns"
+    assert excluded(data) == {
+        "own.csv:3": lacking,
+        "own.csv:4": "gender not understood: x",
+        "own.csv:5": "time not understood: start soon, end None",
+        "own.csv:6": lacking,
+        "5.wav": "unknown emotion 'wut': say in conf/emotions.yaml what it means",
+        "6.wav": "no such audio file",
+    }
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (b"path,emotion\na.wav,sad\n", "expected a header with the columns path, speaker, emotion"),
+        (b"path,speaker,emotion,emotion\n", "each once"),
+        (b"", "it has none"),
+        (b"path,speaker,emotion\n\xe4.wav,s,sad\n", "own.csv:2: the byte 0xe4 is not UTF-8"),
+    ],
+)
+def test_a_table_that_is_none_says_what_it_lacks(tmp_path: Path, content: bytes, words: str) -> None:
+    (tmp_path / "own.csv").write_bytes(content)
+    with pytest.raises(UserError, match=words):
+        importlib.import_module("local.corpora.table").check(tmp_path / "own.csv", OWN)
+
+
+# The bundled corpus
+
+MINI = "recording\tutterance\tspeaker\tgender\tlanguage\temotion\tsentence\tstart\tend\ttext\n"
+
+
+@pytest.fixture
+def mini(tmp_path: Path) -> Path:
+    for name in ("de/de1.ogg", "de/de1-sed.ogg", "th/th1.ogg"):
+        speech(tmp_path / "mini" / name, 2.0, format="OGG", subtype="VORBIS")
+    (tmp_path / "mini/metadata.tsv").write_text(
+        MINI + "de1\tde1-s1-sad\tde1\tf\tde\tsad\tde-s1\t0.1500\t0.9000\tHallo.\n"
+        "th1\tth1-s1-sad\tth1\tm\tth\tsad\tth-s1\t0.1500\t0.9000\tสวัสดี\n"
+        "de1\tde1-s1-angry\tde1\tf\tde\tangry\tde-s1\t1.0500\t1.9000\tHallo.\n"
+    )
+    (tmp_path / "mini/sed.tsv").write_text(
+        "recording\tutterance\tspeaker\tgender\tlanguage\temotion\tstart\tend\n"
+        "de1-sed\tde1-sed1\tde1\tf\tde\tangry\t0.1500\t1.8000\n"
+    )
+    (tmp_path / "mini/sed.rttm").write_text(
+        "SPEAKER de1-sed1 1 0.7500 0.9000 <NA> <NA> angry <NA> <NA>\n"
+        "SPEAKER de1-sed1 1 0.0000 0.7500 <NA> <NA> neutral <NA> <NA>\n"
+    )
+    return tmp_path / "mini"
+
+
+def test_mini_languages_are_corpora_of_their_own(mini: Path, tmp_path: Path) -> None:
+    data = prepared(mini, tmp_path / "data", "mini_de")
+    angry, sad = "mini_de_de1-de1-s1-angry", "mini_de_de1-de1-s1-sad"
+    assert table(data, "segments") == {angry: "mini_de_de1 1.05 1.9", sad: "mini_de_de1 0.15 0.9"}
+    assert table(data, "wav.scp") == {"mini_de_de1": str(mini / "de/de1.ogg")}
+    assert table(data, "utt2lang") == {angry: "de", sad: "de"}
+    assert table(data, "utt2sent") == {angry: "mini_de_de-s1", sad: "mini_de_de-s1"}
+    assert table(data, "utt2dur") == {angry: "0.85", sad: "0.75"}
+    assert excluded(data) == {}
+    validate(data)
+
+
+def test_mini_changes_have_reference_segments(mini: Path, tmp_path: Path) -> None:
+    data = prepared(mini, tmp_path / "data", "mini_sed")
+    utterance = "mini_sed_de1-de1-sed1"
+    assert table(data, "utt2emo") == {utterance: "angry"}
+    assert table(data, "utt2lang") == {utterance: "de"}
+    assert (data / "ref.rttm").read_text() == (
+        f"SPEAKER {utterance} 1 0.0 0.75 <NA> <NA> neutral <NA> <NA>\n"
+        f"SPEAKER {utterance} 1 0.75 0.9 <NA> <NA> angry <NA> <NA>\n"
+    )
+    validate(data)
+
+
+def test_mini_faults_have_names(mini: Path, tmp_path: Path) -> None:
+    (mini / "metadata.tsv").write_text((mini / "metadata.tsv").read_text().replace("1.0500", "soon"))
+    assert excluded(prepared(mini, tmp_path / "data", "mini_de")) == {"metadata.tsv:4": "row not understood"}
+    (mini / "sed.rttm").write_text("SPEAKER de1-sed1 1 0.0 9.0 <NA> <NA> angry <NA> <NA>\n")
+    with pytest.raises(UserError, match="1 emotional spans outside the utterance"):
+        prepared(mini, tmp_path / "data", "mini_sed")
+    (mini / "sed.rttm").write_text("angry from the start\n")
+    with pytest.raises(UserError, match="sed.rttm:1: not a line of RTTM"):
+        prepared(mini, tmp_path / "data", "mini_sed")
+
+
+@pytest.mark.parametrize("corpus", [name for name in names() if name.startswith("mini_")])
+def test_the_bundled_corpus_is_whole(repo: Path, tmp_path: Path, corpus: str, capsys: pytest.CaptureFixture) -> None:
+    data = prepared(repo / "egs/mini/corpus", tmp_path / "data", corpus)
+    assert excluded(data) == {}
+    assert "differs" not in capsys.readouterr().out
+    assert ("ref.rttm" in files(data)) == (corpus == "mini_sed")
+    validate(data)
