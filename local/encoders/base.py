@@ -1,0 +1,71 @@
+"""What every encoder can do."""
+
+from __future__ import annotations
+
+import abc
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+import torch
+
+from local.encoders.registry import EncoderSpec
+
+
+class Frames(NamedTuple):
+    """Hidden states of a batch, frame by frame.
+
+    Attributes
+    ----------
+    states : list of Tensor, each of shape (utterances, frames, dim)
+        One entry a layer, float32, zero beyond an utterance's end.
+    lengths : list of int
+        Frames of each utterance.
+    """
+
+    states: list[torch.Tensor]
+    lengths: list[int]
+
+
+class Encoder(abc.ABC):
+    """A speech representation, ready to run.
+
+    Attributes
+    ----------
+    spec : EncoderSpec
+        Its entry in the registry: name, layers, dim, languages.
+    min_samples : int
+        Samples (16 kHz) of the shortest utterance that it can represent.
+    precision : str
+        ``fp32`` or ``bf16``: what it really runs in.
+    """
+
+    spec: EncoderSpec
+    min_samples: int
+    precision: str = "fp32"
+
+    @abc.abstractmethod
+    def pooled(self, waves: Sequence[np.ndarray]) -> np.ndarray:
+        """Represent utterances by one vector a layer.
+
+        An utterance's vectors do not depend on its neighbours in the batch (to 1e-4).
+
+        Parameters
+        ----------
+        waves : sequence of ndarray, each of shape (samples,)
+            16 kHz mono float32, at least ``min_samples`` long.
+
+        Returns
+        -------
+        ndarray of float32, shape (utterances, layers, dim)
+            The mean over time of every hidden state (for ``logmel`` and ``egemaps``, their statistics).
+        """
+
+    @abc.abstractmethod
+    def frames(self, waves: Sequence[np.ndarray]) -> Frames:
+        """Represent utterances frame by frame; parameters as for :meth:`pooled`."""
+
+
+def pad_frames(parts: Sequence[torch.Tensor]) -> torch.Tensor:
+    """Stack matrices of shape (frames, dim) to (matrices, most frames, dim), zero at the end."""
+    return torch.nn.utils.rnn.pad_sequence(list(parts), batch_first=True)

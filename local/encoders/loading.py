@@ -1,0 +1,154 @@
+"""Makes encoders from their registry entries; checkpoints are read by transformers, never unpickled."""
+
+from __future__ import annotations
+
+import json
+import os
+import pickle
+import platform
+import sys
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from local.encoders.base import Encoder
+from local.encoders.registry import EncoderSpec
+from local.encoders.spectral import Egemaps, LogMel
+from utils.errors import UserError
+
+_MODEL_TYPES = ("wav2vec2", "hubert", "wavlm", "data2vec-audio")
+# Which a checkpoint may lack: only training uses it.
+_UNUSED = ("masked_spec_embed",)
+
+
+def load(spec: EncoderSpec, device: str, precision: str) -> Encoder:
+    """Make an encoder; see :func:`local.encoders.load`."""
+    if precision not in ("fp32", "bf16"):
+        raise UserError(f"precision '{precision}' is not one of fp32, bf16")
+    if spec.kind == "logmel":
+        return LogMel(spec)
+    if spec.kind == "egemaps":
+        return Egemaps(spec)
+    _check_device(device)
+    # After the checks: importing transformers takes seconds.
+    from local.encoders.transformer import Transformer
+
+    model = _model(spec)
+    found = (model.config.num_hidden_layers + 1, model.config.hidden_size)
+    if found != (spec.layers, spec.dim):
+        raise UserError(
+            f"conf/encoders.yaml: {spec.name}: layers: {spec.layers}, dim: {spec.dim}, but the checkpoint "
+            f"{spec.source} has layers: {found[0]}, dim: {found[1]}; correct the entry"
+        )
+    return Transformer(spec, model, _normalises(spec), device, _effective(precision, device))
+
+
+def has_native_bf16(device: str) -> bool:
+    """Tell whether a device multiplies matrices in bfloat16 faster than in float32."""
+    if torch.device(device).type == "cuda":
+        return torch.cuda.is_bf16_supported(including_emulation=False)
+    try:
+        flags = Path("/proc/cpuinfo").read_text(encoding="utf-8").split()
+    except OSError:
+        return False
+    return bool({"avx512_bf16", "amx_bf16"} & set(flags)) or (platform.machine() == "aarch64" and "bf16" in flags)
+
+
+def _effective(precision: str, device: str) -> str:
+    if precision == "bf16" and not has_native_bf16(device):
+        print(f"bf16: {device} has no bfloat16 instructions and would be slower; using fp32", file=sys.stderr)
+        return "fp32"
+    return precision
+
+
+def _check_device(device: str) -> None:
+    kind, _, index = device.partition(":")
+    if kind == "cuda" and not int(index or 0) < torch.cuda.device_count():
+        raise UserError(
+            f"device {device}: torch sees {torch.cuda.device_count()} GPUs; use --ngpu {torch.cuda.device_count()}, "
+            f"or check nvidia-smi, CUDA_VISIBLE_DEVICES and that torch is a CUDA build"
+        )
+
+
+def _model(spec: EncoderSpec) -> torch.nn.Module:
+    # Else transformers asks a service to convert checkpoints without safetensors, in a thread of its own.
+    os.environ.setdefault("DISABLE_SAFETENSORS_CONVERSION", "1")
+    import transformers
+    from safetensors import SafetensorError
+
+    transformers.logging.set_verbosity_error()
+    transformers.logging.disable_progress_bar()
+    place = _place(spec)
+    try:
+        config = transformers.AutoConfig.from_pretrained(**place)
+    except (OSError, ValueError) as error:
+        raise _unreadable(spec, error) from error
+    if config.model_type not in _MODEL_TYPES:
+        raise UserError(
+            f"encoder {spec.name}: {spec.source} is a {config.model_type} model; "
+            f"kind hf reads {', '.join(_MODEL_TYPES)}"
+        )
+    if spec.init == "random":
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(spec.seed)
+            return transformers.AutoModel.from_config(config, dtype=torch.float32)
+    try:
+        model, info = transformers.AutoModel.from_pretrained(
+            **place, config=config, dtype=torch.float32, weights_only=True, output_loading_info=True
+        )
+    except pickle.UnpicklingError as error:
+        raise UserError(
+            f"encoder {spec.name}: the weights of {spec.source} hold more than numbers and would have to be "
+            f"unpickled, which can run any code; convert them to safetensors where you trust them"
+        ) from error
+    except (OSError, ValueError, RuntimeError, SafetensorError) as error:
+        raise _unreadable(spec, error) from error
+    missing = sorted(key for key in info["missing_keys"] if key not in _UNUSED)
+    if missing:
+        raise UserError(
+            f"encoder {spec.name}: {spec.source} lacks {len(missing)} of the model's weights, first {missing[0]}; "
+            f"it is not a whole {config.model_type} checkpoint"
+        )
+    return model
+
+
+def _place(spec: EncoderSpec) -> dict[str, Any]:
+    """Where from_pretrained finds the checkpoint."""
+    folder = spec.folder
+    if folder is None:
+        return {"pretrained_model_name_or_path": spec.source, "revision": spec.revision}
+    spec.check_present()
+    return {"pretrained_model_name_or_path": str(folder), "local_files_only": True}
+
+
+def _unreadable(spec: EncoderSpec, error: Exception) -> UserError:
+    reason = " ".join(str(error).split())[:200]
+    if spec.folder is not None:
+        return UserError(f"encoder {spec.name}: the checkpoint in {spec.folder} cannot be read ({reason})")
+    return UserError(
+        f"encoder {spec.name}: {spec.source} cannot be had ({reason}); on a machine with a connection, "
+        f"'hf download {spec.source} --revision {spec.revision}' puts it into $HF_HOME (default "
+        f"~/.cache/huggingface), which may be copied here; then set HF_HUB_OFFLINE=1"
+    )
+
+
+def _normalises(spec: EncoderSpec) -> bool:
+    """Whether the checkpoint wants its input at zero mean and unit variance."""
+    if spec.normalise is not None:
+        return spec.normalise
+    from transformers.utils import cached_file
+
+    place = _place(spec)
+    name = place.pop("pretrained_model_name_or_path")
+    try:
+        path = cached_file(name, "preprocessor_config.json", **place)
+        wants = json.loads(Path(path).read_text(encoding="utf-8")).get("do_normalize")
+    except (OSError, ValueError, TypeError):
+        wants = None
+    if not isinstance(wants, bool):
+        raise UserError(
+            f"encoder {spec.name}: {spec.source} has no preprocessor_config.json with do_normalize; "
+            f"give the entry in conf/encoders.yaml 'normalise: true' or 'normalise: false'"
+        )
+    return wants

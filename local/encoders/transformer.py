@@ -1,0 +1,150 @@
+"""wav2vec 2.0, HuBERT, WavLM and data2vec-audio: all hidden states of a batch in one pass, without padding.
+
+The frames of a batch's utterances lie one after the other in one matrix. Linear layers and normalisations work
+on frames and do not mind; convolutions and attention are run utterance by utterance. So an utterance's
+result does not depend on its neighbours, no time goes into padding, and the matrix products are large. The
+weights are those of the transformers model, whose own forward, one file at a time, is the reference that the
+tests hold this to. Every hidden state is handed on as it is made, so memory does not grow with their number.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+import torch
+from torch import nn
+from torch.nn import functional
+
+from local.encoders.base import Encoder, Frames, pad_frames
+from local.encoders.frontend import FrontEnd
+from local.encoders.positional import PositionalEmbedding
+from local.encoders.registry import EncoderSpec
+
+
+class Transformer(Encoder):
+    """An encoder of the wav2vec 2.0 family.
+
+    Parameters
+    ----------
+    spec : EncoderSpec
+        Its entry in the registry.
+    model : nn.Module
+        ``Wav2Vec2Model``, ``HubertModel``, ``WavLMModel`` or ``Data2VecAudioModel`` with float32 weights.
+    normalise : bool
+        Whether waveforms are brought to zero mean and unit variance, as the checkpoint wants.
+    device : str
+        Where to run.
+    precision : str
+        ``fp32`` or ``bf16``.
+
+    Attributes
+    ----------
+    model : nn.Module
+        The transformers model, on its device.
+    """
+
+    def __init__(self, spec: EncoderSpec, model: nn.Module, normalise: bool, device: str, precision: str):
+        self.spec, self.precision = spec, precision
+        self.model = model.eval().requires_grad_(False).to(device)
+        self._normalise, self._device = normalise, torch.device(device)
+        self._front_end = FrontEnd(model.feature_extractor, torch.bfloat16 if precision == "bf16" else torch.float32)
+        self._position = PositionalEmbedding(model.encoder.pos_conv_embed)
+        self._stable = getattr(model.config, "do_stable_layer_norm", False)
+        self.min_samples = self._front_end.field
+
+    def pooled(self, waves: Sequence[np.ndarray]) -> np.ndarray:
+        """Average every hidden state over time; see :meth:`Encoder.pooled`."""
+        with torch.inference_mode():
+            out = torch.empty(len(waves), self.spec.layers, self.spec.dim, device=self._device)
+            if len(waves) == 0:
+                return out.numpy()
+            features, lengths = self._features(waves)
+            for layer, states in enumerate(self._hidden_states(features, lengths)):
+                for row, part in zip(out, states.split(lengths), strict=True):
+                    torch.mean(part, dim=0, dtype=torch.float32, out=row[layer])
+            return out.cpu().numpy()
+
+    def frames(self, waves: Sequence[np.ndarray]) -> Frames:
+        """Give every hidden state, frame by frame; see :meth:`Encoder.frames`."""
+        with torch.inference_mode():
+            features, lengths = self._features(waves)
+            states = [pad_frames(states.split(lengths)).cpu() for states in self._hidden_states(features, lengths)]
+            return Frames(states, lengths)
+
+    def _features(self, waves: Sequence[np.ndarray]) -> tuple[torch.Tensor, list[int]]:
+        """Run the front end: features of all utterances, one after the other, and their numbers of frames."""
+        parts = [self._front_end(self._prepare(wave)) for wave in waves]
+        return torch.cat(parts), [len(part) for part in parts]
+
+    def _prepare(self, wave: np.ndarray) -> torch.Tensor:
+        wave = np.ascontiguousarray(wave, dtype=np.float32)
+        if self._normalise:
+            # As transformers.Wav2Vec2FeatureExtractor.zero_mean_unit_var_norm.
+            wave = ((wave - wave.mean()) / np.sqrt(wave.var() + 1e-7)).astype(np.float32)
+        return torch.from_numpy(wave).to(self._device)
+
+    def _hidden_states(self, features: torch.Tensor, lengths: list[int]) -> Iterator[torch.Tensor]:
+        """Yield what transformers' ``output_hidden_states`` collects, packed: (frames of all utterances, dim)."""
+        encoder = self.model.encoder
+        with self._autocast():
+            x = self.model.feature_projection(features)
+        x = (x[0] if isinstance(x, tuple) else x).float()
+        x = x + self._position(x, lengths)
+        if not self._stable:
+            x = encoder.layer_norm(x)
+        yield x
+        bias = _relative_bias(encoder, lengths)
+        for block in encoder.layers:
+            with self._autocast():
+                x = self._block(block, x, lengths, bias)
+            yield x
+
+    def _autocast(self) -> contextlib.AbstractContextManager:
+        if self.precision == "fp32":
+            return contextlib.nullcontext()
+        return torch.autocast(self._device.type, dtype=torch.bfloat16)
+
+    def _block(self, block: nn.Module, x: torch.Tensor, lengths: list[int], bias: torch.Tensor | None) -> torch.Tensor:
+        if self._stable:
+            x = x + _attend(block.attention, block.layer_norm(x), lengths, bias)
+            x = x + block.feed_forward(block.final_layer_norm(x))
+            adapter = getattr(block, "adapter_layer", None)
+            return x if adapter is None else x + adapter(x)
+        x = block.layer_norm(x + _attend(block.attention, x, lengths, bias))
+        return block.final_layer_norm(x + block.feed_forward(x))
+
+
+def _attend(attention: nn.Module, x: torch.Tensor, lengths: list[int], bias: torch.Tensor | None) -> torch.Tensor:
+    """Self-attention within each utterance."""
+    heads, size = attention.num_heads, attention.head_dim
+    query, key, value = (
+        projection(x).view(-1, heads, size).transpose(0, 1)
+        for projection in (attention.q_proj, attention.k_proj, attention.v_proj)
+    )
+    gate = None if bias is None else _gate(attention, x).T
+    out = torch.empty_like(query.transpose(0, 1)).transpose(0, 1)
+    begin = 0
+    for length in lengths:
+        part = slice(begin, begin + length)
+        mask = None if gate is None else (gate[:, part, None] * bias[:, :length, :length]).to(query.dtype)[None]
+        out[:, part] = functional.scaled_dot_product_attention(
+            query[None, :, part], key[None, :, part], value[None, :, part], attn_mask=mask
+        )[0]
+        begin += length
+    return attention.out_proj(out.transpose(0, 1).reshape(len(x), -1))
+
+
+def _relative_bias(encoder: nn.Module, lengths: list[int]) -> torch.Tensor | None:
+    """WavLM's relative position bias (heads, longest, longest), which the first block holds for all."""
+    attention = encoder.layers[0].attention
+    return attention.compute_bias(max(lengths), max(lengths)) if hasattr(attention, "rel_attn_embed") else None
+
+
+def _gate(attention: nn.Module, x: torch.Tensor) -> torch.Tensor:
+    """WavLM's gate on the relative position bias, shape (frames, heads); Chen et al. 2022, equations 5 to 8."""
+    heads = attention.num_heads
+    projected = attention.gru_rel_pos_linear(x.view(len(x), heads, -1)).float()
+    update, reset = torch.sigmoid(projected.view(len(x), heads, 2, 4).sum(dim=-1)).unbind(dim=-1)
+    return update * (reset * attention.gru_rel_pos_const.view(1, heads) - 1.0) + 2.0

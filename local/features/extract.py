@@ -1,0 +1,105 @@
+"""Run an encoder over its share of an experiment's utterances:
+
+    python3 -m local.features.extract --encoder mini --job 1 --nj 4 [--ngpu 1] [--config C] [--set KEY=VALUE]...
+
+Writes dump/<encoder>/<corpus>/shard.<nj>/feats.<job>.{ark,scp}; local.features.merge puts the jobs' parts
+together. An interrupted job goes on at the utterances that are missing.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Iterator
+
+from local import encoders, experiment
+from local.features.shard import Shard
+from local.features.work import Work, all_work
+from utils.data_dir import Utterance
+from utils.errors import UserError, run_main
+
+
+def main() -> None:
+    """Run the command."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    experiment.add_arguments(parser)
+    parser.add_argument("--encoder", required=True, help="name of the encoder, as in the experiment")
+    parser.add_argument("--job", type=int, default=1, help="which share, from 1 (default: 1)")
+    parser.add_argument("--nj", type=int, default=1, help="number of shares (default: 1)")
+    parser.add_argument("--ngpu", type=int, default=0, help="GPUs that the jobs share; 0 runs on the CPU (default: 0)")
+    arguments = parser.parse_args()
+    if not 1 <= arguments.job <= arguments.nj:
+        raise UserError(f"--job {arguments.job}: expected 1 to --nj, which is {arguments.nj}")
+    wanted = experiment.load(arguments)
+    device = f"cuda:{(arguments.job - 1) % arguments.ngpu}" if arguments.ngpu > 0 else "cpu"
+    extract(all_work(wanted, arguments.encoder), arguments.job, arguments.nj, device)
+
+
+def extract(works: list[Work], job: int, nj: int, device: str) -> None:
+    """Make a job's share of one encoder's features.
+
+    Parameters
+    ----------
+    works : list of Work
+        Of one encoder; what is up to date is skipped.
+    job, nj : int
+        Which share, from 1, and of how many.
+    device : str
+        Where to run the encoder.
+
+    Raises
+    ------
+    UserError
+        An utterance's audio cannot be read (it is named), or the encoder cannot be had.
+    """
+    shares = []
+    for work in works:
+        if work.why_stale() is None:
+            print(f"{work.directory}: up to date", file=sys.stderr)
+            continue
+        shard = Shard(work.shards(nj), job, work.stamp())
+        mine = work.batches()[job - 1 :: nj]
+        rest = [batch for batch in mine if not all(utterance.id in shard.done for utterance in batch)]
+        if len(rest) < len(mine):
+            print(
+                f"{work.directory}: going on, {len(mine) - len(rest)} of {len(mine)} batches are there", file=sys.stderr
+            )
+        shares.append((work, shard, rest))
+    if any(rest for _, _, rest in shares):
+        # Now that there is work: this imports torch and transformers.
+        encoder = encoders.load(works[0].encoder, device, works[0].experiment.features.precision)
+        for work, shard, rest in shares:
+            if rest:
+                _run(encoder, work, shard, rest, device)
+    for _, shard, _ in shares:
+        shard.close()
+
+
+def _run(encoder: encoders.Encoder, work: Work, shard: Shard, batches: list[list[Utterance]], device: str) -> None:
+    import torch
+
+    from local.features import pipeline
+    from local.features.progress import Progress
+
+    shard.set_precision(encoder.precision)
+    threads = torch.get_num_threads() if device == "cpu" else 1
+    seconds = [sum(utterance.duration for utterance in batch) for batch in batches]
+    results: Iterator = pipeline.run(encoder, batches, threads, work.experiment.features.workers)
+    with Progress(f"{work.encoder.name} on {work.corpus}", sum(seconds)) as progress:
+        for length, result in zip(seconds, results, strict=True):
+            for utterance, matrix in result:
+                # Of a batch that was cut short, all are computed again, for the same bits as without interruption.
+                if utterance in shard.done:
+                    continue
+                if matrix is None:
+                    shard.exclude(
+                        utterance,
+                        f"shorter than {encoder.min_samples} samples at 16 kHz, which {work.encoder.name} needs",
+                    )
+                else:
+                    shard.write(utterance, matrix)
+            progress.add(length)
+
+
+if __name__ == "__main__":
+    run_main(main)

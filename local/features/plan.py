@@ -1,0 +1,50 @@
+"""Say which features must be made:
+
+    python3 -m local.features.plan [--config conf/experiment.yaml] [--set KEY=VALUE]...
+
+Prints one line a corpus and encoder to standard error (up to date, or why it must be made), and to standard
+output the name of every encoder that has work, one a line, for the driver to run local.features.extract on.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+
+from local import encoders, experiment
+from local.features.work import all_work
+from utils.errors import UserError, run_main
+
+
+def main() -> None:
+    """Run the command."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    experiment.add_arguments(parser)
+    wanted = experiment.load(parser.parse_args())
+    to_do: dict[str, None] = {}
+    skipped = set()
+    for work in all_work(wanted):
+        name = work.encoder.name
+        if name in skipped:
+            continue
+        reason = encoders.unavailable(work.encoder)
+        if reason:
+            skipped.add(name)
+            print(f"dump/{name}: skipped: {reason}", file=sys.stderr)
+            continue
+        stale = work.why_stale()
+        if stale is None:
+            print(f"{work.directory}: up to date", file=sys.stderr)
+            continue
+        work.encoder.check_present()
+        work.utterances()
+        print(f"{work.directory}: to be made: {stale}", file=sys.stderr)
+        to_do[name] = None
+    if len(skipped) == len(wanted.encoders):
+        raise UserError(f"none of the encoders {', '.join(wanted.encoders)} can run here")
+    for name in to_do:
+        print(name)
+
+
+if __name__ == "__main__":
+    run_main(main)

@@ -1,0 +1,115 @@
+"""A job's part of an encoder's features of a corpus: written utterance by utterance, so that it can be resumed."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from pathlib import Path
+
+import numpy as np
+
+from utils.ark import ArkWriter
+from utils.atomic import atomic_file
+from utils.errors import UserError
+
+
+class Shard:
+    """What one job has made: ``feats.<job>.{ark,scp}``, ``excluded.<job>.tsv`` and ``job.<job>.json``.
+
+    Opening it drops what an earlier run left there if that was made from something else.
+
+    Parameters
+    ----------
+    folder : Path
+        For all jobs of one division of the work.
+    job : int
+        Counted from 1.
+    stamp : dict
+        What the features are made from.
+
+    Attributes
+    ----------
+    done : set of str
+        Utterances that are written or excluded.
+    """
+
+    def __init__(self, folder: Path, job: int, stamp: dict):
+        self._folder, self._job, self._stamp = folder, job, stamp
+        self._excluded_path = folder / f"excluded.{job}.tsv"
+        if _read_job(folder, job).get("stamp") != stamp:
+            for name in (f"job.{job}.json", f"feats.{job}.scp", f"feats.{job}.ark", self._excluded_path.name):
+                (folder / name).unlink(missing_ok=True)
+            self.set_precision(None)
+        self._writer = ArkWriter(folder / f"feats.{job}")
+        self.done = self._writer.done | set(_read_excluded(self._excluded_path))
+
+    def set_precision(self, precision: str | None) -> None:
+        """Note what the encoder really runs in."""
+        with atomic_file(self._folder / f"job.{self._job}.json") as file:
+            json.dump({"stamp": self._stamp, "precision": precision}, file)
+
+    def write(self, utterance: str, matrix: np.ndarray) -> None:
+        """Add an utterance's features, shape (layers, dim); excluded if they are not finite."""
+        if np.isfinite(matrix).all():
+            self._writer.write(utterance, matrix)
+            self.done.add(utterance)
+        else:
+            self.exclude(utterance, "its features are not finite")
+
+    def exclude(self, utterance: str, reason: str) -> None:
+        """Note an utterance that can have no features."""
+        with open(self._excluded_path, "a", encoding="utf-8") as file:
+            file.write(f"{utterance}\t{reason}\n")
+        self.done.add(utterance)
+
+    def close(self) -> None:
+        """Close the files."""
+        self._writer.close()
+
+    def __enter__(self) -> Shard:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.close()
+
+
+def read(folder: Path, job: int, stamp: dict) -> tuple[Path, dict[str, str], str | None]:
+    """Read what a job has made.
+
+    Parameters
+    ----------
+    folder, job, stamp
+        As of :class:`Shard`.
+
+    Returns
+    -------
+    index : Path
+        Its scp file.
+    excluded : dict of str to str
+        Utterance to reason.
+    precision : str or None
+        None if the job had nothing to do.
+
+    Raises
+    ------
+    UserError
+        The job has not run, or ran on something else.
+    """
+    note = _read_job(folder, job)
+    if note.get("stamp") != stamp:
+        what = "has not run" if not note else "made its part from other data, settings or code"
+        raise UserError(f"{folder}: job {job} {what}; run local.features.extract with the same options")
+    return folder / f"feats.{job}.scp", _read_excluded(folder / f"excluded.{job}.tsv"), note["precision"]
+
+
+def _read_job(folder: Path, job: int) -> dict:
+    with contextlib.suppress(FileNotFoundError):
+        return json.loads((folder / f"job.{job}.json").read_text(encoding="utf-8"))
+    return {}
+
+
+def _read_excluded(path: Path) -> dict[str, str]:
+    if not path.exists():
+        return {}
+    rows = [line.split("\t") for line in path.read_text(encoding="utf-8").splitlines() if line.count("\t") == 1]
+    return dict(rows)

@@ -1,0 +1,163 @@
+"""What the features stage has to do: which utterances, in which batches, and whether it is already done.
+
+Nothing here imports torch, so that a rerun with nothing to do takes no time.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from local import encoders
+from local.encoders import EncoderSpec
+from local.experiment import Experiment
+from utils import data_dir, stamp
+from utils.data_dir import Utterance
+from utils.errors import UserError
+
+_HERE = Path(__file__).resolve().parent
+_ENCODERS = _HERE.parent / "encoders"
+# The code that features depend on, by kind of encoder.
+_CODE = {
+    "hf": ("loading.py", "transformer.py", "frontend.py", "positional.py"),
+    "logmel": ("spectral.py",),
+    "egemaps": ("spectral.py",),
+}
+_TABLES = ("wav.scp", "segments", "utt2spk", "utt2emo", "utt2dur")
+
+
+@dataclass(frozen=True)
+class Work:
+    """One encoder's features of one corpus.
+
+    Attributes
+    ----------
+    encoder : EncoderSpec
+        Registry entry.
+    corpus : str
+        Name of a data directory.
+    experiment : Experiment
+        Which emotions count, and how the stage runs.
+    """
+
+    encoder: EncoderSpec
+    corpus: str
+    experiment: Experiment
+
+    @property
+    def data(self) -> Path:
+        """The corpus's data directory."""
+        return Path("data") / self.corpus
+
+    @property
+    def directory(self) -> Path:
+        """Where the features go."""
+        return Path("dump") / self.encoder.name / self.corpus
+
+    def shards(self, nj: int) -> Path:
+        """Where the parts of ``nj`` jobs are until they are merged."""
+        return self.directory / f"shard.{nj}"
+
+    def stamp(self) -> dict:
+        """Say what the features are made from; see :mod:`utils.stamp`."""
+        tables = [self.data / name for name in _TABLES if (self.data / name).exists()]
+        # Relative, so that a recipe that is moved with its checkout stays valid.
+        files = [os.path.relpath(path) for path in self.encoder.files()]
+        config = {
+            "encoder": self.encoder.identity() | {"layers": self.encoder.layers, "dim": self.encoder.dim},
+            "features.precision": self.experiment.features.precision,
+            "emotions": sorted(self.experiment.emotions),
+        }
+        code = [_HERE, *(_ENCODERS / name for name in _CODE[self.encoder.kind]), _HERE.parent.parent / "utils/audio.py"]
+        return stamp.make(config, code, [*tables, *files])
+
+    def why_stale(self) -> str | None:
+        """Tell why the features must be made; None when they are up to date."""
+        return stamp.why_stale(self.directory, self.stamp())
+
+    def utterances(self) -> list[Utterance]:
+        """List the utterances with one of the experiment's emotions, in the data directory's order.
+
+        Raises
+        ------
+        UserError
+            There is none, or the data directory is not whole.
+        """
+        emotion = data_dir.read_utt2(self.data, "emo")
+        wanted = set(self.experiment.emotions)
+        chosen = [utterance for utterance in data_dir.read_utterances(self.data) if emotion[utterance.id] in wanted]
+        if not chosen:
+            raise UserError(f"{self.data}/utt2emo: no utterance is {' or '.join(self.experiment.emotions)}")
+        return chosen
+
+    def batches(self) -> list[list[Utterance]]:
+        """Group the utterances by length, the longest first, ``features.batch_seconds`` at a time.
+
+        How the work is cut into jobs has no influence, so neither has it on the features.
+        """
+        return group(self.utterances(), self.experiment.features.batch_seconds, self.data)
+
+
+def all_work(experiment: Experiment, only: str | None = None) -> list[Work]:
+    """List the work of an experiment, or of one of its encoders, done or not.
+
+    Parameters
+    ----------
+    experiment : Experiment
+        Names the encoders and corpora.
+    only : str, optional
+        An encoder's name.
+
+    Returns
+    -------
+    list of Work
+        By encoder, then by corpus, in the experiment's order.
+
+    Raises
+    ------
+    UserError
+        The encoder is not of the experiment or not in the registry.
+    """
+    if only is not None and only not in experiment.encoders:
+        raise UserError(f"--encoder {only}: not of this experiment; its encoders: {', '.join(experiment.encoders)}")
+    specs = [encoders.spec(name) for name in experiment.encoders if only in (None, name)]
+    return [Work(spec, corpus, experiment) for spec in specs for corpus in experiment.corpora]
+
+
+def group(utterances: Iterable[Utterance], seconds: float, source: Path) -> list[list[Utterance]]:
+    """Sort utterances by length, the longest first, and cut them into batches of at most ``seconds``.
+
+    Parameters
+    ----------
+    utterances : iterable of Utterance
+        In any order.
+    seconds : float
+        Audio a batch; a longer utterance is a batch of its own.
+    source : Path
+        Their data directory, for messages.
+
+    Returns
+    -------
+    list of list of Utterance
+
+    Raises
+    ------
+    UserError
+        An utterance's length is not known.
+    """
+    utterances = list(utterances)
+    for utterance in utterances:
+        if utterance.duration is None:
+            raise UserError(f"{source}/utt2dur: no such file, so the length of {utterance.id} is not known; "
+                            f"run the data stage again")  # fmt: skip
+    batches: list[list[Utterance]] = []
+    room = 0.0
+    for utterance in sorted(utterances, key=lambda utterance: (-utterance.duration, utterance.id)):
+        if not batches or utterance.duration > room:
+            batches.append([])
+            room = seconds
+        batches[-1].append(utterance)
+        room -= utterance.duration
+    return batches

@@ -1,0 +1,231 @@
+"""Pre-training: targets meet their frames, an interrupted run ends where an uninterrupted one does, it learns."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from math import comb
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+
+from local.encoders import pool as pools
+from local.encoders import targets
+from local.encoders.pretrain import pretrain
+from local.encoders.pretrain_config import (
+    HOP,
+    SAMPLE_RATE,
+    Augment,
+    Model,
+    PretrainConfig,
+    Targets,
+    Train,
+    frames_of,
+    samples_of,
+)
+from utils.errors import UserError
+
+TINY = Model(
+    layers=2, dim=32, heads=2, feed_forward=64, conv_dim=[16] * 7, position_width=16, position_groups=4, dropout=0.1
+)
+
+
+def settings(steps: int = 6, rounds: int = 1, **train: object) -> PretrainConfig:
+    return PretrainConfig(
+        model=TINY,
+        targets=Targets(clusters=8, rounds=rounds, layer=1),
+        augment=Augment(speeds=[1.0, 1.1]),
+        train=Train(**{"steps": steps, "batch_size": 4, "crop_seconds": 0.6, "save_every": 2, "log_every": 3, **train}),
+    )
+
+
+def make_data(folder: Path, utterances: int = 6) -> Path:
+    """Write a data directory of vowel-like buzzes that change every 0.25 s."""
+    rng = np.random.default_rng(0)
+    folder.mkdir(parents=True)
+    lines = []
+    for number in range(utterances):
+        tones = [rng.choice((300, 800, 2000)) for _ in range(6)]
+        time = np.arange(SAMPLE_RATE // 4) / SAMPLE_RATE
+        wave = np.concatenate([np.sin(2 * np.pi * tone * time) for tone in tones])
+        path = folder / f"s1-u{number}.wav"
+        soundfile.write(path, 0.3 * wave + 0.003 * rng.standard_normal(len(wave)), SAMPLE_RATE)
+        lines.append((f"s1-u{number}", path))
+    (folder / "wav.scp").write_text("".join(f"{name} {path}\n" for name, path in lines))
+    (folder / "utt2spk").write_text("".join(f"{name} s1\n" for name, _ in lines))
+    (folder / "utt2lang").write_text("".join(f"{name} de\n" for name, _ in lines))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory) -> Path:
+    return make_data(tmp_path_factory.mktemp("data") / "buzz")
+
+
+def weights(folder: Path) -> dict[str, np.ndarray]:
+    from safetensors.numpy import load_file
+
+    return load_file(folder / "model.safetensors")
+
+
+@pytest.mark.parametrize("samples", [400, 719, 720, 16000, 16079, 16080, 31999, 32000])
+def test_targets_and_convolutions_make_the_same_frames(samples):
+    from transformers import HubertConfig, HubertModel
+
+    model = HubertModel(HubertConfig(hidden_size=16, num_hidden_layers=0, conv_dim=[8] * 7))
+    made = targets.mfcc(np.random.default_rng(0).standard_normal(samples).astype(np.float32) * 0.1)
+    assert made.shape == (frames_of(samples), 39)
+    assert int(model._get_feat_extract_output_lengths(samples)) == frames_of(samples)
+    assert frames_of(samples_of(frames_of(samples))) == frames_of(samples)
+
+
+def test_target_frames_are_where_the_sound_is():
+    wave = np.full(samples_of(50), 1e-4, dtype=np.float32) * np.random.default_rng(0).standard_normal(samples_of(50))
+    wave[20 * HOP : 30 * HOP] += 0.3 * np.sin(np.arange(10 * HOP) * 0.3)
+    energy = targets.mfcc(wave.astype(np.float32))[:, 0]
+    # Frame i sees samples 320 i to 320 i + 400: 19 overlaps the onset, 29 is the last inside.
+    assert set(np.flatnonzero(energy > energy.mean())) == set(range(19, 30))
+
+
+def test_a_crop_comes_with_its_own_targets(data, tmp_path):
+    pools.build(tmp_path, [data], [1.0, 1.1], seed=0)
+    pool = pools.read(tmp_path)
+    assert pool.frames == sum(frames_of(round(6 * 1.5 * SAMPLE_RATE / speed)) for speed in (1.0, 1.1))
+    whole = np.concatenate([made for _, made in targets.blocks(pool, targets.mfcc)])
+    numbers = np.arange(pool.frames)
+    for dev in (False, True):
+        rng = np.random.default_rng(1)
+        crops, found = pools.batch(pool, numbers, rng, 8, 29, held_out=0.2, dev=dev)
+        for crop, frames in zip(crops, found, strict=True):
+            # Away from the edges the differences see the same neighbours.
+            assert np.allclose(targets.mfcc(crop)[3:-3], whole[frames][3:-3], atol=1e-2)
+        last = [(stream.frame, stream.frame + round(0.8 * stream.frames)) for stream in pool.streams]
+        in_training_part = [any(low <= row[0] and row[-1] < high for low, high in last) for row in found]
+        assert all(in_training_part) if not dev else not any(in_training_part)
+
+
+def test_clusters_follow_the_sounds(data, tmp_path):
+    pools.build(tmp_path, [data], [1.0], seed=0)
+    pool = pools.read(tmp_path)
+    labels = targets.cluster(pool, targets.mfcc, Targets(clusters=8), seed=0)
+    assert len(labels) == pool.frames and set(labels) == set(range(8))
+    steady = labels[2:10]  # inside the first tone
+    assert np.bincount(steady).max() >= 6
+
+
+@pytest.mark.parametrize("rounds", [1, 2])
+def test_resumed_run_equals_uninterrupted(data, tmp_path, monkeypatch, rounds):
+    from local.encoders import masked_prediction as mp
+
+    pretrain(settings(rounds=rounds), [data], tmp_path / "whole")
+    step, calls = mp.Trainer._update, []
+
+    def dying(self):
+        calls.append(self.step)
+        if len(calls) == 6 * (rounds - 1) + 6:  # in the last round, after a checkpoint and one lost step
+            raise KeyboardInterrupt
+        return step(self)
+
+    monkeypatch.setattr(mp.Trainer, "_update", dying)
+    with pytest.raises(KeyboardInterrupt):
+        pretrain(settings(rounds=rounds), [data], tmp_path / "killed")
+    assert not (tmp_path / "killed").exists()
+    calls[:] = [-1] * 100
+    pretrain(settings(rounds=rounds), [data], tmp_path / "killed")
+    assert calls[100:] == [4, 5]
+    whole, killed = weights(tmp_path / "whole"), weights(tmp_path / "killed")
+    assert whole.keys() == killed.keys()
+    assert all(np.array_equal(whole[name], killed[name]) for name in whole)
+    assert (tmp_path / "whole/loss.csv").read_text() == (tmp_path / "killed/loss.csv").read_text()
+    assert not (tmp_path / "killed.work").exists()
+
+
+def test_it_learns(data, tmp_path):
+    pretrain(settings(steps=60, log_every=10, save_every=60, peak_lr=3e-3), [data], tmp_path / "out")
+    rows = (tmp_path / "out/loss.csv").read_text().splitlines()
+    losses = [float(row.split(",")[2]) for row in rows[1:]]
+    assert losses[-1] < losses[0] - 0.3
+    summary = json.loads((tmp_path / "out/pretrain.json").read_text())
+    assert (summary["loss"], summary["steps"]) == (losses[-1], 60)
+    assert summary["languages"] == ["de"]
+    assert summary["data"] == {"buzz": {"seconds": 9.0}}
+
+
+def test_checkpoint_is_transformers_own_and_a_rerun_skips(data, tmp_path, capsys):
+    import torch
+    from transformers import AutoFeatureExtractor, HubertModel
+
+    pretrain(settings(), [data], tmp_path / "out")
+    model = HubertModel.from_pretrained(tmp_path / "out", dtype=torch.float32)
+    assert AutoFeatureExtractor.from_pretrained(tmp_path / "out").do_normalize
+    assert {tensor.dtype for tensor in weights(tmp_path / "out").values()} == {np.dtype(np.float16)}
+    hidden = model(torch.randn(1, 16000), output_hidden_states=True).hidden_states
+    assert [tuple(state.shape) for state in hidden] == [(1, 49, 32)] * 3
+    assert "| buzz | 0.1 |" in (tmp_path / "out/README.md").read_text()
+    before = (tmp_path / "out/model.safetensors").stat().st_mtime_ns
+    capsys.readouterr()
+    pretrain(settings(), [data], tmp_path / "out")
+    assert "skipped" in capsys.readouterr().err
+    pretrain(settings(steps=7), [data], tmp_path / "out")
+    assert "train.steps changed from 6 to 7" in capsys.readouterr().err
+    assert (tmp_path / "out/model.safetensors").stat().st_mtime_ns != before
+
+
+def test_masks_cover_what_they_should():
+    from local.encoders.masked_prediction import masks
+
+    train = Train()
+    masked = masks(np.random.default_rng(0), 2000, 99, train)
+    # 0.65 * 99 / 10 = 6.435 spans, so 6 or 7 of the 90 places where one can start; a frame is spared when none of the
+    # starts is among those that would cover it.
+    covering = [min(frame, 89) - max(0, frame - 9) + 1 for frame in range(99)]
+    spared = [0.565 * comb(90 - c, 6) / comb(90, 6) + 0.435 * comb(90 - c, 7) / comb(90, 7) for c in covering]
+    assert masked.mean(axis=0) == pytest.approx(1 - np.array(spared), abs=0.05)
+    assert masked.mean() == pytest.approx(1 - np.mean(spared), abs=0.005)
+    edges = np.diff(masked.astype(int), axis=1, prepend=0, append=0)
+    lengths = np.concatenate([np.flatnonzero(row == -1) - np.flatnonzero(row == 1) for row in edges])
+    assert lengths.min() == 10
+
+
+def test_learning_rate_rises_and_falls():
+    from local.encoders.masked_prediction import rate
+
+    rates = [rate(step, Train(steps=100, warmup=0.1, peak_lr=1.0)) for step in range(100)]
+    assert np.argmax(rates) == 9 and rates[9] == 1.0
+    assert rates[0] == pytest.approx(0.1) and 0 < rates[-1] < 0.02
+
+
+@pytest.mark.parametrize("what", ["absent", "no utt2spk", "too short", "missing audio"])
+def test_bad_data_is_one_clear_error(tmp_path, what):
+    folder = tmp_path / "d"
+    if what != "absent":
+        make_data(folder, utterances=1)
+    if what == "no utt2spk":
+        (folder / "utt2spk").unlink()
+    if what == "missing audio":
+        (folder / "s1-u0.wav").unlink()
+    train = {"crop_seconds": 60} if what == "too short" else {}
+    with pytest.raises(UserError, match="too short" if what == "too short" else str(folder)) as caught:
+        pretrain(settings(**train), [folder], tmp_path / "out")
+    assert "\n" not in str(caught.value)
+    assert not (tmp_path / "out").exists()
+
+
+def test_the_experiment_says_what_to_pretrain(tmp_path, repo):
+    (tmp_path / "conf").mkdir()
+    experiment = tmp_path / "conf/experiment.yaml"
+    command = [sys.executable, "-m", "local.encoders.pretrain"]
+    environment = {"PYTHONPATH": str(repo), "PATH": "/usr/bin:/bin"}
+
+    def run() -> subprocess.CompletedProcess:
+        return subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
+
+    experiment.write_text("corpora: [a]\nencoders: [logmel]\n")
+    assert (run().returncode, run().stderr) == (0, "")
+    experiment.write_text("corpora: [a]\nencoders: [mine]\npretrain: {name: mine, data: [a]}\n")
+    result = run()
+    assert result.returncode == 1
+    assert result.stderr == "error: data/a: not a data directory, there is no wav.scp; run stage 1 (data) first\n"

@@ -1,0 +1,278 @@
+"""The features stage: what it writes, however the work is cut, interrupted or spoilt."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+
+from local import encoders
+from local.features import extract, merge
+from local.features.shard import Shard
+from tests.local.features.conftest import Recipe
+from utils import ark, data_dir
+from utils.errors import UserError
+
+ONE = Path("dump/small/one")
+
+
+def run(recipe: Recipe, module: str, *options: str, code: str = "") -> subprocess.CompletedProcess:
+    """Run a command of the stage as the driver does, after some code if given."""
+    start = ["-c", f"{code}\nimport runpy, sys; runpy.run_module('{module}', run_name='__main__', alter_sys=True)"]
+    root = Path(extract.__file__).resolve().parents[2]
+    return subprocess.run(
+        [sys.executable, *(start if code else ["-m", module]), *options], cwd=recipe.folder, text=True,
+        capture_output=True, env=os.environ | {"PYTHONPATH": str(root), "OMP_NUM_THREADS": "1"},
+    )  # fmt: skip
+
+
+def archives(name: str = "small") -> dict[str, bytes]:
+    return {str(path): path.read_bytes() for path in sorted(Path("dump", name).glob("*/feats.*"))}
+
+
+def test_each_utterance_of_the_emotions_has_what_the_encoder_gives_for_it_alone(recipe: Recipe) -> None:
+    recipe.run()
+    encoder = encoders.load(encoders.spec("small"))
+    for corpus in ("one", "two"):
+        emotion = data_dir.read_table(f"data/{corpus}/utt2emo")
+        index = ark.read_scp(f"dump/small/{corpus}/feats.scp")
+        assert list(index) == sorted(utt for utt in emotion if emotion[utt] != "bored")
+        for utterance in data_dir.read_utterances(f"data/{corpus}"):
+            if utterance.id in index:
+                assert index[utterance.id].startswith(f"dump/small/{corpus}/feats.ark:")
+                want = encoder.pooled([utterance.load()])[0]
+                np.testing.assert_allclose(ark.load_mat(index[utterance.id]), want, rtol=0, atol=1e-5)
+    assert json.loads((ONE / "info.json").read_text()) == {
+        "encoder": "small", "layers": 4, "dim": 32, "precision": "fp32", "languages": [], "pretrained_on": ["two"],
+    }  # fmt: skip
+    assert (ONE / "excluded.tsv").read_text() == "item\treason\n"
+    assert not list(Path("dump").glob("*/*/shard.*"))
+
+
+def test_the_number_of_jobs_changes_no_bit(recipe: Recipe) -> None:
+    recipe.run(nj=1)
+    once = archives()
+    for work in recipe.works():
+        (work.directory / ".done").unlink()
+    recipe.run(nj=3)
+    assert archives() == once
+
+
+def test_an_interruption_changes_no_bit(recipe: Recipe, monkeypatch: pytest.MonkeyPatch) -> None:
+    recipe.run()
+    want = archives()
+    for work in recipe.works():
+        (work.directory / ".done").unlink()
+    write, written = Shard.write, []
+
+    def interrupted(self: Shard, utterance: str, matrix: np.ndarray) -> None:
+        if len(written) == 5:
+            raise KeyboardInterrupt
+        written.append(utterance)
+        write(self, utterance, matrix)
+
+    monkeypatch.setattr(Shard, "write", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        recipe.run()
+    monkeypatch.setattr(Shard, "write", lambda self, *what: (written.append(what[0]), write(self, *what)))
+    recipe.run()
+    assert archives() == want
+    # Nothing was written twice.
+    assert len(written) == len(set(written)) == 24
+
+
+def test_kill_minus_nine_changes_no_bit(recipe: Recipe, capsys: pytest.CaptureFixture) -> None:
+    fields = {"encoders": ["logmel"]}
+    works = recipe.run(**fields)
+    want = archives("logmel")
+    for work in works:
+        (work.directory / ".done").unlink()
+    kill = (
+        "import os\nfrom local.features.shard import Shard\nwrite = Shard.write\ncount = 0\n"
+        "def killed(*arguments):\n"
+        "    global count\n"
+        "    write(*arguments)\n"
+        "    count += 1\n"
+        "    if count == 7: os.kill(os.getpid(), 9)\n"
+        "Shard.write = killed\n"
+    )
+    assert run(recipe, "local.features.extract", "--encoder", "logmel", code=kill).returncode == -signal.SIGKILL
+    assert len(ark.read_scp("dump/logmel/one/shard.1/feats.1.scp")) == 7
+    with open("dump/logmel/one/shard.1/feats.1.ark", "ab") as file:
+        file.write(b"half a matrix")
+    with pytest.raises(UserError, match="9 utterances are missing, first one_"):
+        merge.merge(works[0], 1)
+    capsys.readouterr()
+    recipe.run(**fields)
+    assert "dump/logmel/one: going on" in capsys.readouterr().err
+    assert archives("logmel") == want
+
+
+def test_a_rerun_does_nothing_and_says_so(recipe: Recipe) -> None:
+    plan = run(recipe, "local.features.plan")
+    assert plan.stdout.split() == ["logmel", "small"]
+    assert plan.stderr.count("not made yet") == 4
+    recipe.run(encoders=["logmel", "small"])
+    before = {path: path.stat().st_mtime_ns for path in Path("dump").rglob("*")}
+    plan = run(recipe, "local.features.plan")
+    assert plan.stdout == "" and plan.stderr.count("up to date") == 4
+    spy = "import sys, atexit\natexit.register(lambda: print('torch' in sys.modules))"
+    again = run(recipe, "local.features.extract", "--encoder", "small", code=spy)
+    assert again.stdout == "False\n" and again.stderr.count("up to date") == 2
+    assert {path: path.stat().st_mtime_ns for path in Path("dump").rglob("*")} == before
+
+
+def test_what_changes_makes_stale_what_depends_on_it_only(recipe: Recipe) -> None:
+    fields = {"encoders": ["logmel", "small"]}
+    works = recipe.run(**fields)
+    table = Path("data/one/utt2dur")
+    table.write_text(table.read_text().replace("one_s0-u000 1", "one_s0-u000 2", 1).replace("u000 0", "u000 1", 1))
+    reasons = [work.why_stale() for work in works]
+    assert [bool(reason) for reason in reasons] == [True, False, True, False]
+    assert reasons[0] == "input data/one/utt2dur changed"
+    recipe.run(**fields)
+    weights = recipe.folder / "small/model.safetensors"
+    content = bytearray(weights.read_bytes())
+    content[-1] ^= 1
+    weights.write_bytes(content)
+    assert [work.why_stale() for work in works] == [None, None] + ["input small/model.safetensors changed"] * 2
+    changed = recipe.works(emotions=["angry", "sad"])
+    assert all("emotions changed" in work.why_stale() for work in changed)
+
+
+def test_a_shard_made_from_other_settings_is_not_used(recipe: Recipe) -> None:
+    works = recipe.works(corpora=["one"])
+    extract.extract(works, 1, 1, "cpu")
+    fewer = recipe.works(corpora=["one"], emotions=["angry"])
+    with pytest.raises(UserError, match="other data, settings or code"):
+        merge.merge(fewer[0], 1)
+    recipe.run(corpora=["one"], emotions=["angry"])
+    assert list(ark.read_scp(ONE / "feats.scp")) == [f"one_s{n % 2}-u{n:03d}" for n in (0, 10)] + [
+        f"one_s{n % 2}-u{n:03d}" for n in (5, 15)
+    ]
+
+
+def test_a_job_that_has_not_run_is_named(recipe: Recipe) -> None:
+    works = recipe.works(corpora=["one"])
+    extract.extract(works, 1, 2, "cpu")
+    with pytest.raises(UserError, match="job 2 has not run"):
+        merge.merge(works[0], 2)
+    assert works[0].why_stale() == "not made yet"
+
+
+def test_more_jobs_than_batches(recipe: Recipe) -> None:
+    recipe.run(nj=40, corpora=["one"])
+    assert len(ark.read_scp(ONE / "feats.scp")) == 16
+
+
+def test_utterances_that_are_too_short_are_excluded_by_name(recipe: Recipe) -> None:
+    for name, samples in (("one_s0-u000", 399), ("one_s1-u001", 400)):
+        soundfile.write(recipe.folder / f"audio/one/{name}.wav", np.full(samples, 0.1), 16000)
+    recipe.run(nj=2, corpora=["one"])
+    assert (ONE / "excluded.tsv").read_text() == (
+        "item\treason\none_s0-u000\tshorter than 400 samples at 16 kHz, which small needs\n"
+    )
+    index = ark.read_scp(ONE / "feats.scp")
+    assert "one_s0-u000" not in index and "one_s1-u001" in index and len(index) == 15
+
+
+def test_features_that_are_not_finite_are_excluded_by_name(recipe: Recipe, monkeypatch: pytest.MonkeyPatch) -> None:
+    write = Shard.write
+    monkeypatch.setattr(
+        Shard, "write", lambda self, utterance, matrix: write(self, utterance, matrix / (utterance != "one_s0-u000"))
+    )
+    with np.errstate(divide="ignore"):
+        recipe.run(corpora=["one"])
+    assert "one_s0-u000\tits features are not finite" in (ONE / "excluded.tsv").read_text()
+
+
+def test_nothing_left_is_an_error(recipe: Recipe) -> None:
+    for path in (recipe.folder / "audio/one").iterdir():
+        soundfile.write(path, np.full(100, 0.1), 16000)
+    with pytest.raises(UserError, match="all 16 utterances are excluded: shorter than"):
+        recipe.run(corpora=["one"])
+
+
+def test_audio_that_cannot_be_read_is_named_and_the_rest_is_kept(recipe: Recipe) -> None:
+    path = recipe.folder / "audio/one/one_s1-u003.wav"
+    path.write_bytes(b"RIFF rubbish")
+    with pytest.raises(UserError, match=f"utterance one_s1-u003: {path}: not readable as audio"):
+        recipe.run(corpora=["one"])
+    soundfile.write(path, np.full(9000, 0.1), 16000)
+    recipe.run(corpora=["one"])
+    assert len(ark.read_scp(ONE / "feats.scp")) == 16
+
+
+def test_a_gpu_that_is_not_there_is_named(recipe: Recipe) -> None:
+    with pytest.raises(UserError, match="device cuda:97"):
+        extract.extract(recipe.works(), 1, 1, "cuda:97")
+
+
+def test_segments_of_one_recording(recipe: Recipe) -> None:
+    long = np.concatenate([soundfile.read(path)[0] for path in sorted((recipe.folder / "audio/one").iterdir())[:2]])
+    soundfile.write(recipe.folder / "audio/long.wav", long, 16000, subtype="PCM_16")
+    middle = len(long) // 2 / 16000
+    folder = Path("data/cut")
+    folder.mkdir()
+    for name, lines in {
+        "wav.scp": [f"rec {recipe.folder}/audio/long.wav"],
+        "segments": [f"s-a rec 0 {middle:.6f}", f"s-b rec {middle:.6f} {len(long) / 16000:.6f}"],
+        "utt2spk": ["s-a s", "s-b s"],
+        "utt2emo": ["s-a sad", "s-b angry"],
+    }.items():
+        (folder / name).write_text("".join(f"{line}\n" for line in lines))
+    recipe.run(corpora=["cut"])
+    encoder = encoders.load(encoders.spec("small"))
+    want = encoder.pooled([long[: len(long) // 2].astype(np.float32), long[len(long) // 2 :].astype(np.float32)])
+    np.testing.assert_allclose(ark.read_all("dump/small/cut/feats.scp"), want, rtol=0, atol=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (("--encoder", "smal"), "--encoder smal: not of this experiment"),
+        (("--encoder", "small", "--job", "3", "--nj", "2"), "--job 3: expected 1 to --nj"),
+        (("--encoder", "small", "--set", "corpora=[none]"), "data/none"),
+    ],
+)
+def test_bad_calls_end_with_one_line(recipe: Recipe, options: tuple[str, ...], message: str) -> None:
+    result = run(recipe, "local.features.extract", *options)
+    assert result.returncode == 1 and result.stderr.count("\n") == 1
+    assert message in result.stderr
+
+
+def test_the_plan_skips_what_cannot_run_here_and_says_why(recipe: Recipe) -> None:
+    hide = "import sys\nsys.modules['opensmile'] = None\nimport importlib.util as u\nfind = u.find_spec\n"
+    hide += "u.find_spec = lambda name, *rest: None if name == 'opensmile' else find(name, *rest)\n"
+    plan = run(recipe, "local.features.plan", "--set", "encoders=[egemaps, logmel]", code=hide)
+    assert plan.stdout.split() == ["logmel"], plan.stderr
+    assert "dump/egemaps: skipped: opensmile is not installed" in plan.stderr
+    alone = run(recipe, "local.features.plan", "--set", "encoders=[egemaps]", code=hide)
+    assert alone.returncode == 1 and "can run here" in alone.stderr
+    missing = run(recipe, "local.features.plan", "--set", "encoders=[open]", code=hide)
+    assert missing.returncode == 1 and "no encoder 'open'" in missing.stderr
+    (recipe.folder / "small/config.json").unlink()
+    missing = run(recipe, "local.features.plan")
+    assert missing.returncode == 1 and "no checkpoint in" in missing.stderr
+
+
+def test_the_log_shows_rate_and_time_left(recipe: Recipe, capsys: pytest.CaptureFixture) -> None:
+    extract.extract(recipe.works(corpora=["two"], encoders=["logmel"]), 1, 1, "cpu")
+    log = capsys.readouterr().err
+    last = log.strip().split("\n")[-1]
+    assert last.startswith("logmel on two: 100%, ") and "x real time" in last and last.endswith("00:00 left")
+    assert "\r" not in log and log.count("100%") == 1
+
+
+@pytest.mark.parametrize("module", ["plan", "extract", "merge"])
+def test_help_imports_nothing_heavy(recipe: Recipe, module: str) -> None:
+    code = "import sys, atexit\natexit.register(lambda: print('torch' in sys.modules))"
+    helped = run(recipe, f"local.features.{module}", "--help", code=code)
+    assert helped.returncode == 0 and helped.stdout.endswith("False\n")
