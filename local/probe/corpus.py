@@ -1,0 +1,165 @@
+"""What the probes read of a corpus: its labels and folds, and its features."""
+
+from __future__ import annotations
+
+import csv
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from utils import ark
+from utils.data_dir import read_utt2
+from utils.errors import UserError
+from utils.table import read_list
+
+PARTS = ("train", "dev", "test")
+
+
+@dataclass(frozen=True)
+class Corpus:
+    """A corpus as one encoder sees it; its features are read apart, since they are large.
+
+    Attributes
+    ----------
+    name : str
+    languages : list of str
+    one_speaker : bool
+    utts : list of str
+        Every utterance in a fold that has features, sorted.
+    labels : ndarray of int64, shape (utterances,)
+        Indices into the experiment's emotions.
+    folds : list of dict of str to ndarray of int64
+        For each fold, ``train``, ``dev`` and ``test``: indices into ``utts``.
+    excluded : int
+        Utterances of the folds that the encoder could not take.
+    info : dict
+        The features' info.json.
+    """
+
+    name: str
+    languages: list[str]
+    one_speaker: bool
+    utts: list[str]
+    labels: np.ndarray
+    folds: list[dict[str, np.ndarray]]
+    excluded: int
+    info: dict
+
+
+def read(name: str, encoder: str, scheme: str, emotions: list[str]) -> Corpus:
+    """Read a corpus's tables and fold lists, and which of its utterances have features.
+
+    Parameters
+    ----------
+    name : str
+        data/<name> and dump/<encoder>/<name> are read.
+    encoder : str
+        Whose features will be used.
+    scheme : str
+        The split scheme, data/<name>/folds/<scheme>.
+    emotions : list of str
+        The classes.
+
+    Returns
+    -------
+    Corpus
+
+    Raises
+    ------
+    UserError
+        A file is missing or malformed; an utterance of a fold has no emotion among ``emotions``, or no
+        features though it is not excluded; a part of a fold is empty; an utterance is tested twice.
+    """
+    data, dump = Path("data", name), Path("dump", encoder, name)
+    emotion, language, speaker = (read_utt2(data, what) for what in ("emo", "lang", "spk"))
+    lists = _fold_lists(data / "folds" / scheme)
+    wanted = sorted({utt for fold in lists for part in fold.values() for utt in part})
+    for utt in wanted:
+        if emotion.get(utt) not in emotions:
+            what = f"has the emotion {emotion[utt]}" if utt in emotion else "is not in utt2emo"
+            raise UserError(f"{data}/folds/{scheme}: {utt} {what}; run the data stage again")
+    excluded = _excluded(dump / "excluded.tsv") & set(wanted)
+    utts = [utt for utt in wanted if utt not in excluded]
+    place = {utt: index for index, utt in enumerate(utts)}
+    folds = [
+        {part: np.array([place[utt] for utt in fold[part] if utt in place], dtype=np.int64) for part in PARTS}
+        for fold in lists
+    ]
+    _check_folds(data / "folds" / scheme, folds, utts)
+    index = {label: number for number, label in enumerate(emotions)}
+    return Corpus(
+        name=name,
+        languages=sorted({language[utt] for utt in utts}),
+        one_speaker=len({speaker[utt] for utt in utts}) == 1,
+        utts=utts,
+        labels=np.array([index[emotion[utt]] for utt in utts], dtype=np.int64),
+        folds=folds,
+        excluded=len(excluded),
+        info=_info(dump / "info.json"),
+    )
+
+
+def read_features(corpus: Corpus, encoder: str) -> np.ndarray:
+    """Read a corpus's features.
+
+    Parameters
+    ----------
+    corpus : Corpus
+        Says which utterances.
+    encoder : str
+        Whose features.
+
+    Returns
+    -------
+    ndarray of float32, shape (utterances, layers, dim)
+        In the order of ``corpus.utts``.
+
+    Raises
+    ------
+    UserError
+        An utterance is missing that is not excluded, a shape differs, or a value is not finite.
+    """
+    path = Path("dump", encoder, corpus.name, "feats.scp")
+    features = ark.read_all(path, corpus.utts)
+    for utt, matrix in zip(corpus.utts, features, strict=True):
+        if not np.isfinite(matrix).all():
+            raise UserError(f"{path}: the features of {utt} are not finite; delete {path.parent} and extract again")
+    return features
+
+
+def _fold_lists(directory: Path) -> list[dict[str, list[str]]]:
+    numbers = sorted(int(path.name) for path in directory.glob("[0-9]*") if path.is_dir() and path.name.isdigit())
+    if not numbers or numbers != list(range(len(numbers))):
+        raise UserError(f"{directory}: expected folds 0, 1, 2 ..., found {numbers or 'none'}; run the data stage again")
+    return [{part: read_list(directory / str(number) / part) for part in PARTS} for number in numbers]
+
+
+def _check_folds(directory: Path, folds: list[dict[str, np.ndarray]], utts: list[str]) -> None:
+    tested = np.zeros(len(utts), dtype=np.int64)
+    for number, fold in enumerate(folds):
+        for part in PARTS:
+            if not len(fold[part]):
+                raise UserError(f"{directory}/{number}/{part}: no utterances; choose another split or fewer folds")
+        overlap = set(fold["train"]) & {*fold["dev"], *fold["test"]} | set(fold["dev"]) & set(fold["test"])
+        if overlap:
+            raise UserError(f"{directory}/{number}: {utts[min(overlap)]} is in two of train, dev and test")
+        np.add.at(tested, fold["test"], 1)
+    if tested.max() > 1:
+        raise UserError(f"{directory}: {utts[int(tested.argmax())]} is tested in two folds, or twice in one")
+
+
+def _excluded(path: Path) -> set[str]:
+    if not path.is_file():
+        return set()
+    with open(path, encoding="utf-8", newline="") as file:
+        return {row["item"] for row in csv.DictReader(file, delimiter="\t", quoting=csv.QUOTE_NONE)}
+
+
+def _info(path: Path) -> dict:
+    try:
+        info = json.loads(path.read_text(encoding="utf-8"))
+        return {"languages": list(info["languages"]), "pretrained_on": list(info["pretrained_on"])}
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise UserError(f"{path}: cannot be read ({error}); run the features stage again") from error

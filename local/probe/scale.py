@@ -1,0 +1,113 @@
+"""Features of some layers of a fold, laid out for training and normalised without looking at test utterances."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from local.probe.corpus import Corpus
+
+
+@dataclass(frozen=True)
+class Scaling:
+    """Mean and scale of every layer and dimension, each of shape (layers, 1, dim)."""
+
+    mean: np.ndarray
+    scale: np.ndarray
+
+    def apply(self, x: np.ndarray) -> None:
+        """Standardise x, shape (layers, utterances, dim), in place."""
+        x -= self.mean
+        x /= self.scale
+
+
+def measure(x: np.ndarray) -> Scaling:
+    """Measure the mean and the standard deviation of features over utterances.
+
+    Parameters
+    ----------
+    x : ndarray of float32, shape (layers, utterances, dim)
+        Left as it is.
+
+    Returns
+    -------
+    Scaling
+        In a dimension that does not vary the scale is 1.
+    """
+    mean = x.mean(axis=1, keepdims=True, dtype=np.float64).astype(np.float32)
+    deviation = np.empty_like(mean)
+    for layer, (features, centre) in enumerate(zip(x, mean, strict=True)):
+        squares = np.square(features - centre)
+        deviation[layer] = np.sqrt(squares.mean(axis=0, dtype=np.float64))
+    # What is left of a constant by rounding must not be blown up to unit variance.
+    varies = deviation > 1e-6 * np.abs(mean)
+    return Scaling(mean, np.where(varies, deviation, np.float32(1)))
+
+
+def pick(features: np.ndarray, rows: np.ndarray, layers: range) -> np.ndarray:
+    """Copy some utterances' features of some layers.
+
+    Parameters
+    ----------
+    features : ndarray of float32, shape (utterances, all layers, dim)
+        A corpus's features.
+    rows : ndarray of int, shape (n,)
+        Which utterances, in which order.
+    layers : range
+        Which layers.
+
+    Returns
+    -------
+    ndarray of float32, shape (layers, n, dim)
+    """
+    picked = np.empty((len(layers), len(rows), features.shape[2]), dtype=np.float32)
+    for place, layer in enumerate(layers):
+        picked[place] = features[rows, layer]
+    return picked
+
+
+class FoldFeatures:
+    """Normalised features of one fold and some layers.
+
+    Parameters
+    ----------
+    train : list of (Corpus, ndarray)
+        Training corpora with their features.
+    fold : int
+        Which fold.
+    layers : range
+        Which layers.
+    normalise : str
+        ``train``: by the training utterances of all training corpora together; ``per-corpus``: every corpus by
+        its own training list of this fold, whose labels are not looked at; ``none``.
+
+    Attributes
+    ----------
+    x : ndarray of float32, shape (layers, training utterances, dim)
+        Corpus after corpus, in the order of their lists.
+    """
+
+    def __init__(self, train: list[tuple[Corpus, np.ndarray]], fold: int, layers: range, normalise: str):
+        self._fold, self._layers, self._normalise = fold, layers, normalise
+        self._shared: Scaling | None = None
+        parts = [self.of(*source, "train") for source in train]
+        self.x = parts[0] if len(parts) == 1 else np.concatenate(parts, axis=1)
+        if normalise == "train":
+            self._shared = measure(self.x)
+            self._shared.apply(self.x)
+
+    def of(self, corpus: Corpus, features: np.ndarray, part: str) -> np.ndarray:
+        """Take a part of this fold of any corpus, shape (layers, utterances, dim)."""
+        rows = corpus.folds[self._fold]
+        x = pick(features, rows[part], self._layers)
+        scaling = self._shared
+        if self._normalise == "per-corpus":
+            scaling = measure(x if part == "train" else pick(features, rows["train"], self._layers))
+        if scaling:
+            scaling.apply(x)
+        return x
+
+    def release(self) -> None:
+        """Give up the training features, and keep how to normalise others."""
+        self.x = np.empty((len(self._layers), 0, self.x.shape[2]), dtype=np.float32)
