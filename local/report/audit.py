@@ -1,0 +1,109 @@
+"""Tables of stage 1's audit: what the parts of folds share, and what can be guessed without hearing the voice."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from local.report.inputs import Corpus, Inputs
+from local.report.tables import Cell, Table, number
+
+PARTS = ("train", "dev", "test")
+
+
+def for_report(inputs: Inputs) -> list[Table]:
+    """Make the tables of the audited corpora; none if nothing was audited.
+
+    Parameters
+    ----------
+    inputs : Inputs
+        Corpora with what their ``audit.json`` holds.
+
+    Returns
+    -------
+    list of Table
+    """
+    tables = [_by_corpus(inputs), _by_fold(inputs)]
+    return [table for table in tables if table.rows]
+
+
+def _audited(inputs: Inputs) -> Iterator[tuple[Corpus, dict]]:
+    for corpus in inputs.corpora.values():
+        found = (corpus.audit or {}).get("schemes", {}).get(inputs.experiment.split.scheme)
+        if found:
+            yield corpus, found
+
+
+def _by_corpus(inputs: Inputs) -> Table:
+    rows = []
+    for corpus, found in _audited(inputs):
+        folds, test = found["folds"], found["test"]
+        if found["one_speaker"]:
+            disjoint = Cell("one speaker", best=True)
+        else:
+            disjoint = Cell("yes") if found["speakers_disjoint"] else Cell("no", best=True)
+        rows.append(
+            [
+                Cell(corpus.label),
+                disjoint,
+                *(_seen([fold["test_seen"][kind] for fold in folds]) for kind in ("sentences", "sessions")),
+                Cell(str(len(corpus.audit["audio"]["duplicates"]))),
+                Cell(str(sum(fold["shared"]["audio"]["train_test"] for fold in folds))),
+                Cell(str(test["distinct"])),
+                Cell(str(test["repeated"])),
+                *(number(s["ua"]) if s else Cell("–") for s in found["shortcuts"].values()),
+            ]
+        )
+    names = next((list(found["shortcuts"]) for _, found in _audited(inputs)), [])
+    return Table(
+        "audit",
+        "Audit of the folds",
+        f"Scheme `{inputs.experiment.split.scheme}`. *speakers apart*: no test speaker is in train or dev. "
+        f"*sentences*, *sessions*: test utterances whose prompt, or recording session, is also in train, in percent "
+        f"(range over folds; – where the corpus does not name them). *identical*: groups of utterances with the same "
+        f"samples; *in train and test*: how often, over all folds, such a group lies in both. *by ...*: UA in percent "
+        f"of classifiers that see only an utterance's duration, its text, or who speaks; chance is "
+        f"{100 * inputs.chance:.0f}.",
+        ["corpus", "speakers apart", "sentences", "sessions", "identical", "in train and test", "tested",
+         "tested again", *(f"by {name}" for name in names)],
+        rows,
+        made_by="data",
+    )  # fmt: skip
+
+
+def _seen(shares: Iterable[float | None]) -> Cell:
+    known = [100 * share for share in shares if share is not None]
+    if not known:
+        return Cell("–")
+    low, high = f"{min(known):.0f}", f"{max(known):.0f}"
+    return Cell(low if low == high else f"{low} to {high}", value=max(known))
+
+
+def _by_fold(inputs: Inputs) -> Table:
+    rows = []
+    for corpus, found in _audited(inputs):
+        for index, fold in enumerate(found["folds"]):
+            shared = fold["shared"]["speakers"]
+            rows.append(
+                [
+                    Cell(corpus.label),
+                    Cell(str(index)),
+                    *(Cell(str(sum(fold["n"][part].values()))) for part in PARTS),
+                    *(Cell(str(fold["speakers"][part])) for part in PARTS),
+                    *(_count(shared[pair]) for pair in ("train_test", "dev_test", "train_dev")),
+                    *(_seen([fold["test_seen"][kind]]) for kind in ("sentences", "sessions", "audio")),
+                ]
+            )
+    return Table(
+        "audit-folds",
+        "Audit, fold by fold",
+        "Utterances (n) and speakers of each part; speakers that two parts share; and test utterances whose sentence, "
+        "session or very samples are also in train, in percent.",
+        ["corpus", "fold", *(f"n {part}" for part in PARTS), *(f"speakers {part}" for part in PARTS),
+         "in train and test", "in dev and test", "in train and dev", "sentences", "sessions", "identical"],
+        rows,
+        made_by="data",
+    )  # fmt: skip
+
+
+def _count(shared: int) -> Cell:
+    return Cell(str(shared), best=shared > 0)

@@ -1,0 +1,316 @@
+"""What was asked, what was found, and what limits it: sentences whose every number comes from the tables."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+
+from local.report.inputs import GROUPS, SETTINGS, Inputs, Result, Score, System
+from local.report.tables import MARKS, joint_marks, marks, p_value
+
+ENOUGH = 4  # encoders in one sentence
+STANDARDISED = {
+    "none": "not at all",
+    "train": "by the training lists",
+    "per-corpus": "each corpus by its own training lists (of the test corpus: without labels)",
+}
+FEW_SPEAKERS = 10  # below, a percentile interval is clearly too narrow (local/score/intervals.py)
+
+
+def asked(inputs: Inputs) -> list[str]:
+    """Say what was run, in a few Markdown sentences.
+
+    Parameters
+    ----------
+    inputs : Inputs
+        All results.
+
+    Returns
+    -------
+    list of str
+    """
+    experiment = inputs.experiment
+    corpora = "; ".join(corpus.label for corpus in inputs.corpora.values())
+    trained = Counter(result.group for result in inputs.results)
+    share = ", ".join(f"{count} {group}" for group, count in trained.items())
+    several = "across" in trained or "joint" in trained
+    layer = "at which layer, and what is lost when the training and the test corpus differ?"
+    lines = [
+        f"How well do {_count(len(inputs.emotions), 'emotion')} ({', '.join(inputs.emotions)}) come out of frozen "
+        f"speech representations, {layer if several else 'and at which layer?'}",
+        f"**Corpora**: {corpora}.",
+        f"**Encoders** (frozen): {', '.join(f'`{name}`' for name in inputs.encoders)}. "
+        f"**Heads**, on the mean over time of one layer: {', '.join(f'`{name}`' for name in inputs.methods)}.",
+        f"**Conditions**: {len(inputs.results)} ({share}), each with "
+        f"{_count(inputs.folds, 'fold')} (scheme `{experiment.split.scheme}`) and "
+        f"{_count(inputs.seeds, 'seed')}; features standardised: {STANDARDISED[experiment.probe.normalise]}.",
+    ]
+    missing = [f"`{name}`" for name in experiment.encoders if name not in inputs.encoders]
+    if missing:
+        lines.append(f"Named in the experiment but **without results**: {', '.join(missing)}.")
+    if any(result.group == "across" for result in inputs.results):
+        dev = "the training corpora" if experiment.probe.cross_dev == "source" else "**the test corpus**, labelled"
+        lines.append(f"Across corpora, the layer and the epoch were chosen on dev data of {dev}; never on test data.")
+    return lines
+
+
+def found(inputs: Inputs) -> list[str]:
+    """Say what came out, in Markdown sentences.
+
+    Parameters
+    ----------
+    inputs : Inputs
+        All results.
+
+    Returns
+    -------
+    list of str
+    """
+    lines = []
+    for group, words in (("within", "Within corpora"), ("across", "Across corpora")):
+        lines += _best(inputs, group, words)
+    for part in (_settings, _drop, _extremes, _layers, _confusion, _chance, _significant):
+        lines += part(inputs)
+    return lines
+
+
+def _best(inputs: Inputs, group: str, words: str) -> list[str]:
+    """Rank the encoders under the head of the best system."""
+    scores = inputs.headlines(group)
+    if not scores:
+        return []
+    top = max(scores, key=lambda system: scores[system].ua)
+    ranked = sorted((s for s in scores if s.method == top.method), key=lambda system: -scores[system].ua)
+    number = len(inputs.of(top, group))
+    over = f"mean over {number} conditions" if number > 1 else "one condition"
+    head = f" with the {top.method} head" if len(inputs.methods) > 1 else ""
+    verb = "has the highest UA" if len(ranked) > 1 else "has a UA of"
+    reached = f"{verb}{head}: **{scores[top]}**" if len(ranked) > 1 else f"{verb} **{scores[top]}**{head}"
+    lines = [f"**{words}**, {_named(inputs, top, group)} {reached} ({over})."]
+    for position, system in (("Next", ranked[1:2]), ("Last", ranked[2:][-1:])):
+        for other in system:
+            behind = _behind(inputs, top, other, group)
+            lines.append(f"{position} is {_named(inputs, other, group)} with {scores[other]}{behind}.")
+    return [" ".join(lines)]
+
+
+def _named(inputs: Inputs, system: System, group: str) -> str:
+    return f"`{system.encoder}`{joint_marks(inputs.of(system, group))}"
+
+
+def _behind(inputs: Inputs, top: System, other: System, group: str) -> str:
+    """How far the other is behind, from the paired comparison of the two."""
+    sides = {f"{top.encoder}.{top.method}", f"{other.encoder}.{other.method}"}
+    for row in inputs.comparisons:
+        results = inputs.of(top, group)
+        if len(results) == 1:
+            matches = row["train"] == "+".join(results[0].train) and row["test"] == results[0].test
+        else:
+            matches = row["train"] == "*" and row["setting"] == group
+        if matches and {row["a"], row["b"]} == sides:
+            score = Score(*(float(row[key]) for key in ("diff", "lo", "hi")))
+            if row["a"] != f"{top.encoder}.{top.method}":
+                score = Score(-score.ua, -score.hi, -score.lo)
+            return f", {score} points behind (Holm-corrected p {_equals(float(row['p_holm']))})"
+    return ""
+
+
+def _equals(p: float) -> str:
+    text = p_value(p)
+    return text if text.startswith("<") else f"= {text}"
+
+
+def _settings(inputs: Inputs) -> list[str]:
+    """UA by setting of the encoders that are bound to languages, under the head that is best within corpora."""
+    if not inputs.settings_matter:
+        return []
+    bound = {r.system.encoder: r.meta["encoder_languages"] for r in inputs.results if r.meta["encoder_languages"]}
+    systems = [system for system in _best_heads(inputs) if system.encoder in bound]
+    parts = []
+    for system in systems[:ENOUGH]:
+        languages = bound[system.encoder]
+        scores = {setting: inputs.headlines(setting)[system] for setting in SETTINGS if inputs.of(system, setting)}
+        words = ", ".join(f"{setting} {score}" for setting, score in scores.items())
+        parts.append(f"`{inputs.name(system)}` ({'+'.join(languages)}): {words}")
+    if not parts:
+        return []
+    which = "encoders that are bound to a language" + (f", the best {ENOUGH}" if len(systems) > ENOUGH else "")
+    return [f"**By setting**, of {which}: {'; '.join(parts)}."]
+
+
+def _best_heads(inputs: Inputs) -> list[System]:
+    """Each encoder with its best head, the best encoder first; by UA within corpora, else in any group."""
+    scores = {system: score.ua for group in reversed(GROUPS) for system, score in inputs.headlines(group).items()}
+    best: dict[str, System] = {}
+    for system in sorted(scores, key=lambda system: -scores[system]):
+        best.setdefault(system.encoder, system)
+    return list(best.values())
+
+
+def _drop(inputs: Inputs) -> list[str]:
+    drops = inputs.headlines("drop")
+    if not drops:
+        return []
+    least, most = (pick(drops, key=lambda system: drops[system].ua) for pick in (min, max))
+    if len(drops) == 1:
+        cost = f"`{inputs.name(least)}` {drops[least]} points"
+        return [f"**Training on another corpus costs** {cost}, mean over test corpora."]
+    return [
+        f"**Training on another corpus costs** between {drops[least]} points (`{inputs.name(least)}`) and "
+        f"{drops[most]} points (`{inputs.name(most)}`), mean over test corpora."
+    ]
+
+
+def _extremes(inputs: Inputs) -> list[str]:
+    """Best and worst transfer of the system that is best across corpora."""
+    scores = inputs.headlines("across")
+    if not scores:
+        return []
+    system = max(scores, key=lambda s: scores[s].ua)
+    pairs = sorted(inputs.of(system, "across"), key=lambda result: -result.headline.ua)
+    if len(pairs) < 2:
+        return []
+    ends = [f"{_pair(result)} (UA {result.headline}{marks(result)})" for result in (pairs[0], pairs[-1])]
+    return [f"With `{inputs.name(system)}`, transfer is best from {ends[0]} and worst from {ends[1]}."]
+
+
+def _pair(result: Result) -> str:
+    return f"{'+'.join(result.train)} to {result.test}"
+
+
+def _layers(inputs: Inputs) -> list[str]:
+    """Which layers dev chose, over all conditions of an encoder."""
+    parts = []
+    for encoder in (system.encoder for system in _best_heads(inputs)):
+        results = [result for result in inputs.results if result.system.encoder == encoder]
+        last = max(results[0].layers)
+        if last == 0:
+            continue
+        chosen = sum((Counter(result.selected) for result in results), Counter())
+        runs = sum(chosen.values())
+        ordered = sorted(chosen.elements())
+        layer, times = max(chosen.items(), key=lambda item: (item[1], -item[0]))
+        parts.append(
+            f"`{encoder}` layer {layer} most often ({times} of {runs} runs; median "
+            f"{ordered[len(ordered) // 2]} of {last})"
+        )
+    return [f"**Layers**: dev chose {'; '.join(parts[:ENOUGH])}."] if parts else []
+
+
+def _confusion(inputs: Inputs) -> list[str]:
+    """Most frequent confusion, mean over conditions of the row-normalised tables."""
+    parts = []
+    for group in ("within", "across"):
+        chosen = [result for result in inputs.results if result.group == group]
+        shares: Counter[tuple[str, str]] = Counter()
+        for result in chosen:
+            for emotion, row in zip(inputs.emotions, result.counts, strict=True):
+                for other, count in zip(inputs.emotions, row, strict=True):
+                    if other != emotion and sum(row):
+                        shares[emotion, other] += count / sum(row) / len(chosen)
+        if shares:
+            (emotion, other), share = max(shares.items(), key=lambda item: item[1])
+            parts.append(f"{group} corpora {emotion} as {other} ({100 * share:.0f}% of {emotion} utterances)")
+    return [f"**Most frequent confusion**, mean over all conditions: {'; '.join(parts)}."] if parts else []
+
+
+def _chance(inputs: Inputs) -> list[str]:
+    weak = [result for result in inputs.results if result.headline.lo <= inputs.chance]
+    if not weak:
+        return [f"**Chance**: every condition's interval lies above guessing ({100 * inputs.chance:.0f}%)."]
+    return [
+        f"**Chance**: {len(weak)} of {len(inputs.results)} conditions have an interval that reaches down to guessing "
+        f"({100 * inputs.chance:.0f}%)" + (f": {_listed(inputs, weak)}." if len(weak) <= 6 else ".")
+    ]
+
+
+def _listed(inputs: Inputs, results: Sequence[Result]) -> str:
+    return ", ".join(f"`{inputs.name(result.system)}` {_pair(result)}" for result in results)
+
+
+def _significant(inputs: Inputs) -> list[str]:
+    single = [row for row in inputs.comparisons if row["train"] != "*"]
+    if not single:
+        return []
+    level = 1 - inputs.experiment.score.confidence
+    clear = sum(float(row["p_holm"]) < level for row in single)
+    line = f"**Comparisons**: {clear} of {len(single)} pairwise differences are significant (Holm, {level:.2g})."
+    # p cannot fall below 2 / 2^speakers, which Holm's correction multiplies by the size of the family.
+    sizes = Counter(_family(row) for row in single)
+    hopeless = {
+        row["test"]
+        for row in single
+        if int(row["speakers"]) > 1 and 2 ** (1 - int(row["speakers"])) * sizes[_family(row)] >= level
+    }
+    if hopeless:
+        names = ", ".join(name for name in inputs.corpora if name in hopeless)
+        line += f" On {names} none could be: with so few speakers the smallest possible p is too large."
+    # Where patterns of signs are drawn, p cannot fall below one in so many either.
+    largest, drawn = max(sizes.values()), inputs.experiment.score.permutations
+    if largest >= level * (drawn + 1):
+        line += f" `score.permutations` = {drawn} is too small for {largest} comparisons at a time: raise it."
+    return [line]
+
+
+def _family(row: dict[str, str]) -> tuple[str, ...]:
+    """What local/score/compare.py corrects together."""
+    (encoder, method), (other, _) = (row[side].rsplit(".", 1) for side in "ab")
+    return row["stage"], row["train"], row["test"], encoder if encoder == other else f".{method}"
+
+
+def caveats(inputs: Inputs) -> list[str]:
+    """Say what a reader must know before believing the numbers, in Markdown sentences.
+
+    Parameters
+    ----------
+    inputs : Inputs
+        All results.
+
+    Returns
+    -------
+    list of str
+    """
+    lines = [f"{mark} {text}: {_which(inputs, mark)}." for mark, text in MARKS.items() if _which(inputs, mark)]
+    synthetic = [corpus.name for corpus in inputs.corpora.values() if corpus.synthetic]
+    if synthetic:
+        lines.append(
+            f"**Synthetic speech**: {', '.join(synthetic)}. Scores on it show that the recipe works; they say nothing "
+            f"about how people express emotions."
+        )
+    few = sorted({r.test for r in inputs.results if r.row["resampled"] == "speaker" and _speakers(r) < FEW_SPEAKERS})
+    if few:
+        counts = {result.test: _speakers(result) for result in inputs.results}
+        lines.append(
+            f"Intervals from fewer than {FEW_SPEAKERS} speakers are too narrow (a bootstrap over 4 speakers holds the "
+            f"truth in about 81 of 100 cases instead of 95): "
+            f"{', '.join(f'{name} ({counts[name]} speakers)' for name in inputs.corpora if name in few)}."
+        )
+    lines.append(
+        "Intervals and tests cover the choice of test speakers. They do not cover what other training speakers, or "
+        "more seeds, would have changed."
+    )
+    return lines
+
+
+def _speakers(result: Result) -> int:
+    return int(result.row["speakers"])
+
+
+def _which(inputs: Inputs, mark: str) -> str:
+    """Say what a mark is on; empty if on nothing."""
+    marked = [result for result in inputs.results if mark in marks(result)]
+    if not marked:
+        return ""
+    if mark in "†‡":
+        heard: dict[str, set[str]] = {}
+        for result in marked:
+            side = {result.test} if mark == "†" else set(result.train)
+            heard.setdefault(result.system.encoder, set()).update(side & set(result.meta["contaminated"]))
+        return "; ".join(f"`{encoder}` heard {', '.join(sorted(names))}" for encoder, names in heard.items())
+    if mark == "¶":
+        return ", ".join(name for name, corpus in inputs.corpora.items() if corpus.speakers == 1)
+    return "all conditions" if len(marked) == len(inputs.results) else "all conditions across corpora"
+
+
+def _count(number: int, word: str) -> str:
+    return f"{number} {word}{'' if number == 1 else 's'}"

@@ -1,0 +1,129 @@
+"""Report a recipe's results: exp/ -> RESULTS.md, exp/report/{index.html,*.png,*.pdf}.
+
+Run in a recipe folder, after stage 5::
+
+    python3 -m local.report.make [--command COMMAND] [--config conf/experiment.yaml] [--set KEY.PATH=VALUE]...
+
+The text is made from the tables of stage 5 alone, and holds no date, so that the same scores give the same
+bytes. A file ``results_intro.md`` in the recipe folder, in Markdown, is put on top of both documents.
+``exp/report/index.html`` is self-contained: one file that can be sent to somebody.
+"""
+
+from __future__ import annotations
+
+import argparse
+import base64
+import shlex
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from local import corpora, experiment
+from utils import stamp
+from utils.atomic import atomic_dir, atomic_file
+from utils.errors import run_main
+
+if TYPE_CHECKING:
+    from local.report.inputs import Inputs
+    from local.report.tables import Table
+
+RESULTS = Path("RESULTS.md")
+FOLDER = Path("exp/report")
+INTRO = Path("results_intro.md")
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Write the report, unless the one on disk is already of these results."""
+    parser = argparse.ArgumentParser(
+        prog="python3 -m local.report.make", description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+    )
+    experiment.add_arguments(parser)
+    parser.add_argument("--command", help="the command that made the results, to be printed with every table")
+    arguments = parser.parse_args(argv)
+    config = experiment.load(arguments)
+    recipe = Path.cwd().name
+    commands = {stage: arguments.command or _command(arguments, config, stage) for stage in ("data", "probe")}
+    from local.report import inputs
+
+    reason = stamp.why_stale(FOLDER, _stamp(config, commands))
+    if reason is None:
+        print(f"{RESULTS}: up to date")
+        return
+    print(f"{RESULTS}: writing ({reason})")
+    _write(inputs.load(recipe, config), commands)
+    stamp.write(FOLDER, _stamp(config, commands))
+
+
+def _command(arguments: argparse.Namespace, config: experiment.Experiment, stage: str) -> str:
+    """Make the command line that repeats the stages from one on, with the options that matter."""
+    options = [] if str(arguments.config) == "conf/experiment.yaml" else ["--config", str(arguments.config)]
+    options += [word for override in arguments.overrides for word in ("--set", override)]
+    if stage == "data" and not all(corpora.spec(name).root for name in config.corpora):
+        options += ["--db-root", "DIR"]
+    first = {"data": 1, "probe": 3}[stage]
+    return shlex.join(["./run.sh", "--stage", str(first), "--stop-stage", "8", *options])
+
+
+def _stamp(config: experiment.Experiment, commands: dict[str, str]) -> dict:
+    from dataclasses import asdict
+
+    from local.report import inputs
+
+    package = Path(__file__).parent
+    settings = {
+        "experiment": asdict(config), "commands": commands, "recipe": Path.cwd().name,
+        "corpora": {name: inputs.describe(name) for name in config.corpora},
+    }  # fmt: skip
+    # The documents are among the fingerprints, so that one which was removed or edited is made again.
+    made_from = [*inputs.FILES, *inputs.data_files(config), INTRO, RESULTS, FOLDER / "index.html"]
+    return stamp.make(settings, [package, *sorted(package.glob("templates/*"))], made_from)
+
+
+def _write(content: Inputs, commands: dict[str, str]) -> None:
+    from tqdm import tqdm
+
+    from local.report import figures, tables
+
+    shown = tables.for_report(content)
+    drawn = list(figures.for_report(content))
+    with atomic_dir(FOLDER) as folder:
+        for figure in tqdm(drawn, desc=str(FOLDER), unit="figure", leave=False, disable=None):
+            figures.save(figure, folder)
+        pictures = [
+            (figure, base64.b64encode((folder / f"{figure.name}.png").read_bytes()).decode()) for figure in drawn
+        ]
+        (folder / "index.html").write_text(_render("page.html", content, shown, commands, pictures), encoding="utf-8")
+    with atomic_file(RESULTS) as file:
+        file.write(_render("results.md", content, shown, commands, pictures))
+    print(f"{RESULTS}: {len(shown)} tables; {FOLDER}/index.html: {len(drawn)} figures")
+
+
+def _render(name: str, content: Inputs, shown: list[Table], commands: dict[str, str], pictures: list) -> str:
+    """Fill a template; both get the same words and the same cells."""
+    import jinja2
+
+    from local.report import findings, markdown, tables
+
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(Path(__file__).parent / "templates"),
+        autoescape=name.endswith(".html"), trim_blocks=True, lstrip_blocks=True, undefined=jinja2.StrictUndefined,
+    )  # fmt: skip
+    environment.filters |= {"inline": markdown.inline, "markdown": markdown.to_html}
+    return environment.get_template(name).render(
+        recipe=content.recipe,
+        synthetic=[corpus.name for corpus in content.corpora.values() if corpus.synthetic],
+        intro=INTRO.read_text(encoding="utf-8").strip() if INTRO.is_file() else "",
+        asked=findings.asked(content),
+        found=findings.found(content),
+        caveats=findings.caveats(content),
+        tables=shown,
+        pictures=pictures,
+        commands=commands,
+        marks=tables.MARKS,
+        limit=tables.SHOWN,
+        markdown_table=markdown.table,
+    )
+
+
+if __name__ == "__main__":
+    run_main(main)

@@ -1,0 +1,1 @@
+"""Stage 5: metrics, confidence intervals, significance; conditions in, one table out."""

@@ -1,0 +1,165 @@
+"""From scored conditions to the rows of exp/significance.csv: every pair of systems that one table sets side by side.
+
+Compared are encoders under the same method, and methods on the same encoder. Rows with ``train`` and
+``test`` ``*`` compare means over all ``within`` or all ``across`` conditions, with the speakers of all
+test corpora as blocks: they have the power that one small corpus lacks.
+
+One family of Holm's correction is what one question compares: all encoders under one method, or all methods
+on one encoder, in one condition (or in one mean).
+"""
+
+from __future__ import annotations
+
+import itertools
+import zlib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from local.experiment import Score
+from local.score import intervals, significance
+from local.score.intervals import Blocks
+from local.score.tabulate import Scored
+
+COLUMNS = [
+    *("recipe", "stage", "train", "test", "setting", "a", "b"),
+    *("ua_a", "ua_b", "diff", "lo", "hi", "n", "speakers", "p", "p_holm"),
+]
+
+
+@dataclass(frozen=True)
+class Pair:
+    """Two systems on the same utterances of one test corpus.
+
+    Attributes
+    ----------
+    ua_a, ua_b : float
+    replicates : ndarray, shape (resamples,)
+        Of the difference.
+    differences : ndarray, shape (blocks,)
+        What each block contributes to the difference.
+    n, speakers : int
+        Utterances and speakers that both were tested on.
+    """
+
+    ua_a: float
+    ua_b: float
+    replicates: np.ndarray
+    differences: np.ndarray
+    n: int
+    speakers: int
+
+
+def pair(a: Scored, b: Scored, blocks: Blocks) -> Pair:
+    """Set two systems' headlines side by side, on the utterances that both were tested on.
+
+    Parameters
+    ----------
+    a, b : Scored
+        Of the same test corpus.
+    blocks : Blocks
+        Of that corpus.
+
+    Returns
+    -------
+    Pair
+    """
+    tested = a.condition.tested, b.condition.tested
+    shared, at_a, at_b = np.intersect1d(*tested, assume_unique=True, return_indices=True)
+    reference, block = a.condition.reference[at_a], a.blocks[at_a]
+    shape = blocks.weights.shape[1], len(a.condition.meta["emotions"])
+    # Both in units of 1 / (seeds of a x seeds of b), so that all counts stay whole.
+    seeds_a, seeds_b = len(a.condition.seeds), len(b.condition.seeds)
+    hits_a = intervals.count_blocks(block, reference, a.correct[at_a] * seeds_b, shape)
+    hits_b = intervals.count_blocks(block, reference, b.correct[at_b] * seeds_a, shape)
+    totals = intervals.count_blocks(block, reference, np.full(len(shared), seeds_a * seeds_b), shape)
+    both = np.stack([hits_a, hits_b], axis=1)
+    ua = intervals.replicate_ua(np.ones((1, len(both))), both, totals)[0]
+    replicates = intervals.replicate_ua(blocks.weights, both, totals)
+    speakers = len(set(block.tolist())) if a.unit == "speaker" else 1
+    return Pair(
+        float(ua[0]),
+        float(ua[1]),
+        replicates[:, 0] - replicates[:, 1],
+        significance.block_differences(hits_a, hits_b, totals),
+        len(set(a.condition.utts[at_a].tolist())),
+        speakers,
+    )
+
+
+def rows(scored: Sequence[Scored], blocks: Mapping[str, Blocks], recipe: str, score: Score) -> list[dict]:
+    """Compare all systems in all conditions they share.
+
+    Parameters
+    ----------
+    scored : sequence of Scored
+        All conditions.
+    blocks : mapping of str to Blocks
+        By test corpus.
+    recipe : str
+        Its name, for the first column.
+    score : Score
+        Confidence, number of permutations, seed.
+
+    Returns
+    -------
+    list of dict
+        In the order of the conditions; the means last.
+    """
+    tables: dict[tuple[str, str, str], dict[tuple[str, str], Scored]] = {}
+    for item in scored:
+        meta = item.condition.meta
+        key = meta["stage"], item.condition.train, meta["test"]
+        tables.setdefault(key, {})[meta["encoder"], meta["method"]] = item
+    families: dict[tuple, list[dict]] = {}
+    means: dict[tuple, list[tuple[str, Pair]]] = {}
+    for (stage, train, test), systems in tables.items():
+        for (a, b), fixed in _pairs(list(systems)):
+            first, second = systems[a].condition, systems[b].condition
+            found = pair(systems[a], systems[b], blocks[test])
+            settings = dict.fromkeys((first.meta["setting"], second.meta["setting"]))
+            labels = {
+                "recipe": recipe, "stage": stage, "train": train, "test": test, "setting": "/".join(settings),
+                "a": first.system, "b": second.system,
+            }  # fmt: skip
+            families.setdefault((stage, train, test, fixed), []).append(_row(labels, [(test, found)], score))
+            group = stage, first.group, fixed, first.system, second.system
+            means.setdefault(group, []).append((test, found))
+    for (stage, group, fixed, a, b), members in means.items():
+        if len(members) > 1:
+            labels = {"recipe": recipe, "stage": stage, "train": "*", "test": "*", "setting": group, "a": a, "b": b}
+            families.setdefault((stage, "*", group, fixed), []).append(_row(labels, members, score))
+    for family in families.values():
+        for row, p in zip(family, significance.holm([float(row["p"]) for row in family]), strict=True):
+            row["p_holm"] = f"{p:.6g}"
+    return [row for family in families.values() for row in family]
+
+
+def _pairs(systems: Sequence[tuple[str, str]]) -> Iterator[tuple[tuple[tuple[str, str], tuple[str, str]], str]]:
+    """Yield the pairs of (encoder, method) to compare, each with what both have in common."""
+    for a, b in itertools.combinations(systems, 2):
+        if a[1] == b[1]:
+            yield (a, b), f"method {a[1]}"
+        elif a[0] == b[0]:
+            yield (a, b), f"encoder {a[0]}"
+
+
+def _row(labels: dict, members: Sequence[tuple[str, Pair]], score: Score) -> dict:
+    """Compare two systems by the mean over conditions (usually one), given as test corpus and pair."""
+    share = 1 / len(members)
+    low, high = intervals.percentile_interval(sum(found.replicates * share for _, found in members), score.confidence)
+    differences: dict[str, np.ndarray] = {}
+    tested: dict[str, tuple[int, int]] = {}
+    for test, found in members:
+        differences[test] = differences.get(test, 0) + found.differences * share
+        tested[test] = max(tested.get(test, (0, 0)), (found.n, found.speakers))
+    name = ":".join(labels[key] for key in ("stage", "train", "test", "setting", "a", "b"))
+    rng = np.random.default_rng([score.seed, zlib.crc32(name.encode())])
+    p = significance.randomisation_test(np.concatenate(list(differences.values())), score.permutations, rng)
+    ua_a, ua_b = (sum(getattr(found, key) for _, found in members) * share for key in ("ua_a", "ua_b"))
+    return labels | {
+        "ua_a": f"{ua_a:.6f}", "ua_b": f"{ua_b:.6f}", "diff": f"{ua_a - ua_b:.6f}", "lo": f"{low:.6f}",
+        "hi": f"{high:.6f}", "n": sum(n for n, _ in tested.values()),
+        "speakers": sum(speakers for _, speakers in tested.values()), "p": f"{p:.6g}",
+    }  # fmt: skip

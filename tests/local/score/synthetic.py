@@ -1,0 +1,196 @@
+"""Make-believe conditions, written as the probe stage writes them: for the tests of score and report."""
+
+from __future__ import annotations
+
+import csv
+import json
+import zlib
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import yaml
+
+from local.experiment import setting
+from utils import stamp
+
+EMOTIONS = ["angry", "happy", "neutral", "sad"]
+
+
+@dataclass
+class Corpus:
+    """A make-believe corpus: every speaker says the same number of utterances of every emotion."""
+
+    name: str
+    language: str
+    speakers: int = 8
+    each: int = 5  # utterances a speaker and emotion
+    synthetic: bool = False
+
+    @property
+    def utterances(self) -> list[tuple[str, str, int]]:
+        """(utterance, speaker, emotion index) in C order."""
+        return sorted(
+            (f"{self.name}_s{s:02d}-{EMOTIONS[e]}{n}", f"{self.name}_s{s:02d}", e)
+            for s in range(self.speakers) for e in range(len(EMOTIONS)) for n in range(self.each)
+        )  # fmt: skip
+
+
+@dataclass
+class Encoder:
+    """A make-believe encoder: its skill is the chance to be right, best in the upper middle layers."""
+
+    name: str
+    layers: int = 5
+    skill: float = 0.8
+    languages: list[str] = field(default_factory=list)
+    pretrained_on: list[str] = field(default_factory=list)
+
+
+@dataclass
+class World:
+    """A recipe folder with data/, conf/ and exp/probe/ of make-believe conditions.
+
+    ``changes`` overrides fields of meta.json, e.g. ``{"cross_dev": "target"}``.
+    """
+
+    root: Path
+    corpora: list[Corpus]
+    encoders: list[Encoder]
+    heads: list[str] = field(default_factory=lambda: ["linear"])
+    seeds: list[int] = field(default_factory=lambda: [0])
+    folds: int = 4
+    pairs: list[tuple[list[str], str]] | None = None
+    changes: dict = field(default_factory=dict)
+
+    def write(self) -> World:
+        """Write everything; returns self."""
+        (self.root / "conf").mkdir(parents=True, exist_ok=True)
+        config = {
+            "corpora": [c.name for c in self.corpora], "encoders": [e.name for e in self.encoders],
+            "split": {"folds": self.folds, "scheme": self.changes.get("scheme", "speaker")},
+            "probe": {"heads": self.heads, "seeds": self.seeds, "cross_dev": self.changes.get("cross_dev", "source"),
+                      "normalise": self.changes.get("normalise", "train")},
+            "score": {"resamples": 200, "permutations": 500},
+        }  # fmt: skip
+        (self.root / "conf/experiment.yaml").write_text(yaml.safe_dump(config))
+        registry = {
+            c.name: {"module": "table", "language": c.language, "synthetic": c.synthetic, "title": f"Corpus {c.name}"}
+            for c in self.corpora
+        }
+        (self.root / "conf/corpora.yaml").write_text(yaml.safe_dump(registry))
+        registry = {
+            e.name: {"source": f"nobody/{e.name}", "layers": e.layers, "dim": 768, "languages": e.languages,
+                     "pretrained_on": e.pretrained_on, "note": f"note on {e.name}"}
+            for e in self.encoders
+        }  # fmt: skip
+        (self.root / "conf/encoders.yaml").write_text(yaml.safe_dump(registry))
+        for corpus in self.corpora:
+            _write_data(self.root / "data" / corpus.name, corpus)
+        for encoder in self.encoders:
+            for head in self.heads:
+                for train, test in self.all_pairs():
+                    self.write_condition(encoder, head, train, test)
+        return self
+
+    def all_pairs(self) -> list[tuple[list[str], str]]:
+        """Pairs of training corpora and test corpus."""
+        names = [c.name for c in self.corpora]
+        return self.pairs or [([train], test) for train in names for test in names]
+
+    def write_condition(self, encoder: Encoder, head: str, train: list[str], test: str) -> Path:
+        """Write one condition directory."""
+        by_name = {c.name: c for c in self.corpora}
+        languages = sorted({by_name[name].language for name in train})
+        kind = setting(encoder.languages, languages, by_name[test].language)
+        path = self.root / "exp/probe" / f"{encoder.name}.{head}.{'+'.join(train)}-{test}"
+        path.mkdir(parents=True, exist_ok=True)
+        meta = {
+            "stage": "probe", "method": head, "setting": kind, "encoder": encoder.name,
+            "encoder_languages": encoder.languages, "train": train, "dev": train, "test": test,
+            "train_languages": languages, "test_language": by_name[test].language,
+            "contaminated": sorted({*train, test} & set(encoder.pretrained_on)), "normalise": "train",
+            "cross_dev": "source", "params": 3076, "scheme": "speaker",
+            "one_speaker": any(by_name[name].speakers == 1 for name in {*train, test}), "emotions": EMOTIONS,
+        }  # fmt: skip
+        meta |= self.changes
+        (path / "meta.json").write_text(json.dumps(meta))
+        config = {
+            "condition": {"encoder": encoder.name, "head": head, "train": train, "dev": meta["dev"], "test": test},
+            "emotions": EMOTIONS,
+            "split": {"scheme": meta["scheme"], "folds": self.folds, "seed": 0},
+            "probe": {"normalise": meta["normalise"], "cross_dev": meta["cross_dev"], "seeds": self.seeds, "lr": 1e-4},
+        }
+        rng = np.random.default_rng(zlib.crc32(path.name.encode()))
+        skill = encoder.skill - {"mono": 0, "trans": 0.05, "cross": 0.25, "cross-trans": 0.3}[kind]
+        _write_predictions(path, by_name[test], encoder.layers, self.seeds, self.folds, skill, rng)
+        stamp.write(path, stamp.make(config, [], []))
+        return path
+
+
+def _write_data(path: Path, corpus: Corpus) -> None:
+    path.mkdir(parents=True, exist_ok=True)
+    (path / "utt2spk").write_text("".join(f"{utt} {speaker}\n" for utt, speaker, _ in corpus.utterances))
+    (path / "utt2emo").write_text("".join(f"{utt} {EMOTIONS[e]}\n" for utt, _, e in corpus.utterances))
+    (path / "utt2lang").write_text("".join(f"{utt} {corpus.language}\n" for utt, _, _ in corpus.utterances))
+
+
+def _write_predictions(
+    path: Path, corpus: Corpus, layers: int, seeds: list[int], folds: int, skill: float, rng: np.random.Generator
+) -> None:
+    utts, speakers, reference = (np.array(column) for column in zip(*corpus.utterances, strict=True))
+    fold = (np.unique(speakers, return_inverse=True)[1] if corpus.speakers > 1 else np.arange(len(utts))) % folds
+    depth = np.linspace(0, 1, layers) if layers > 1 else np.array([0.7])
+    chance = 1 / len(EMOTIONS)
+    curve = chance + (max(skill, chance) - chance) * (1 - 1.2 * (depth - 0.7) ** 2 / 0.49)
+    ease = rng.normal(0, 0.08, corpus.speakers)[np.unique(speakers, return_inverse=True)[1]]
+    right = rng.random((len(seeds), layers, len(utts))) < np.clip(curve[:, None] + ease, 0.02, 0.98)
+    near = np.array([1, 0, 3, 2])[reference]  # angry and happy, neutral and sad are taken for each other
+    wrong = np.where(rng.random(right.shape) < 0.6, near, rng.integers(0, 4, right.shape))
+    pred = np.where(right, reference, wrong).astype(np.int8)
+    dev = curve + rng.normal(0, 0.02, (folds, len(seeds), layers))
+    dev = np.round(dev, 6)
+    chosen = dev.argmax(axis=2)
+    np.savez(
+        path / "layers.npz", utts=utts, fold=fold.astype(np.int16), ref=reference.astype(np.int8),
+        emotions=np.array(EMOTIONS), seeds=np.array(seeds), layers=np.arange(layers), pred=pred,
+    )  # fmt: skip
+    with open(path / "hyp", "w", encoding="utf-8") as file:
+        file.write("# utt fold seed emo " + " ".join(f"p_{emotion}" for emotion in EMOTIONS) + "\n")
+        for s, seed in enumerate(seeds):
+            for u, utt in enumerate(utts):
+                emotion = EMOTIONS[pred[s, chosen[fold[u], s], u]]
+                file.write(f"{utt} {fold[u]} {seed} {emotion} 0.25 0.25 0.25 0.25\n")
+    header = "fold,seed,layer,epoch,dev_loss,dev_ua,selected,n_train,n_dev,n_test,ua,wa,macro_f1".split(",")  # noqa: SIM905
+    with open(path / "scores.csv", "w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(header + [f"recall_{emotion}" for emotion in EMOTIONS])
+        for k in range(folds):
+            for s, seed in enumerate(seeds):
+                for layer in range(layers):
+                    tested = fold == k
+                    hit = pred[s, layer, tested] == reference[tested]
+                    recalls = [hit[reference[tested] == e].mean() for e in range(len(EMOTIONS))]
+                    counts = [len(utts) - 2 * tested.sum(), tested.sum(), tested.sum()]
+                    scores = [np.mean(recalls), hit.mean(), 0.0, *recalls]
+                    values = [k, seed, layer, 12, 0.7, dev[k, s, layer], int(layer == chosen[k, s]), *counts]
+                    writer.writerow([*values, *(f"{score:.6f}" for score in scores)])
+
+
+def read_csv(path: Path) -> list[dict[str, str]]:
+    """Read a table that a stage wrote."""
+    with open(path, encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def small_world(root: Path, **options) -> World:
+    """Two corpora, a layered encoder and a flat one: every kind of condition in little time."""
+    corpora = [Corpus("uno", "it"), Corpus("zwei", "de", speakers=10)]
+    encoders = [Encoder("big", 5, 0.85, ["it"]), Encoder("flat", 1, 0.7)]
+    return World(root, options.pop("corpora", corpora), options.pop("encoders", encoders), **options).write()
+
+
+def where(rows: Iterable[dict[str, str]], **wanted: str) -> list[dict[str, str]]:
+    """Keep the rows with given values."""
+    return [row for row in rows if all(row[key] == value for key, value in wanted.items())]

@@ -1,0 +1,82 @@
+"""The paired test against enumeration and its level; Holm against his own step-down procedure."""
+
+from __future__ import annotations
+
+import itertools
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from local.score.significance import block_differences, holm, randomisation_test
+from utils import metrics
+
+
+def enumerate_all(differences: np.ndarray) -> float:
+    observed = abs(differences.sum())
+    signs = list(itertools.product((-1, 1), repeat=len(differences)))
+    return sum(abs(np.dot(s, differences)) >= observed - 1e-12 for s in signs) / len(signs)
+
+
+@given(st.lists(st.integers(-5, 5), min_size=1, max_size=8))
+def test_few_blocks_are_enumerated(values: list[int]) -> None:
+    differences = np.array(values) / 40
+    p = randomisation_test(differences, 10, np.random.default_rng(0))
+    assert p == pytest.approx(enumerate_all(differences))
+    assert p == randomisation_test(-differences, 10, np.random.default_rng(1))
+
+
+def test_many_blocks_are_sampled_near_the_exact_value(monkeypatch: pytest.MonkeyPatch) -> None:
+    differences = np.random.default_rng(0).normal(0.02, 0.05, 14)
+    exact = randomisation_test(differences, 1, np.random.default_rng(0))
+    monkeypatch.setattr("local.score.significance.EXACT_BLOCKS", 4)
+    monkeypatch.setattr("local.score.significance._CHUNK", 14 * 999)
+    sampled = randomisation_test(differences, 20000, np.random.default_rng(0))
+    assert sampled == pytest.approx(exact, abs=0.015)
+    assert randomisation_test(np.ones(40), 999, np.random.default_rng(0)) == 1 / 1000
+
+
+def test_no_difference_gives_one() -> None:
+    assert randomisation_test(np.zeros(5), 100, np.random.default_rng(0)) == 1.0
+
+
+def test_the_test_keeps_its_level() -> None:
+    rng = np.random.default_rng(0)
+    p = [randomisation_test(rng.normal(0, 1, 12) * rng.uniform(0.2, 3, 12), 1, rng) for _ in range(400)]
+    assert np.mean(np.array(p) < 0.05) == pytest.approx(0.05, abs=0.025)
+
+
+def test_block_differences_sum_to_the_difference_in_ua() -> None:
+    rng = np.random.default_rng(0)
+    block, reference = rng.integers(0, 5, 80), rng.integers(0, 3, 80)
+    systems = [np.where(rng.random(80) < skill, reference, rng.integers(0, 3, 80)) for skill in (0.7, 0.4)]
+    hits = np.zeros((2, 5, 3))
+    totals = np.zeros((5, 3))
+    np.add.at(totals, (block, reference), 1)
+    for index, hypothesis in enumerate(systems):
+        np.add.at(hits[index], (block, reference), hypothesis == reference)
+    ua = [metrics.unweighted_accuracy(metrics.confusion(reference, hypothesis, 3)) for hypothesis in systems]
+    assert block_differences(*hits, totals).sum() == pytest.approx(ua[0] - ua[1])
+
+
+def step_down(p: list[float], level: float) -> list[bool]:
+    """Holm's procedure as he gives it: from the smallest p up, until one is not below level / tests left."""
+    rejected = [False] * len(p)
+    for left, index in zip(range(len(p), 0, -1), sorted(range(len(p)), key=lambda i: p[i]), strict=True):
+        if p[index] > level / left:
+            break
+        rejected[index] = True
+    return rejected
+
+
+@given(st.lists(st.floats(0, 1), min_size=1, max_size=12), st.floats(0.001, 0.999))
+def test_holm_rejects_what_his_procedure_rejects(p: list[float], level: float) -> None:
+    adjusted = holm(np.array(p))
+    near = np.isclose(adjusted, level, rtol=1e-9)  # rounding decides there
+    assert ((adjusted <= level) | near).tolist() == (np.array(step_down(p, level)) | near).tolist()
+
+
+def test_holm_on_published_numbers() -> None:
+    # R's p.adjust(c(0.01, 0.02, 0.03, 0.04, 0.05), "holm")
+    assert holm(np.array([0.03, 0.01, 0.05, 0.02, 0.04])) == pytest.approx([0.09, 0.05, 0.09, 0.08, 0.09])
