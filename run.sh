@@ -1,0 +1,151 @@
+#!/usr/bin/env bash
+# The driver: every recipe's stages live here, once. egs/<recipe>/run.sh calls it.
+set -euo pipefail
+
+XSER_ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+
+# number | name | built | reads -> writes.  This table drives --help, --list-stages, the headings, the
+# stage ranges and the resume hint; a test holds the README to it.
+stage_table='1|data|yes|corpus roots -> data/<corpus>/{wav.scp,utt2emo,...}, folds, audit.json
+2|features|yes|data -> dump/<encoder>/<corpus>/feats.scp, one (layers x dim) matrix an utterance
+3|probe|yes|folds, feats -> exp/probe/<condition>/
+4|finetune|no|folds, wav -> exp/finetune/<condition>/
+5|score|yes|exp/<stage>/<condition>/ -> exp/results.csv, exp/significance.csv
+6|sed|no|data -> exp/sed/<condition>/{hyp.rttm,eder.json}
+7|listen|no|data, answers -> exp/listen/
+8|report|yes|exp -> RESULTS.md, exp/report/{index.html,*.png,*.pdf}'
+
+recipe=mini              # which egs/<recipe>
+stage=1                  # first stage, by number or name
+stop_stage=8             # last stage
+nj=1                     # parallel jobs a sharded stage is cut into
+ngpu=0                   # GPUs; 0 runs on the CPU
+db_root=                 # corpus c is at <db-root>/c
+config=conf/experiment.yaml # of the recipe
+set=()                   # overrides of the configuration
+list_stages=false
+dry_run=false
+
+help_message="Usage: ./run.sh [options]        (in the root or in egs/<recipe>)
+
+Runs a recipe's stages in order; what is already made and still valid is skipped.
+
+Options:
+  --stage N|NAME       first stage (default: 1)
+  --stop-stage N|NAME  last stage (default: 8)
+  --db-root DIR        where the corpora are: corpus c at DIR/c
+  --nj N               parallel jobs (default: 1, which uses all cores)
+  --ngpu N             number of GPUs (default: 0)
+  --set KEY.PATH=VALUE set any field of the experiment; may be repeated
+  --config FILE        the experiment, relative to the recipe (default: $config)
+  --recipe NAME        which egs/NAME to run (default: $recipe)
+  --list-stages        print the stages and exit
+  --dry-run            print the commands without running them
+  --help               print this and exit
+
+Stages:
+$(awk -F'|' '{ printf "  %s %-9s %s%s\n", $1, $2, $4, $3 == "yes" ? "" : "  (not built yet)" }' <<< "$stage_table")"
+
+. "$XSER_ROOT/utils/parse_options.sh"
+
+fail() { echo "run.sh: error: $*" >&2; exit 2; }
+
+stage_field() { awk -F'|' -v n="$1" -v f="$2" '$1 == n { print $f }' <<< "$stage_table"; }
+
+stage_number() { # option value: turns a stage's number or name into its number
+  local number
+  number=$(awk -F'|' -v s="$2" '$1 == s || $2 == s { print $1 }' <<< "$stage_table")
+  [ -n "$number" ] || fail "$1 '$2' is no stage; stages: $(awk -F'|' '{ printf "%s%s %s", sep, $1, $2; sep = ", " }' <<< "$stage_table")"
+  echo "$number"
+}
+
+if $list_stages; then
+  awk -F'|' '{ printf "%s\t%s\t%s\t%s\n", $1, $2, $3 == "yes" ? "built" : "not built yet", $4 }' <<< "$stage_table"
+  exit 0
+fi
+
+first=$(stage_number --stage "$stage")
+last=$(stage_number --stop-stage "$stop_stage")
+[ "$first" -le "$last" ] || fail "--stage $stage comes after --stop-stage $stop_stage: nothing to run"
+if [ "$first" -eq "$last" ] && [ "$(stage_field "$first" 3)" = no ]; then
+  fail "stage $first ($(stage_field "$first" 2)) is not built yet"
+fi
+[[ $nj =~ ^[1-9][0-9]*$ ]] || fail "--nj '$nj': expected a number of jobs, 1 or more"
+[[ $ngpu =~ ^[0-9]+$ ]] || fail "--ngpu '$ngpu': expected a number of GPUs, 0 or more"
+[ -z "$db_root" ] || [ -d "$db_root" ] || fail "--db-root '$db_root': no such directory"
+[ -z "$db_root" ] || db_root=$(cd "$db_root" && pwd)
+recipe_dir=$XSER_ROOT/egs/$recipe
+[ -d "$recipe_dir/conf" ] || fail "--recipe '$recipe': no such recipe; recipes: $(cd "$XSER_ROOT/egs" && echo */)"
+
+$dry_run || "$XSER_ROOT/utils/install.sh"
+. "$XSER_ROOT/path.sh"
+. "$XSER_ROOT/cmd.sh"
+cd "$recipe_dir"
+[ -f "$config" ] || fail "--config '$config': no such file in $recipe_dir"
+
+options=(--config "$config")
+for override in ${set[@]+"${set[@]}"}; do options+=(--set "$override"); done
+
+run() { # run a command, or show it
+  if $dry_run; then printf '%q ' "$@"; echo; else "$@"; fi
+}
+
+stage_data() {
+  run python3 -m local.corpora.prepare "${options[@]}" ${db_root:+--db-root "$db_root"}
+  run python3 -m local.splits.make "${options[@]}"
+  run python3 -m local.splits.audit "${options[@]}"
+}
+
+stage_features() {
+  local encoder encoders
+  run python3 -m local.encoders.pretrain "${options[@]}"
+  if $dry_run; then
+    run python3 -m local.features.plan "${options[@]}"
+    encoders=ENCODER
+  else
+    encoders=$(python3 -m local.features.plan "${options[@]}")
+  fi
+  for encoder in $encoders; do
+    # shellcheck disable=SC2086 # a job command is several words
+    run $feature_cmd JOB=1:"$nj" "dump/$encoder/log/extract.JOB.log" \
+      python3 -m local.features.extract "${options[@]}" --encoder "$encoder" --job JOB --nj "$nj" --ngpu "$ngpu"
+    run python3 -m local.features.merge "${options[@]}" --encoder "$encoder" --nj "$nj"
+  done
+}
+
+stage_probe() {
+  local groups=1 jobs=$nj
+  if $dry_run; then
+    run python3 -m local.probe.plan "${options[@]}"
+  else
+    groups=$(python3 -m local.probe.plan "${options[@]}" | tail -n 1)
+    [ "$groups" -ge "$nj" ] || jobs=$groups
+  fi
+  [ "$groups" -gt 0 ] || return 0
+  # shellcheck disable=SC2086 # a job command is several words
+  run $train_cmd JOB=1:"$jobs" exp/probe/log/probe.JOB.log \
+    python3 -m local.probe.train "${options[@]}" --job JOB --nj "$jobs"
+}
+
+stage_score() { run python3 -m local.score.collect "${options[@]}"; }
+
+stage_report() { run python3 -m local.report.make "${options[@]}"; }
+
+current=
+hint() {
+  local status=$?
+  [ "$status" -eq 0 ] || [ -z "$current" ] ||
+    echo "run.sh: stage $current ($(stage_field "$current" 2)) of $recipe failed; mend it, then go on with: --stage $current" >&2
+}
+trap hint EXIT
+
+for ((current = first; current <= last; current++)); do
+  name=$(stage_field "$current" 2)
+  if [ "$(stage_field "$current" 3)" = no ]; then
+    echo "== $recipe, stage $current $name: not built yet, skipped"
+    continue
+  fi
+  echo "== $recipe, stage $current $name: $(stage_field "$current" 4)"
+  "stage_$name"
+done
+current=

@@ -1,0 +1,89 @@
+"""The driver's interface: options, stage ranges, and one table of stages everywhere."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+
+
+def driver(repo: Path, *options: str) -> subprocess.CompletedProcess:
+    return subprocess.run(
+        ["bash", "run.sh", *options], cwd=repo, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60
+    )
+
+
+def stages(repo: Path) -> list[list[str]]:
+    result = driver(repo, "--list-stages")
+    assert result.returncode == 0
+    return [line.split("\t") for line in result.stdout.splitlines()]
+
+
+def test_stages_are_those_of_every_recipe(repo: Path) -> None:
+    names = ["data", "features", "probe", "finetune", "score", "sed", "listen", "report"]
+    assert [row[:2] for row in stages(repo)] == [[str(n), name] for n, name in enumerate(names, 1)]
+
+
+def test_help_and_readme_show_the_same_stages(repo: Path) -> None:
+    shown = driver(repo, "--help").stdout
+    readme = (repo / "README.md").read_text(encoding="utf-8")
+    for number, name, built, arrow in stages(repo):
+        assert re.search(rf"^  {number} {name} .*{re.escape(arrow)}", shown, re.MULTILINE)
+        reads, writes = arrow.split(" -> ")
+        note = "" if built == "built" else f" ({built})"
+        assert f"| {number} | {name}{note} | {reads} | {writes} |" in readme.replace("`", "")
+
+
+@pytest.mark.parametrize(
+    ("options", "word"),
+    [
+        (["--stage", "abc"], "abc"),
+        (["--stage"], "--stage"),
+        (["--stage="], "stage"),
+        (["--stage", "5", "--stop-stage", "3"], "nothing to run"),
+        (["--stage", "finetune", "--stop-stage", "4"], "not built"),
+        (["--stop-stag", "3"], "--stop-stag"),
+        (["positional"], "positional"),
+        (["--nj", "0"], "--nj"),
+        (["--ngpu", "one"], "--ngpu"),
+        (["--db-root", "/no/such/folder"], "/no/such/folder"),
+        (["--recipe", "nowhere"], "nowhere"),
+        (["--config", "conf/none.yaml"], "conf/none.yaml"),
+    ],
+)
+def test_bad_options_exit_2_and_name_the_value(repo: Path, options: list[str], word: str) -> None:
+    result = driver(repo, "--dry-run", *options)
+    assert result.returncode == 2, result.stderr
+    assert word in result.stderr
+    assert "Traceback" not in result.stderr
+
+
+def test_dry_run_runs_the_stages_asked_for_and_nothing_else(repo: Path) -> None:
+    by_number = driver(repo, "--dry-run", "--stage", "3", "--stop-stage", "5", "--nj=4")
+    by_name = driver(repo, "--dry-run", "--stage=probe", "--stop-stage=score", "--nj", "4")
+    assert by_number.returncode == 0
+    assert by_number.stdout == by_name.stdout
+    assert "JOB=1:4 exp/probe/log/probe.JOB.log python3 -m local.probe.train" in by_number.stdout
+    assert "local.score.collect" in by_number.stdout
+    assert "stage 4 finetune: not built yet, skipped" in by_number.stdout
+    assert not re.search("local.features|local.report", by_number.stdout)
+
+
+def test_overrides_reach_the_commands_unevaluated(repo: Path, tmp_path: Path) -> None:
+    marker = tmp_path / "evaluated"
+    result = driver(repo, "--dry-run", "--stage=5", "--stop-stage=5", "--set", f"probe.lr=$(touch {marker})")
+    assert result.returncode == 0
+    assert not marker.exists()
+    assert "touch" in result.stdout
+
+
+def test_a_recipe_calls_the_driver(repo: Path) -> None:
+    for script in sorted(repo.glob("egs/*/run.sh")):
+        result = subprocess.run(
+            ["bash", str(script), "--dry-run"], cwd="/", stdin=subprocess.DEVNULL, capture_output=True, text=True
+        )
+        assert result.returncode == 0, result.stderr
+        assert f"== {script.parent.name}, stage 1 data" in result.stdout
+        assert len(script.read_text(encoding="utf-8").splitlines()) <= 20
