@@ -1,0 +1,107 @@
+"""The bundled recipe, end to end as a newcomer runs it, and what a rerun does."""
+
+from __future__ import annotations
+
+import csv
+import re
+from pathlib import Path
+
+import pytest
+
+from tests.integration.conftest import Checkout, Outcome
+
+pytestmark = pytest.mark.integration
+
+
+@pytest.fixture(scope="module")
+def finished(checkout: Checkout) -> Outcome:
+    outcome = checkout.run("mini")
+    assert outcome.status == 0, outcome.output[-4000:]
+    return outcome
+
+
+def results(checkout: Checkout) -> list[dict[str, str]]:
+    with open(checkout.root / "egs/mini/exp/results.csv", encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def headline(rows: list[dict[str, str]], **wanted: str) -> list[float]:
+    wanted |= {"fold": "all", "layer": "dev"}
+    return [float(row["ua"]) for row in rows if all(row[key] == value for key, value in wanted.items())]
+
+
+def test_every_stage_says_what_it_reads_and_makes(finished: Outcome) -> None:
+    for number, name in enumerate(["data", "features", "probe", "finetune", "score", "sed", "listen", "report"], 1):
+        assert re.search(rf"^== mini, stage {number} {name}: ", finished.output, re.MULTILINE)
+    assert "Traceback" not in finished.output
+    assert "Warning" not in finished.output
+
+
+def test_scores_say_what_the_corpus_was_made_to_say(checkout: Checkout, finished: Outcome) -> None:
+    rows = results(checkout)
+    for encoder in ("logmel", "mini"):
+        mono = headline(rows, encoder=encoder, method="logreg", setting="mono")
+        cross = headline(rows, encoder=encoder, method="logreg", setting="cross")
+        assert len(mono) == 5 and len(cross) == 20
+        assert sum(mono) / len(mono) > 0.5
+        assert sum(cross) / len(cross) < sum(mono) / len(mono) - 0.05
+    for row in rows:
+        if row["fold"] == "all":
+            assert float(row["ua_lo"]) <= float(row["ua"]) <= float(row["ua_hi"])
+    layers = {row["layer"] for row in rows if row["encoder"] == "mini" and row["fold"] != "all"}
+    assert layers == {str(layer) for layer in range(7)}
+
+
+def test_the_report_holds_the_scores(checkout: Checkout, finished: Outcome) -> None:
+    recipe = checkout.root / "egs/mini"
+    page = (recipe / "exp/report/index.html").read_text(encoding="utf-8")
+    assert not re.search(r"""(src|href)=["'](https?:|//)""", page)
+    assert "data:image/" in page or "<svg" in page
+    assert "synthetic" in page and "synthetic" in (recipe / "RESULTS.md").read_text(encoding="utf-8")
+    for picture in (recipe / "exp/report").glob("*.png"):
+        assert picture.read_bytes().startswith(b"\x89PNG") and picture.with_suffix(".pdf").exists()
+
+
+def test_a_rerun_skips_all_and_says_so(checkout: Checkout, finished: Outcome) -> None:
+    # exp/probe/plan lists what is left to do, which is nothing now.
+    files = [path for path in (checkout.root / "egs/mini").rglob("*") if path.is_file() and path.name != "plan"]
+    before = {path: path.stat().st_mtime_ns for path in files}
+    again = checkout.run("mini")
+    assert again.status == 0, again.output
+    assert [str(path) for path in files if path.stat().st_mtime_ns != before[path]] == []
+    assert again.output.count("up to date") >= 5
+
+
+def test_scores_are_bit_identical_however_the_work_is_cut(checkout: Checkout, finished: Outcome) -> None:
+    recipe = checkout.root / "egs/mini"
+    before = (recipe / "exp/results.csv").read_bytes()
+    for folder in recipe.glob("exp/probe/mini.*"):
+        (folder / ".done").unlink()
+    again = checkout.run("mini", "--stage", "probe", "--nj", "2")
+    assert again.status == 0, again.output
+    assert (recipe / "exp/results.csv").read_bytes() == before
+
+
+def test_a_changed_setting_redoes_what_depends_on_it_only(checkout: Checkout, finished: Outcome) -> None:
+    features = checkout.root / "egs/mini/dump/mini/mini_de/feats.scp"
+    made = features.stat().st_mtime_ns
+    narrow = ("--set", "encoders=[logmel]", "--set", "probe.heads=[linear]", "--set", "probe.epochs=3")
+    again = checkout.run("mini", "--stop-stage", "score", *narrow)
+    assert again.status == 0, again.output
+    assert "probe.epochs changed from 100 to 3" in again.output
+    assert features.stat().st_mtime_ns == made
+
+
+def test_an_unknown_setting_stops_with_one_line(checkout: Checkout) -> None:
+    outcome = checkout.run("mini", "--set", "probe.epoch=3")
+    assert outcome.status != 0
+    assert "did you mean 'probe.epochs'?" in outcome.output
+    assert "Traceback" not in outcome.output
+    assert "--stage 1" in outcome.output.splitlines()[-1]
+
+
+def test_path_to_the_recipe_may_hold_spaces(tmp_path: Path) -> None:
+    spaced = Checkout(tmp_path / "with a space")
+    outcome = spaced.run("mini", "--stop-stage", "score", "--set", "corpora=[mini_de]",
+                         "--set", "encoders=[logmel]", "--set", "probe.heads=[logreg]")  # fmt: skip
+    assert outcome.status == 0, outcome.output

@@ -1,0 +1,23 @@
+#!/usr/bin/env bash
+# Set up and run the tests: the unit tests (seconds each), then whole recipes (minutes).
+#   tests/run.sh                               everything
+#   tests/run.sh tests/utils -k ark --lf       arguments are pytest's
+#   tests/run.sh -m "not integration"          one kind
+set -euo pipefail
+
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+utils/install.sh --dev
+. ./path.sh
+
+for argument in "$@"; do
+  case $argument in -m | -m?*) exec python3 -m pytest "$@" ;; esac
+done
+
+passed=false
+for kind in "not integration" integration; do
+  status=0
+  python3 -m pytest -m "$kind" "$@" || status=$?
+  # 5: none of this kind is among what was asked for.
+  case $status in 0) passed=true ;; 5) ;; *) exit "$status" ;; esac
+done
+$passed || exit 5
