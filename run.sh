@@ -20,6 +20,7 @@ stage=1                  # first stage, by number or name
 stop_stage=8             # last stage
 nj=1                     # parallel jobs a sharded stage is cut into
 ngpu=0                   # GPUs; 0 runs on the CPU
+precision=               # of the encoders in stage 2: fp32 (the default) or bf16
 db_root=                 # corpus c is at <db-root>/c
 config=conf/experiment.yaml # of the recipe
 set=()                   # overrides of the configuration
@@ -36,6 +37,7 @@ Options:
   --db-root DIR        where the corpora are: corpus c at DIR/c
   --nj N               parallel jobs (default: 1, which uses all cores)
   --ngpu N             number of GPUs (default: 0)
+  --precision fp32|bf16  of the encoders in stage 2 (features.precision of the experiment)
   --set KEY.PATH=VALUE set any field of the experiment; may be repeated
   --config FILE        the experiment, relative to the recipe (default: $config)
   --recipe NAME        which egs/NAME to run (default: $recipe)
@@ -84,6 +86,7 @@ cd "$recipe_dir"
 [ -f "$config" ] || fail "--config '$config': no such file in $recipe_dir"
 
 options=(--config "$config")
+[ -z "$precision" ] || options+=(--set "features.precision=$precision")
 for override in ${set[@]+"${set[@]}"}; do options+=(--set "$override"); done
 
 run() { # run a command, or show it

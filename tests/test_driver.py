@@ -79,6 +79,11 @@ def test_overrides_reach_the_commands_unevaluated(repo: Path, tmp_path: Path) ->
     assert "touch" in result.stdout
 
 
+def test_precision_is_a_setting_of_the_features(repo: Path) -> None:
+    result = driver(repo, "--dry-run", "--stage=2", "--stop-stage=2", "--precision", "bf16")
+    assert "--set features.precision=bf16" in result.stdout
+
+
 def test_a_recipe_calls_the_driver(repo: Path) -> None:
     for script in sorted(repo.glob("egs/*/run.sh")):
         result = subprocess.run(
