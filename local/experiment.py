@@ -6,10 +6,14 @@ Every field can be set on the command line: ``./run.sh --set probe.epochs=20``.
 from __future__ import annotations
 
 import argparse
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from local import labels
 from utils import config
+from utils.errors import UserError
+from utils.registry import hint
 
 REPO = Path(__file__).resolve().parent.parent
 
@@ -92,6 +96,38 @@ class Score:
 
 
 @dataclass
+class Sed:
+    """Emotion diarization (stage 6); nothing is done while ``encoders`` is empty."""
+
+    encoders: list[str] = field(default_factory=list)
+    corpora: list[str] = field(default_factory=list)  # recordings are made of their neutral and emotional utterances
+    test: list[str] = field(default_factory=list)  # corpora with segment-level labels of their own (zed)
+    train: list[str] = field(default_factory=lambda: ["all"])  # all: on all `corpora`; others: not on the tested one
+    sets: list[str] = field(default_factory=lambda: ["single", "double", "noisy"])  # tested, of those that are made
+    modes: list[str] = field(default_factory=lambda: ["frozen"])  # frozen: weighted sum of all layers; tuned
+    seeds: list[int] = field(default_factory=lambda: [0])
+    epochs: int = 20
+    patience: int = 4
+    batch_seconds: float = 48.0
+    lr: float = 1e-4  # of the classifier (Wang et al. 2023)
+    lr_encoder: float = 1e-5  # of a tuned encoder (Wang et al. 2023)
+    decoder: str = "median"  # median | minimum | viterbi; its parameter is tuned on dev
+    seed: int = 0  # of the recordings
+
+    def __post_init__(self) -> None:
+        for name, known in (
+            ("train", ("all", "others")), ("sets", ("single", "double", "noisy")), ("modes", ("frozen", "tuned")),
+        ):  # fmt: skip
+            for value in getattr(self, name):
+                _one_of(f"sed.{name}", value, known)
+        _one_of("sed.decoder", self.decoder, ("median", "minimum", "viterbi"))
+        if self.encoders and not (self.corpora and self.train and self.modes and self.seeds):
+            raise ValueError("sed.encoders asks for diarization: name corpora, train, modes and seeds too")
+        if min(self.epochs, self.patience) < 1 or self.batch_seconds <= 0:
+            raise ValueError("sed.epochs, patience and batch_seconds must be positive")
+
+
+@dataclass
 class Pretrain:
     """An encoder that the recipe pre-trains itself (local/encoders/pretrain.py) before stage 2."""
 
@@ -105,12 +141,15 @@ class Experiment:
     """One recipe's experiment: every corpus x encoder x method that its tables hold."""
 
     corpora: list[str] = field(default_factory=list)
+    # Harmonised emotions, or names of `sets` in conf/emotions.yaml: `emotions: [six]`.
     emotions: list[str] = field(default_factory=lambda: ["angry", "happy", "neutral", "sad"])
+    labels: list[str] = field(default_factory=list)  # names of `variants` in conf/emotions.yaml
     encoders: list[str] = field(default_factory=list)
     split: Split = field(default_factory=Split)
     features: Features = field(default_factory=Features)
     probe: Probe = field(default_factory=Probe)
     score: Score = field(default_factory=Score)
+    sed: Sed = field(default_factory=Sed)
     pretrain: Pretrain = field(default_factory=Pretrain)
 
     def __post_init__(self) -> None:
@@ -120,6 +159,16 @@ class Experiment:
                 raise ValueError(f"{name} must not be empty")
             if len(set(values)) != len(values):
                 raise ValueError(f"{name} names something twice: {', '.join(values)}")
+
+    @property
+    def folded(self) -> list[str]:
+        """Corpora that are cut into folds, each once."""
+        return list(dict.fromkeys([*self.corpora, *self.sed.corpora]))
+
+    @property
+    def prepared(self) -> list[str]:
+        """Corpora that stage 1 prepares, each once."""
+        return list(dict.fromkeys([*self.folded, *self.pretrain.data, *self.sed.test]))
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -132,8 +181,62 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def load(arguments: argparse.Namespace) -> Experiment:
-    """Read the experiment that a stage's command line names."""
-    return config.load(Experiment, arguments.config, arguments.overrides)
+    """Read the experiment that a stage's command line names, sets of emotions written out.
+
+    Raises
+    ------
+    UserError
+        The file or an override is malformed, or an emotion is asked for twice.
+    """
+    experiment = config.load(Experiment, arguments.config, arguments.overrides)
+    experiment.emotions = labels.expand(experiment.emotions)
+    if len(set(experiment.emotions)) < len(experiment.emotions):
+        raise UserError(f"{arguments.config}: emotions names something twice: {', '.join(experiment.emotions)}")
+    return experiment
+
+
+def pairs(words: Iterable[str], corpora: Sequence[str]) -> list[tuple[tuple[str, ...], str]]:
+    """Resolve ``probe.pairs`` to training corpora and test corpus.
+
+    Parameters
+    ----------
+    words : iterable of str
+        ``all``, ``within``, ``across`` or ``TRAIN[+TRAIN]:TEST``.
+    corpora : sequence of str
+        The experiment's.
+
+    Returns
+    -------
+    list of (tuple of str, str)
+        Each once; training corpora in alphabetical order.
+
+    Raises
+    ------
+    UserError
+        A word is none of these, or names a corpus that the experiment does not list.
+    """
+    within = [((corpus,), corpus) for corpus in corpora]
+    across = [((train,), test) for train in corpora for test in corpora if train != test]
+    known = {"all": within + across, "within": within, "across": across}
+    found: dict[tuple[tuple[str, ...], str], None] = {}
+    for word in words:
+        found.update(dict.fromkeys(known[word] if word in known else [_pair(word, corpora)]))
+    if not found:
+        raise UserError("probe.pairs: no pair of corpora to train and test on; 'across' needs two corpora")
+    return list(found)
+
+
+def _pair(word: str, corpora: Sequence[str]) -> tuple[tuple[str, ...], str]:
+    source, colon, test = word.partition(":")
+    if not colon:
+        raise UserError(f"probe.pairs: '{word}' is not all, within, across or TRAIN[+TRAIN]:TEST")
+    train = source.split("+")
+    for corpus in (*train, test):
+        if corpus not in corpora:
+            raise UserError(f"probe.pairs: '{word}': the experiment has no corpus '{corpus}'; {hint(corpus, corpora)}")
+    if len(set(train)) < len(train):
+        raise UserError(f"probe.pairs: '{word}' names a training corpus twice")
+    return tuple(sorted(train)), test
 
 
 def _one_of(name: str, value: str, known: tuple[str, ...]) -> None:

@@ -2,7 +2,7 @@
 
     cd egs/<recipe> && python3 -m local.corpora.prepare --db-root DIR
 
-prepares every corpus that ``conf/experiment.yaml`` names (in ``corpora``, and in ``pretrain.data``). A corpus is at
+prepares every corpus that ``conf/experiment.yaml`` names (in ``corpora``, ``pretrain`` and ``sed``). A corpus is at
 ``DIR/<corpus>``, or where ``root`` of its entry in ``conf/corpora.yaml`` says. What could not be used is in
 ``data/<corpus>/excluded.tsv``. A corpus whose files and annotations have not changed since is skipped; one that is
 made anew loses its folds and audit, which depend on it.
@@ -34,16 +34,16 @@ def main() -> None:
     parser.add_argument("--db-root", type=Path, metavar="DIR", help="where the corpora are: corpus c at DIR/c")
     arguments = parser.parse_args()
     settings = experiment.load(arguments)
-    specs = [registry.spec(name) for name in dict.fromkeys([*settings.corpora, *settings.pretrain.data])]
+    specs = [registry.spec(name) for name in settings.prepared]
     # All roots are looked at before the first corpus is prepared, so that a typing error shows at once.
     roots = [registry.root_of(spec, arguments.db_root) for spec in specs]
     for spec, root in zip(specs, roots, strict=True):
         registry.module(spec).check(root, spec)
     for spec, root in zip(specs, roots, strict=True):
-        prepare(spec, root, Path("data") / spec.name)
+        prepare(spec, root, Path("data") / spec.name, settings.labels)
 
 
-def prepare(spec: CorpusSpec, root: Path, data_dir: Path) -> None:
+def prepare(spec: CorpusSpec, root: Path, data_dir: Path, variants: Iterable[str] = ()) -> None:
     """Prepare one corpus, unless it is up to date, and say so in one line.
 
     Parameters
@@ -54,13 +54,15 @@ def prepare(spec: CorpusSpec, root: Path, data_dir: Path) -> None:
         Where it is.
     data_dir : Path
         Where its data directory goes.
+    variants : iterable of str
+        Choices on emotions, by their names in ``conf/emotions.yaml``.
 
     Raises
     ------
     UserError
         The root is not this corpus, or nothing in it can be used.
     """
-    module, words = registry.module(spec), registry.emotion_words(spec)
+    module, words = registry.module(spec), registry.emotion_words(spec, variants)
     items = list(module.scan(root, spec))
     done = stamp.make(
         {

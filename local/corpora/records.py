@@ -47,6 +47,8 @@ class Utterance:
         Names the prompt: the same prompt has the same name whoever speaks it. Empty where not known.
     session : str
         Names the recording session; empty where there is none.
+    delivery : str
+        How it was brought about, where a corpus has several ways: ``scripted``, ``improvised``.
     start, end : float, float or None
         Where in the file, in seconds; the default is the whole file.
     spans : tuple of Span
@@ -62,6 +64,7 @@ class Utterance:
     text: str = ""
     sentence: str = ""
     session: str = ""
+    delivery: str = ""
     start: float = 0.0
     end: float | None = None
     spans: tuple[Span, ...] = ()

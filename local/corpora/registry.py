@@ -18,18 +18,18 @@ from __future__ import annotations
 import dataclasses
 import importlib
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from local import labels
 from utils import registry
-from utils.config import read_yaml
 from utils.errors import UserError
 
 REPO = Path(__file__).resolve().parent.parent.parent
 LANGUAGE = re.compile(r"[a-z]{2,3}")
-_EMOTION = re.compile(r"[a-z]+")
 
 
 @dataclass(frozen=True)
@@ -38,6 +38,7 @@ class Expected:
 
     speakers: int = 0
     utterances: int = 0
+    hours: float = 0.0
     emotions: dict[str, int] = field(default_factory=dict)  # the corpus's own word: utterances
 
 
@@ -55,6 +56,18 @@ class CorpusSpec:
         ISO 639-1 code; ``mul`` where utterances differ.
     title, licence, source : str
         For people: full name, licence as stated, official page.
+    access : str
+        How one gets it: ``download``, or who must be asked.
+    country : str
+        Where its speakers are from, as far as its makers say.
+    style : str
+        How the emotions came about: ``acted``, ``elicited``, ``natural``, or several of them.
+    segment_level : bool
+        Whether it says when within an utterance the emotion is heard.
+    studies : list of str
+        Which of the studies in the README use it: ``A``, ``B``, ``C``.
+    tried_on : str
+        On how much of its real audio this repository's recipes have been run; empty for none.
     synthetic : bool
         Whether nobody spoke it, which every table must say.
     root : str
@@ -74,6 +87,12 @@ class CorpusSpec:
     title: str = ""
     licence: str = ""
     source: str = ""
+    access: str = "download"
+    country: str = ""
+    style: str = ""
+    segment_level: bool = False
+    studies: list[str] = field(default_factory=list)
+    tried_on: str = ""
     synthetic: bool = False
     root: str = ""
     published: str = ""
@@ -122,39 +141,24 @@ def module(corpus: CorpusSpec) -> ModuleType:
     return importlib.import_module(f"local.corpora.{corpus.module}")
 
 
-def emotion_words(corpus: CorpusSpec, recipe: str | Path = ".") -> dict[str, str]:
-    """Tell what a corpus's own words for emotions mean.
+def emotion_words(corpus: CorpusSpec, variants: Iterable[str] = (), recipe: str | Path = ".") -> dict[str, str]:
+    """Tell what a corpus's own words for emotions mean (local/labels.py).
 
     Parameters
     ----------
     corpus : CorpusSpec
         The words listed for its name count before those listed for its module, and those before ``common``.
+    variants : iterable of str
+        Names of ``variants`` of ``conf/emotions.yaml``.
     recipe : str or Path
         The recipe's folder.
 
     Returns
     -------
     dict of str to str
-        Own word, in lower case, to harmonised emotion.
-
-    Raises
-    ------
-    UserError
-        A harmonised emotion is not one lower-case word.
+        Own word, in lower case, to harmonised emotion, which is empty for those that a variant leaves out.
     """
-    words: dict[str, str] = {}
-    for folder in registry.folders(recipe):
-        path = folder / "conf" / "emotions.yaml"
-        labels = (read_yaml(path) if path.is_file() else {}).get("labels") or {}
-        for key in dict.fromkeys(("common", corpus.module, corpus.name)):
-            for own, emotion in (labels.get(key) or {}).items():
-                if not isinstance(own, str) or not isinstance(emotion, str) or not _EMOTION.fullmatch(emotion):
-                    raise UserError(
-                        f"{path}: labels.{key}: '{own}: {emotion}': expected a word and its emotion, which is one "
-                        f"lower-case word; quote words that YAML takes for numbers"
-                    )
-                words[own.casefold()] = emotion
-    return words
+    return labels.words(("common", corpus.module, corpus.name), variants, recipe)
 
 
 def root_of(corpus: CorpusSpec, db_root: Path | None, recipe: str | Path = ".") -> Path:
@@ -208,8 +212,7 @@ def _fill(kind: type, values: dict[str, Any], place: str) -> Any:
     for key, value in values.items():
         if key not in fields:
             raise UserError(f"{place}: unknown key '{key}'; {registry.hint(key, fields)}")
-        if not isinstance(value, type(getattr(default, key))):
-            raise UserError(
-                f"{place}: {key} is {value!r}, expected a {type(getattr(default, key)).__name__}; quote it?"
-            )
+        wanted = type(getattr(default, key))
+        if not isinstance(value, (int, float) if wanted is float else wanted):
+            raise UserError(f"{place}: {key} is {value!r}, expected a {wanted.__name__}; quote it?")
     return kind(**values)

@@ -85,6 +85,43 @@ def read_rows(path: Path, required: Sequence[str]) -> Iterator[tuple[int, dict[s
         raise UserError(f"{path}:{reader.line_num}: not readable as a table ({error})") from error
 
 
+def decode(content: bytes) -> str | None:
+    """Decode a text whose encoding its makers did not settle, strictly: UTF-16, UTF-8 or GB18030, in this order.
+
+    UTF-16 is tried, and nothing else, where a byte order mark or zero bytes speak for it; GB18030 comes last because
+    it takes almost any bytes.
+
+    Parameters
+    ----------
+    content : bytes
+        The whole file.
+
+    Returns
+    -------
+    str or None
+        Without a byte order mark; None where it is none of these.
+
+    Examples
+    --------
+    >>> [decode("1 中立".encode(encoding)) for encoding in ("utf-16", "utf-16-be", "utf-8-sig", "gb18030")]
+    ['1 中立', '1 中立', '1 中立', '1 中立']
+    >>> decode(bytes([255, 49])) is None
+    True
+    """
+    encodings = ["utf-8-sig", "gb18030"]
+    if content.startswith((b"\xff\xfe", b"\xfe\xff")):
+        encodings = ["utf-16"]
+    elif 0 in content:
+        # Of what is Latin in the text, the first byte is zero in the big-endian order.
+        encodings = ["utf-16-be" if content[::2].count(0) > content[1::2].count(0) else "utf-16-le"]
+    for encoding in encodings:
+        try:
+            return content.decode(encoding)
+        except UnicodeDecodeError:
+            continue
+    return None
+
+
 def gender(word: str) -> str | None:
     """Understand a word for a gender: ``f``, ``m``, empty for not known, None for a word that says nothing to us.
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from local.corpora.records import Excluded, Utterance
 from local.corpora.registry import LANGUAGE, CorpusSpec
 from local.corpora.sources import short_names
+from local.labels import LEFT_OUT
 from utils import audio
 from utils.data_dir import seconds, write_data_dir
 from utils.errors import UserError
@@ -23,7 +24,7 @@ TOLERANCE = 0.05
 # Below '-' in the C locale, or '-' itself: in a speaker's id they would make utterances sort otherwise than speakers.
 _NOT_IN_SPEAKER = re.compile(r"[\x00-\x2d\s/\\]")
 _NOT_IN_NAME = re.compile(r"[\x00-\x20\s/\\]")
-_OPTIONAL = ("spk2gender", "utt2sent", "utt2sess")
+_OPTIONAL = ("spk2gender", "utt2sent", "utt2sess", "utt2delivery")
 
 
 @dataclass
@@ -185,6 +186,8 @@ class _Builder:
             return "no name or no speaker"
         if unknown:
             return f"unknown emotion '{unknown[0]}': say in conf/emotions.yaml what it means"
+        if any(self.words[word.casefold()] == LEFT_OUT for word in emotions):
+            return f"left out by a variant of the labels: {item.emotion}"
         if not LANGUAGE.fullmatch(language) or language == "mul":
             return f"language is not an ISO 639-1 code: '{language}'"
         if isinstance(duration, str):
@@ -222,6 +225,7 @@ class _Builder:
             # With the corpus's name, so that combined directories do not mix up two corpora's sentences.
             "utt2sent": item.sentence and f"{self.spec.name}_{clean_name(item.sentence)}",
             "utt2sess": item.session and f"{self.spec.name}_{clean_name(item.session)}",
+            "utt2delivery": item.delivery,
         }
         if self.cut:
             values["segments"] = f"{recording} {seconds(item.start)} {seconds(end)}"

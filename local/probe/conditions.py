@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
-import difflib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from local import encoders
-from local.experiment import REPO, Experiment
+from local.experiment import REPO, Experiment, pairs
 from utils import stamp
 from utils.errors import UserError
 
@@ -70,52 +69,6 @@ class Work:
     reasons: dict[str, str]
 
 
-def pairs(experiment: Experiment) -> list[tuple[tuple[str, ...], str]]:
-    """Resolve ``probe.pairs`` to training corpora and test corpus.
-
-    Parameters
-    ----------
-    experiment : Experiment
-        Its corpora and ``probe.pairs`` count.
-
-    Returns
-    -------
-    list of (tuple of str, str)
-        Each once; training corpora in alphabetical order.
-
-    Raises
-    ------
-    UserError
-        A word is not ``all``, ``within``, ``across`` or ``TRAIN[+TRAIN]:TEST``, or names a corpus that the
-        experiment does not list.
-    """
-    corpora = experiment.corpora
-    within = [((corpus,), corpus) for corpus in corpora]
-    across = [((train,), test) for train in corpora for test in corpora if train != test]
-    words = {"all": within + across, "within": within, "across": across}
-    found: dict[tuple[tuple[str, ...], str], None] = {}
-    for word in experiment.probe.pairs:
-        found.update(dict.fromkeys(words[word] if word in words else [_pair(word, corpora)]))
-    if not found:
-        raise UserError("probe.pairs: no pair of corpora to train and test on; 'across' needs two corpora")
-    return list(found)
-
-
-def _pair(word: str, corpora: Sequence[str]) -> tuple[tuple[str, ...], str]:
-    source, colon, test = word.partition(":")
-    if not colon:
-        raise UserError(f"probe.pairs: '{word}' is not all, within, across or TRAIN[+TRAIN]:TEST")
-    train = source.split("+")
-    for corpus in (*train, test):
-        if corpus not in corpora:
-            near = difflib.get_close_matches(corpus, corpora, n=1)
-            hint = f"did you mean '{near[0]}'?" if near else f"corpora: {', '.join(corpora)}"
-            raise UserError(f"probe.pairs: '{word}': the experiment has no corpus '{corpus}'; {hint}")
-    if len(set(train)) < len(train):
-        raise UserError(f"probe.pairs: '{word}' names a training corpus twice")
-    return tuple(sorted(train)), test
-
-
 def groups(experiment: Experiment) -> list[Group]:
     """List the groups of an experiment's conditions, in a fixed order.
 
@@ -128,7 +81,7 @@ def groups(experiment: Experiment) -> list[Group]:
         if encoders.unavailable(encoders.spec(encoder)):
             continue
         for head in dict.fromkeys(experiment.probe.heads):
-            for train, test in pairs(experiment):
+            for train, test in pairs(experiment.probe.pairs, experiment.corpora):
                 dev = train if experiment.probe.cross_dev == "source" else (test,)
                 shared.setdefault((encoder, head, train, dev), []).append(Condition(encoder, head, train, test))
     return [Group(*key, tuple(conditions)) for key, conditions in shared.items()]
@@ -144,6 +97,7 @@ def settings(group: Group, condition: Condition, experiment: Experiment) -> dict
             "train": list(group.train), "dev": list(group.dev), "test": condition.test,
         },
         "emotions": experiment.emotions,
+        "labels": experiment.labels,
         "split": dataclasses.asdict(experiment.split),
         "probe": {
             "normalise": probe.normalise, "cross_dev": probe.cross_dev, "seeds": seeds(group.head, experiment),

@@ -106,6 +106,7 @@ def describe(
         "scheme": experiment.split.scheme,
         "one_speaker": any(corpus.one_speaker for corpus in used),
         "emotions": experiment.emotions,
+        "labels": experiment.labels,
     }
 
 

@@ -26,6 +26,22 @@ def for_report(inputs: Inputs) -> list[Table]:
     return [table for table in tables if table.rows]
 
 
+def in_words(inputs: Inputs) -> list[str]:
+    """Say what the audit of each corpus found, in Markdown sentences.
+
+    Parameters
+    ----------
+    inputs : Inputs
+        Corpora with what their ``audit.json`` holds.
+
+    Returns
+    -------
+    list of str
+        A line a corpus, for those that were audited.
+    """
+    return [f"**{corpus.label}**: {'; '.join(found['summary'])}." for corpus, found in _audited(inputs)]
+
+
 def _audited(inputs: Inputs) -> Iterator[tuple[Corpus, dict]]:
     for corpus in inputs.corpora.values():
         found = (corpus.audit or {}).get("schemes", {}).get(inputs.experiment.split.scheme)

@@ -33,12 +33,14 @@ def asked(inputs: Inputs) -> list[str]:
     corpora = "; ".join(corpus.label for corpus in inputs.corpora.values())
     trained = Counter(result.group for result in inputs.results)
     share = ", ".join(f"{count} {group}" for group, count in trained.items())
+    choices = ", ".join(f"`{name}`" for name in experiment.labels)
     several = "across" in trained or "joint" in trained
     layer = "at which layer, and what is lost when the training and the test corpus differ?"
     lines = [
         f"How well do {_count(len(inputs.emotions), 'emotion')} ({', '.join(inputs.emotions)}) come out of frozen "
         f"speech representations, {layer if several else 'and at which layer?'}",
         f"**Corpora**: {corpora}.",
+        *([f"**Choices on emotions** (`conf/emotions.yaml`): {choices}."] if choices else []),
         f"**Encoders** (frozen): {', '.join(f'`{name}`' for name in inputs.encoders)}. "
         f"**Heads**, on the mean over time of one layer: {', '.join(f'`{name}`' for name in inputs.methods)}.",
         f"**Conditions**: {len(inputs.results)} ({share}), each with "

@@ -102,7 +102,7 @@ def _render(name: str, content: Inputs, shown: list[Table], commands: dict[str, 
     """Fill a template; both get the same words and the same cells."""
     import jinja2
 
-    from local.report import findings, markdown, tables
+    from local.report import audit, findings, markdown, tables
 
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(Path(__file__).parent / "templates"),
@@ -116,6 +116,7 @@ def _render(name: str, content: Inputs, shown: list[Table], commands: dict[str, 
         asked=findings.asked(content),
         found=findings.found(content),
         caveats=findings.caveats(content),
+        audited=audit.in_words(content),
         tables=shown,
         pictures=pictures,
         commands=commands,

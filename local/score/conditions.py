@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from local.experiment import Experiment
+from local.experiment import Experiment, pairs
 from utils import stamp
 from utils.errors import UserError
 
@@ -110,22 +110,12 @@ def find(exp: Path, experiment: Experiment) -> tuple[list[Path], list[str]]:
 
 
 def _belongs(meta: dict, experiment: Experiment) -> bool:
-    train, test = meta["train"], meta["test"]
-    kinds = {f"{'+'.join(sorted(train))}:{test}"}
-    if len(train) == 1:
-        kinds |= {"all", "within" if train == [test] else "across"}
-    asked = {_sorted_pair(word) for word in experiment.probe.pairs}
+    asked = pairs(experiment.probe.pairs, experiment.corpora)
     return (
-        {*train, test} <= set(experiment.corpora)
+        (tuple(sorted(meta["train"])), meta["test"]) in asked
         and meta["encoder"] in experiment.encoders
         and meta["method"] in experiment.probe.heads
-        and bool(kinds & asked)
     )
-
-
-def _sorted_pair(word: str) -> str:
-    source, colon, test = word.partition(":")
-    return "+".join(sorted(source.split("+"))) + colon + test
 
 
 def _outdated(path: Path, meta: dict, experiment: Experiment, found: dict[str, str]) -> str | None:
@@ -139,7 +129,7 @@ def _outdated(path: Path, meta: dict, experiment: Experiment, found: dict[str, s
     seeds = list(dict.fromkeys(experiment.probe.seeds))
     # Nothing is drawn in a logistic regression, so it has one seed.
     asked["probe"]["seeds"] = seeds[:1] if meta["method"] == "logreg" else seeds
-    now = stamp.make({key: asked[key] for key in ("emotions", "split", "probe")}, [], [])["config"]
+    now = stamp.make({key: asked[key] for key in ("emotions", "labels", "split", "probe")}, [], [])["config"]
     for key, before in config.items():
         if key in now and now[key] != before:
             return f"was made with {key} {before} and the experiment now says {now[key]}"

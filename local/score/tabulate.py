@@ -32,7 +32,7 @@ def result_columns(emotions: Sequence[str]) -> list[str]:
         *("recipe", "stage", "method", "setting", "encoder", "layer", "train", "dev", "test"),
         *("fold", "seed", "n_train", "n_test", "ua", "wa", "macro_f1", "ua_lo", "ua_hi"),
         *(f"recall_{emotion}" for emotion in emotions),
-        *("selected", "normalise", "cross_dev", "scheme", "contaminated", "params", "speakers", "resampled"),
+        *("selected", "normalise", "cross_dev", "scheme", "labels", "contaminated", "params", "speakers", "resampled"),
     ]
 
 
@@ -109,7 +109,7 @@ def condition_rows(scored: Scored, recipe: str, confidence: float) -> list[dict]
     meta = condition.meta
     common = {
         "recipe": recipe, "setting": meta["setting"], "train": condition.train, "dev": "+".join(meta["dev"]),
-        "contaminated": "+".join(meta["contaminated"]),
+        "labels": "+".join(meta["labels"]) or "plain", "contaminated": "+".join(meta["contaminated"]),
     }  # fmt: skip
     keep = ("stage", "method", "encoder", "test", "normalise", "cross_dev", "scheme", "params")
     common |= {key: meta[key] for key in keep}

@@ -11,8 +11,9 @@ sees only an utterance's duration, its text, or who speaks; and audio that canno
 - ``audio``: ``utterances``, ``duplicates`` (groups of utterances with the same samples), ``unreadable``,
   ``near_silent``, ``clipped`` (utterances);
 - a scheme: ``emotions``, ``chance``, ``one_speaker``, ``speakers_disjoint`` (no fold's test speaker is in its train
-  or dev), ``test`` (``slots``, ``distinct``, ``repeated``), ``folds`` (local/splits/overlap.py), ``shortcuts``
-  (local/splits/shortcuts.py), ``summary`` (lines of text).
+  or dev), ``test`` (``slots``, ``distinct``, ``repeated``), ``delivery`` (how many places of the test lists hold
+  scripted, and improvised, utterances; null where the corpus does not have both), ``folds``
+  (local/splits/overlap.py), ``shortcuts`` (local/splits/shortcuts.py), ``summary`` (lines of text).
 
 Audio is decoded once for all schemes; its digests are kept in ``data/<corpus>/audit/digests.tsv``.
 """
@@ -38,7 +39,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     experiment.add_arguments(parser)
     settings = experiment.load(parser.parse_args())
-    for name in settings.corpora:
+    for name in settings.folded:
         audit(Path("data") / name, settings.split.scheme, settings.emotions)
 
 
@@ -88,7 +89,7 @@ def audit(data_dir: Path, scheme: str, emotions: Iterable[str]) -> None:
 
 
 def _stamp(data_dir: Path, scheme: str, emotions: list[str]) -> dict:
-    tables = ("utt2spk", "utt2emo", "utt2dur", "utt2sent", "utt2sess", "text", f"folds/{scheme}/.done")
+    tables = ("utt2spk", "utt2emo", "utt2dur", "utt2sent", "utt2sess", "utt2delivery", "text", f"folds/{scheme}/.done")
     inputs = [*(data_dir / name for name in tables), data_dir / "audit" / "digests.tsv"]
     code = [HERE / f"{name}.py" for name in ("audit", "data", "overlap", "shortcuts")]
     return stamp.make({"emotions": emotions}, code, inputs)
@@ -121,7 +122,7 @@ def _audio(rows: list) -> dict:
 
 def _scheme(data_dir: Path, scheme: str, emotions: list[str], rows: list) -> dict:
     from local.splits.data import load, read_folds
-    from local.splits.overlap import audit_fold, count_test
+    from local.splits.overlap import audit_fold, count_delivery, count_test
     from local.splits.shortcuts import shortcuts
 
     corpus = load(data_dir, emotions)
@@ -132,6 +133,7 @@ def _scheme(data_dir: Path, scheme: str, emotions: list[str], rows: list) -> dic
         "chance": 1 / len(emotions),
         "one_speaker": len(corpus.speakers) == 1,
         "test": count_test(folds),
+        "delivery": count_delivery(corpus, folds),
         "folds": [audit_fold(corpus, fold, same_audio) for fold in folds],
         "shortcuts": shortcuts(corpus, folds),
     }
@@ -168,22 +170,31 @@ def summarise(report: dict, audio: dict) -> list[str]:
     test = report["test"]
     again = f"{test['repeated']} of them tested more than once" if test["repeated"] else "each tested once"
     lines.append(f"test lists: {test['slots']} places hold {test['distinct']} utterances, {again}")
+    if report["delivery"]:
+        share = [
+            f"{100 * count / test['slots']:.1f}% of the places in the test lists hold {name} speech"
+            for name, count in report["delivery"].items()
+        ]
+        lines.append(f"delivery: {', '.join(share)}")
     groups = audio["duplicates"]
     crossing = sum(fold["shared"]["audio"]["train_test"] for fold in folds)
     same = (
-        f"{len(groups)} groups of utterances, {crossing} across train and test; first {', '.join(groups[0])}"
+        f"{len(groups)} groups of utterances, {crossing} across train and test; first {_some(groups[0])}"
         if groups
         else "none"
     )
     lines.append(f"identical audio: {same}")
     for kind in ("unreadable", "near_silent", "clipped"):
         if audio[kind]:
-            more = ", ..." if len(audio[kind]) > 3 else ""
-            lines.append(f"{kind.replace('_', ' ')} audio: {len(audio[kind])}: {', '.join(audio[kind][:3])}{more}")
+            lines.append(f"{kind.replace('_', ' ')} audio: {len(audio[kind])}: {_some(audio[kind])}")
     reached = [
         f"{name} {found['ua']:.3f}" if found else f"{name} unknown" for name, found in report["shortcuts"].items()
     ]
     return [*lines, f"UA without hearing the voice (chance {report['chance']:.3f}): {', '.join(reached)}"]
+
+
+def _some(utterances: list[str]) -> str:
+    return ", ".join(utterances[:3]) + (", ..." if len(utterances) > 3 else "")
 
 
 def _speakers(folds: list[dict]) -> str:

@@ -27,7 +27,7 @@ class Corpus:
         By utterance, sorted.
     gender : dict of str to str
         By speaker; empty where the corpus does not say.
-    text, sentence, session : dict of str to str
+    text, sentence, session, delivery : dict of str to str
         By utterance; empty where the corpus does not say.
     duration : dict of str to float
         By utterance, in seconds.
@@ -41,6 +41,7 @@ class Corpus:
     text: dict[str, str]
     sentence: dict[str, str]
     session: dict[str, str]
+    delivery: dict[str, str]
     duration: dict[str, float]
 
     @property
@@ -106,7 +107,7 @@ def load(folder: str | Path, emotions: Iterable[str]) -> Corpus:
     return Corpus(
         folder=folder, emotions=emotions, emotion=keep, speaker=table("utt2spk"),
         gender=read_table(folder / "spk2gender") if (folder / "spk2gender").is_file() else {},
-        text=table("text"), sentence=table("utt2sent"), session=table("utt2sess"),
+        text=table("text"), sentence=table("utt2sent"), session=table("utt2sess"), delivery=table("utt2delivery"),
         duration={utterance: float(value) for utterance, value in table("utt2dur").items()},
     )  # fmt: skip
 

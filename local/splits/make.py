@@ -29,7 +29,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     experiment.add_arguments(parser)
     settings = experiment.load(parser.parse_args())
-    for name in settings.corpora:
+    for name in settings.folded:
         make(Path("data") / name, settings.split, settings.emotions, spec(name).published)
 
 

@@ -71,3 +71,11 @@ def count_test(folds: Sequence[Fold]) -> dict[str, int]:
     return {
         "slots": counts.total(), "distinct": len(counts), "repeated": sum(count > 1 for count in counts.values()),
     }  # fmt: skip
+
+
+def count_delivery(corpus: Corpus, folds: Sequence[Fold]) -> dict[str, int] | None:
+    """Count the test lists' places by how the utterance was brought about; None where the corpus does not say."""
+    if not corpus.delivery:
+        return None
+    counts = Counter(corpus.delivery[utterance] for fold in folds for utterance in fold.test)
+    return dict(sorted(counts.items()))

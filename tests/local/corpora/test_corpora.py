@@ -1,9 +1,9 @@
-"""Each corpus's names and annotations: golden values from small trees, and planted faults."""
+"""What test_official.py cannot express: other layouts of a corpus, tables, and the bundled corpus."""
 
 from __future__ import annotations
 
 import importlib
-import shutil
+import json
 from pathlib import Path
 
 import pytest
@@ -15,126 +15,52 @@ from utils.data_dir_check import validate
 from utils.errors import UserError
 
 
-def test_every_module_has_the_same_two_functions_and_shows_its_layout(tmp_path: Path) -> None:
-    speech(tmp_path / "elsewhere/a.wav")
-    modules = {spec(name).module: spec(name) for name in names(tmp_path)}
-    assert {"mini", "emodb", "ravdess", "urdu", "nemo"} <= modules.keys()
-    for corpus in [*modules.values(), CorpusSpec("own", "table", "de")]:
-        reader = module(corpus)
-        assert callable(reader.scan)
-        for root in (tmp_path / "elsewhere", tmp_path / "elsewhere/a.wav"):
-            if corpus.module == "table" and root.is_file():
-                continue
-            with pytest.raises(UserError) as caught:
-                reader.check(root, corpus)
-            assert str(root) in str(caught.value) and reader.LAYOUT in str(caught.value)
-            assert "\n" not in str(caught.value)
+@pytest.mark.parametrize("corpus", [spec("mini_de"), spec("mini_sed"), CorpusSpec("own", "table", "de")])
+def test_a_wrong_root_shows_the_layout(tmp_path: Path, corpus: CorpusSpec) -> None:
+    reader, file = module(corpus), speech(tmp_path / "elsewhere/a.wav")
+    for root in (file.parent, file):
+        if corpus.module == "table" and root == file:
+            continue
+        with pytest.raises(UserError) as caught:
+            reader.check(root, corpus)
+        assert str(root) in str(caught.value) and reader.LAYOUT in str(caught.value)
+        assert "\n" not in str(caught.value)
 
 
 # RAVDESS
 
 
-@pytest.mark.parametrize("folder", [".", "audio_speech_actors_01-24"])
-def test_ravdess_reads_both_layouts(tmp_path: Path, folder: str) -> None:
-    speech(tmp_path / folder / "Actor_01/03-01-05-02-01-01-01.wav")
-    speech(tmp_path / folder / "Actor_12/03-01-02-01-02-02-12.wav")
+def test_ravdess_may_stand_in_the_folder_of_its_archive(tmp_path: Path) -> None:
+    first, second = "03-01-05-02-01-01-01", "03-01-02-01-02-02-12"
+    for name in (first, second):
+        speech(tmp_path / f"audio_speech_actors_01-24/Actor_{name[-2:]}/{name}.wav")
     module(spec("ravdess")).check(tmp_path, spec("ravdess"))
     data = prepared(tmp_path, tmp_path / "data", "ravdess")
-    first, second = "ravdess_01-03-01-05-02-01-01-01", "ravdess_12-03-01-02-01-02-02-12"
-    assert table(data, "utt2emo") == {first: "angry", second: "calm"}
-    assert table(data, "utt2sent") == {first: "ravdess_01", second: "ravdess_02"}
-    assert table(data, "text") == {first: "Kids are talking by the door.", second: "Dogs are sitting by the door."}
-    assert table(data, "spk2gender") == {"ravdess_01": "m", "ravdess_12": "f"}
+    assert table(data, "utt2emo") == {f"ravdess_01-{first}": "angry", f"ravdess_12-{second}": "calm"}
+    assert excluded(data) == {}
     validate(data)
 
 
-def test_ravdess_copies_and_songs_are_excluded_by_name(tmp_path: Path) -> None:
-    kept = speech(tmp_path / "Actor_01/03-01-05-02-01-01-01.wav")
-    copy = tmp_path / "audio_speech_actors_01-24/Actor_01" / kept.name
-    copy.parent.mkdir(parents=True)
-    shutil.copy(kept, copy)
-    for name in ("03-02-05-02-01-01-01", "01-01-05-02-01-01-01", "03-01-05-02-03-01-01", "03-01-05-02-01-01-25",
-                 "03-01-09-02-01-01-01", "notes"):  # fmt: skip
-        speech(tmp_path / f"Actor_01/{name}.wav")
-    data = prepared(tmp_path, tmp_path / "data", "ravdess")
-    assert list(table(data, "wav.scp").values()) == [str(kept)]
-    other = "song or soundtrack of a video, not the speech recordings"
-    assert excluded(data) == {
-        f"audio_speech_actors_01-24/Actor_01/{kept.name}": f"duplicate: Actor_01/{kept.name} has the same name",
-        "Actor_01/03-02-05-02-01-01-01.wav": other,
-        "Actor_01/01-01-05-02-01-01-01.wav": other,
-        "Actor_01/03-01-05-02-03-01-01.wav": "name not understood",
-        "Actor_01/03-01-05-02-01-01-25.wav": "name not understood",
-        "Actor_01/03-01-09-02-01-01-01.wav": "unknown emotion '09': say in conf/emotions.yaml what it means",
-        "Actor_01/notes.wav": "name not understood",
+# ShEMO
+
+
+def test_shemo_transcripts_are_read_in_every_form_in_which_they_were_published(tmp_path: Path) -> None:
+    text = "فرانسه؟"
+    entry = {"speaker_id": "F21", "gender": "female", "emotion": "surprised", "transcript": f"\ufeff{text}"}
+    speech(tmp_path / "female/F21W09.wav")
+    forms = {
+        "shemo.json": [json.dumps({"F21W09": entry}), json.dumps([{"id": "F21W09"} | entry])],
+        "transcript/F21W09.ort": [f"\ufeff{text}\r\n"],
     }
-
-
-# URDU
-
-
-def test_urdu_names_and_faults(tmp_path: Path) -> None:
-    speech(tmp_path / "Angry/SM1_F10_A010.wav")
-    speech(tmp_path / "Sad/SF12_F1_S01.wav")
-    speech(tmp_path / "Happy/SM1_F10_A010.wav")
-    speech(tmp_path / "Happy/SX1_F10_H010.wav")
-    (tmp_path / "README.md").write_text("not audio, and no reason to say so")
-    data = prepared(tmp_path, tmp_path / "data", "urdu")
-    angry, sad = "urdu_SM1-SM1_F10_A010", "urdu_SF12-SF12_F1_S01"
-    assert table(data, "utt2emo") == {angry: "angry", sad: "sad"}
-    assert table(data, "spk2gender") == {"urdu_SF12": "f", "urdu_SM1": "m"}
-    assert not {"text", "utt2sent"} & files(data)
-    assert excluded(data) == {
-        "Happy/SM1_F10_A010.wav": "folder and name disagree on the emotion: Happy and A",
-        "Happy/SX1_F10_H010.wav": "name not understood",
-    }
-    validate(data)
-
-
-# nEMO
-
-NEMO = "file_id\temotion\traw_text\tnormalized_text\tspeaker_id\tgender\tage\r\n"
-
-
-def test_nemo_rows_and_files_that_miss_each_other(tmp_path: Path) -> None:
-    rows = [
-        'EB0_anger_1.wav\tanger\tLubię "czytać".\tlubię czytać\t        EB0\tfemale\t27',
-        "MP0_surprised_12.wav\tsurprised\tMój teść.\tmój teść\t        MP0\tmale\t24",
-        "MP0_fear_2.wav\tfear\tTo.\tto\t        MP0\tmale\t24",
-        "MP0_fear_3.wav\tfear\tTo.",
-        "MP0_fear_4.wav\tanger\tTo.\tto\t        MP0\tmale\t24",
-        "MP0_fear_5.wav\tfear\tTo.\tto\t        MP0\tnobody\t24",
-        "MP0_rage_6.wav\trage\tTo.\tto\t        MP0\tmale\t24",
-    ]
-    (tmp_path / "data.tsv").write_text(NEMO + "\r\n".join(rows) + "\r\n", encoding="utf-8-sig")
-    for name in ("EB0_anger_1", "MP0_surprised_12", "MP0_fear_4", "MP0_rage_6", "KD0_sadness_9"):
-        speech(tmp_path / f"samples/{name}.wav", rate=24000)
-    module(spec("nemo")).check(tmp_path, spec("nemo"))
-    data = prepared(tmp_path, tmp_path / "data", "nemo")
-    one, two = "nemo_EB0-EB0_anger_1", "nemo_MP0-MP0_surprised_12"
-    assert table(data, "utt2spk") == {one: "nemo_EB0", two: "nemo_MP0"}
-    assert table(data, "utt2emo") == {one: "angry", two: "surprised"}
-    assert table(data, "text") == {one: 'Lubię "czytać".', two: "Mój teść."}
-    assert table(data, "utt2sent") == {one: "nemo_1", two: "nemo_12"}
-    assert table(data, "spk2gender") == {"nemo_EB0": "f", "nemo_MP0": "m"}
-    assert excluded(data) == {
-        "samples/MP0_fear_2.wav": "no such audio file",
-        "data.tsv:5": "row not understood",
-        "data.tsv:6": "name not understood or not as its row says: MP0_fear_4.wav",
-        "data.tsv:7": "row not understood",
-        "samples/MP0_rage_6.wav": "unknown emotion 'rage': say in conf/emotions.yaml what it means",
-        "samples/KD0_sadness_9.wav": "not in data.tsv",
-    }
-    validate(data)
-
-
-def test_nemo_without_its_columns_names_them(tmp_path: Path) -> None:
-    speech(tmp_path / "samples/EB0_anger_1.wav")
-    (tmp_path / "data.tsv").write_text("file_id\temotion\nEB0_anger_1.wav\tanger\n")
-    with pytest.raises(
-        UserError, match=r"data.tsv: expected a header with the columns file_id, .* has file_id, emotion"
-    ):
-        prepared(tmp_path, tmp_path / "data", "nemo")
+    for name, contents in forms.items():
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        for content in contents:
+            (tmp_path / name).write_text(content, encoding="utf-8")
+            data = prepared(tmp_path, tmp_path / "data", "shemo")
+            assert table(data, "text") == {"shemo_F21-F21W09": text}
+            assert excluded(data) == {}
+        (tmp_path / name).unlink()
+    assert "text" not in files(prepared(tmp_path, tmp_path / "data", "shemo"))
 
 
 # Tables

@@ -173,6 +173,18 @@ def test_what_only_some_utterances_have_is_left_out_aloud(tmp_path: Path) -> Non
     ]  # fmt: skip
 
 
+def test_choices_on_emotions_change_labels_and_are_named(emodb: Path, tmp_path: Path) -> None:
+    plain = prepared(emodb, tmp_path / "plain", "emodb")
+    assert "bored" in table(plain, "utt2emo").values()
+    prepare.prepare(spec("emodb"), emodb, tmp_path / "data", ["without_bored"])
+    assert "bored" not in table(tmp_path / "data", "utt2emo").values()
+    bored = {utt for utt, emotion in table(plain, "utt2emo").items() if emotion == "bored"}
+    assert table(plain, "utt2emo").keys() - table(tmp_path / "data", "utt2emo").keys() == bored
+    gone = excluded(tmp_path / "data").items() - excluded(plain).items()
+    assert {reason for _, reason in gone} == {"left out by a variant of the labels: boredom"}
+    assert len(gone) == len(bored)
+
+
 def test_a_rerun_skips_what_has_not_changed(
     emodb: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

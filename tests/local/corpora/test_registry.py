@@ -24,7 +24,7 @@ def test_every_entry_has_a_module_words_and_an_official_source(tmp_path: Path) -
     for name in names(tmp_path):
         corpus = spec(name, tmp_path)
         registry.module(corpus)
-        words = emotion_words(corpus, tmp_path)
+        words = emotion_words(corpus, recipe=tmp_path)
         assert set(corpus.expected.emotions) <= set(words)
         if corpus.expected.emotions:
             assert sum(corpus.expected.emotions.values()) == corpus.expected.utterances
@@ -40,9 +40,8 @@ def test_a_recipe_adds_and_changes_entries(recipe: Path) -> None:
     entries(recipe, "own: {module: table, language: it, root: own.tsv}\nemodb: {root: /data/berlin}\n")
     assert spec("own", recipe) == CorpusSpec("own", "table", "it", root="own.tsv", published="own")
     assert spec("emodb", recipe).root == "/data/berlin"
-    assert (
-        spec("emodb", recipe).expected == spec("emodb").expected == Expected(10, 535, spec("emodb").expected.emotions)
-    )
+    whole = spec("emodb").expected
+    assert spec("emodb", recipe).expected == whole == Expected(10, 535, whole.hours, whole.emotions)
     assert set(names(recipe)) == {*names(), "own"}
 
 
@@ -91,17 +90,17 @@ def test_a_module_that_is_not_there_is_named(recipe: Path) -> None:
 def test_words_of_a_recipe_go_before_those_of_the_module(recipe: Path) -> None:
     entries(recipe, "own: {module: table, language: it}")
     (recipe / "conf/emotions.yaml").write_text("labels: {own: {Rabbia: angry, calm: neutral}}\n")
-    words = emotion_words(spec("own", recipe), recipe)
+    words = emotion_words(spec("own", recipe), recipe=recipe)
     assert (words["rabbia"], words["calm"], words["joy"]) == ("angry", "neutral", "happy")
     (recipe / "conf/emotions.yaml").write_text("labels: {own: {Rabbia: Very angry}}\n")
     with pytest.raises(UserError, match="labels.own: 'Rabbia: Very angry'"):
-        emotion_words(spec("own", recipe), recipe)
+        emotion_words(spec("own", recipe), recipe=recipe)
 
 
 def test_common_words_count_for_every_corpus_and_its_own_come_first(tmp_path: Path) -> None:
     recipe = tmp_path / "recipe"
     (recipe / "conf").mkdir(parents=True)
     (recipe / "conf/emotions.yaml").write_text("labels: {x: {joy: surprised}}\n")
-    words = emotion_words(CorpusSpec(name="x", module="y"), recipe)
+    words = emotion_words(CorpusSpec(name="x", module="y"), recipe=recipe)
     assert words["anger"] == "angry"
     assert words["joy"] == "surprised"

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from local import experiment
 from local.probe import conditions
 from local.probe.plan import describe
 from tests.local.probe import tree
@@ -15,7 +16,7 @@ from utils.errors import UserError
 
 
 def pairs(*words: str, corpora: str = "a b c") -> list[str]:
-    found = conditions.pairs(tree.experiment(corpora.split(), pairs=list(words)))
+    found = experiment.pairs(words, corpora.split())
     return [f"{'+'.join(train)}:{test}" for train, test in found]
 
 

@@ -83,12 +83,6 @@ def test_a_part_that_overlaps_another(written: tree.Corpus) -> None:
     fails(f"folds/speaker/1: {tested} is in two of")
 
 
-def test_an_utterance_tested_in_two_folds(written: tree.Corpus) -> None:
-    tree.write_list(Path(), "aa", 1, "test", [*written.utts[1::3], written.utts[0]])
-    tree.write_list(Path(), "aa", 1, "train", written.utts[3::3])
-    fails(f"{written.utts[0]} is tested in two folds")
-
-
 def test_folds_with_a_gap_in_their_numbers(written: tree.Corpus) -> None:
     Path("data/aa/folds/speaker/1").rename("data/aa/folds/speaker/3")
     fails(r"expected folds 0, 1, 2 \.\.\., found \[0, 2, 3\]")

@@ -18,6 +18,7 @@ from sklearn.preprocessing import StandardScaler
 
 from local.probe import conditions, train
 from local.probe.group import derive_seed
+from local.score import collect
 from tests.local.probe import tree
 from tests.local.probe.tree import run
 
@@ -300,6 +301,27 @@ def test_two_emotions(recipe: Path) -> None:
         assert np.mean(column(f"enc.{head}.aa-aa", "ua")) > 0.9
 
 
+def test_an_utterance_that_folds_test_again_is_scored_in_each(recipe: Path) -> None:
+    corpus = tree.write_corpus(recipe, "aa")
+    again = corpus.utts[0]
+    tree.write_list(recipe, "aa", 1, "test", [*corpus.utts[1::3], again])
+    tree.write_list(recipe, "aa", 1, "train", corpus.utts[3::3])
+    run("aa")
+    assert [row[1] for row in hyp("enc.linear.aa-aa") if row[0] == again] == ["0", "1"]
+    assert (arrays("enc.linear.aa-aa")["utts"] == again).sum() == 2
+    settings = {"corpora": ["aa"], "encoders": ["enc"], "split": {"folds": 3}, "probe": tree.QUICK}
+    Path("conf/experiment.yaml").write_text(yaml.safe_dump(settings))
+    collect.main([])
+    with open("exp/results.csv", encoding="utf-8", newline="") as file:
+        row = next(row for row in csv.DictReader(file) if row["fold"] == "all" and row["layer"] == "dev")
+    assert int(row["n_test"]) == len(corpus.utts)
+    chosen = selected("enc.linear.aa-aa")
+    found = arrays("enc.linear.aa-aa")
+    layer = [int(chosen[str(k)]) for k in found["fold"]]
+    pred = found["pred"][0, layer, np.arange(len(layer))]
+    assert float(row["ua"]) == pytest.approx(balanced_accuracy_score(found["ref"], pred), abs=1e-6)
+
+
 def test_meta_and_config_say_what_the_condition_is(recipe: Path) -> None:
     tree.write_corpus(recipe, "aa", language="de", encoder_languages=["de"], pretrained_on=["aa", "zz"])
     tree.write_corpus(recipe, "bb", language="ur", encoder_languages=["de"], pretrained_on=["aa", "zz"], speakers=1)
@@ -311,7 +333,7 @@ def test_meta_and_config_say_what_the_condition_is(recipe: Path) -> None:
         "train": ["aa"], "dev": ["aa"], "test": "bb", "train_languages": ["de"], "test_language": "ur",
         "contaminated": ["aa"], "normalise": "per-corpus", "cross_dev": "source",
         "params": 6 * 128 + 128 + 128 * 16 + 16 + 16 * 4 + 4, "scheme": "speaker", "one_speaker": True,
-        "emotions": tree.EMOTIONS,
+        "emotions": tree.EMOTIONS, "labels": [],
     }  # fmt: skip
     assert meta("enc.mlp.bb-bb")["contaminated"] == []
     assert meta("enc.mlp.aa-aa")["one_speaker"] is False

@@ -16,6 +16,7 @@ from utils import ark
 from utils.data_dir import write_data_dir
 
 EMOTIONS = ["angry", "happy", "neutral", "sad"]
+QUICK = {"lr": 1e-2, "epochs": 12, "patience": 4, "batch_size": 8}
 
 
 @dataclasses.dataclass
@@ -92,9 +93,8 @@ def experiment(
     corpora: Sequence[str], encoders: Sequence[str] = ("enc",), folds: int = 3, **probe: object
 ) -> Experiment:
     """Settings that train a small head in a fraction of a second."""
-    quick = {"lr": 1e-2, "epochs": 12, "patience": 4, "batch_size": 8}
     return Experiment(
-        corpora=list(corpora), encoders=list(encoders), split=Split(folds=folds), probe=Probe(**{**quick, **probe})
+        corpora=list(corpora), encoders=list(encoders), split=Split(folds=folds), probe=Probe(**{**QUICK, **probe})
     )
 
 

@@ -25,6 +25,7 @@ class Page(HTMLParser):
         self.tables: dict[str, list[list[str]]] = {}
         self.references: list[str] = []
         self.pictures: list[bytes] = []
+        self.text: list[str] = []
         self.ids: set[str] = set()
         self.open: list[str] = []
         self._key, self._cell = "", False
@@ -57,6 +58,7 @@ class Page(HTMLParser):
             self._key = ""
 
     def handle_data(self, data: str) -> None:
+        self.text.append(data)
         if self._cell:
             self.tables[self._key][-1][-1] += data
 
@@ -88,7 +90,8 @@ def audit(one_speaker: bool = False) -> dict:
     found = {
         "emotions": EMOTIONS, "chance": 0.25, "one_speaker": one_speaker, "speakers_disjoint": False,
         "test": {"slots": 200, "distinct": 160, "repeated": 40}, "folds": [fold, clean],
-        "shortcuts": {"duration": reached, "text": None, "speaker": reached}, "summary": [],
+        "shortcuts": {"duration": reached, "text": None, "speaker": reached},
+        "summary": ["speakers: 4 a fold", "sentences: 7.5% are also in train"],
     }  # fmt: skip
     audio = {"utterances": 200, "duplicates": [["a", "b"]], "unreadable": [], "near_silent": [], "clipped": []}
     return {"audio": audio, "schemes": {"speaker": found}}
@@ -246,12 +249,20 @@ def test_every_picture_is_in_the_page_and_nothing_else_is_needed(world: World, d
 
 def test_every_table_has_its_command(documents: tuple[str, Page]) -> None:
     text, _ = documents
-    for section in text.split("\n## ")[3:-1]:
+    for section in text.split("\n## ")[3:-2]:
         command = "./run.sh --stage 3 --stop-stage 8"
         if section.startswith(("Corpora", "Audit")):
             command = "./run.sh --stage 1 --stop-stage 8 --db-root DIR"
         assert section.splitlines()[2] == f"`{command}`"
     assert "egs/toy" in text
+
+
+def test_the_audit_is_there_in_words(documents: tuple[str, Page]) -> None:
+    text, page = documents
+    said = "speakers: 4 a fold; sentences: 7.5% are also in train."
+    section = text.split("\n## ")[-2]
+    assert section.startswith("The audit in words") and f"- **uno (it)**: {said}" in section
+    assert f"uno (it): {said}" in "".join(page.text)
 
 
 def test_the_introduction_is_on_top(world: World, documents: tuple[str, Page]) -> None:

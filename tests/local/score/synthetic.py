@@ -113,12 +113,14 @@ class World:
             "contaminated": sorted({*train, test} & set(encoder.pretrained_on)), "normalise": "train",
             "cross_dev": "source", "params": 3076, "scheme": "speaker",
             "one_speaker": any(by_name[name].speakers == 1 for name in {*train, test}), "emotions": EMOTIONS,
+            "labels": [],
         }  # fmt: skip
         meta |= self.changes
         (path / "meta.json").write_text(json.dumps(meta))
         config = {
             "condition": {"encoder": encoder.name, "head": head, "train": train, "dev": meta["dev"], "test": test},
             "emotions": EMOTIONS,
+            "labels": meta["labels"],
             "split": {"scheme": meta["scheme"], "folds": self.folds, "seed": 0},
             "probe": {"normalise": meta["normalise"], "cross_dev": meta["cross_dev"], "seeds": self.seeds, "lr": 1e-4},
         }

@@ -2,98 +2,15 @@
 
 from __future__ import annotations
 
-import csv
 from pathlib import Path
 
 import pytest
 
 from local.experiment import Split
 from local.splits.data import Corpus, Fold
-from local.splits.overlap import audit_fold, count_test
 from local.splits.schemes import make_folds
 from tests.local.splits.corpora import FOUR, corpus, data_dir
 from utils.errors import UserError
-
-
-@pytest.fixture(scope="session")
-def shared(corpora: Path) -> Path:
-    """The lists of study A (``file,answer``), beside the real speech."""
-    folder = corpora.parent / "published_splits"
-    if not folder.is_dir():
-        pytest.skip(f"no published splits at {folder}")
-    return folder
-
-
-def labels(folder: Path) -> dict[str, str]:
-    """Collect every file that a corpus's lists name, with its label."""
-    found = {}
-    for path in sorted(folder.glob("*/*.csv")):
-        with open(path, encoding="utf-8", newline="") as file:
-            found |= {row["file"].removesuffix(".wav"): row["answer"].lower() for row in csv.DictReader(file)}
-    return found
-
-
-def esd(folder: Path, shared: Path) -> Corpus:
-    """The names and labels that ESD really has; its sentence is the number within the emotion's block of 350."""
-    names = labels(shared / "CN_ESD")
-    rows = [(f"esd_{name[:4]}-{name}", f"esd_{name[:4]}", emotion) for name, emotion in names.items()]
-    sentences = {utterance: f"esd_{(int(utterance[-6:]) - 1) % 350}" for utterance, _, _ in rows}
-    return corpus(data_dir(folder, rows, utt2sent=sentences))
-
-
-def test_esd_folds_are_the_published_ones(shared: Path, tmp_path: Path) -> None:
-    corpus_ = esd(tmp_path / "esd", shared)
-    folds, notes = make_folds(corpus_, Split(scheme="published", published_dir=str(shared)), "CN_ESD")
-    assert notes == []
-    for k, fold in enumerate(folds):
-        for part, folder in (("train", "train"), ("dev", "eval"), ("test", "test")):
-            lines = (shared / "CN_ESD" / folder / f"metadata_fold{k}.csv").read_text().splitlines()[1:]
-            names = {line.split(".wav,")[0] for line in lines}
-            assert {utterance.split("-")[1] for utterance in getattr(fold, part)} == names
-            assert list(getattr(fold, part)) == sorted(getattr(fold, part))
-        assert [len(part) for part in fold.parts().values()] == [1600, 200, 200]
-
-
-def test_esd_shares_sentences_and_dev_has_the_test_speakers(shared: Path, tmp_path: Path) -> None:
-    corpus_ = esd(tmp_path / "esd", shared)
-    folds, _ = make_folds(corpus_, Split(scheme="published", published_dir=str(shared)), "CN_ESD")
-    found = [audit_fold(corpus_, fold, {}) for fold in folds]
-    assert [fold["speakers"] for fold in found] == [{"train": 8, "dev": 2, "test": 2}] * 5
-    assert [fold["shared"]["speakers"] for fold in found] == [{"train_dev": 0, "train_test": 0, "dev_test": 2}] * 5
-    assert [round(100 * fold["test_seen"]["sentences"], 1) for fold in found] == [97.5, 100, 100, 98.5, 100]
-    assert count_test(folds) == {"slots": 1000, "distinct": 1000, "repeated": 0}
-
-
-def test_pavoque_has_one_speaker_and_tests_utterances_again(shared: Path, tmp_path: Path) -> None:
-    names = labels(shared / "DE_PAVOQUE")
-    rows = [(f"pavoque_s-{name}", "pavoque_s", emotion) for name, emotion in names.items()]
-    corpus_ = corpus(data_dir(tmp_path / "pavoque", rows))
-    folds, _ = make_folds(corpus_, Split(scheme="published", published_dir=str(shared)), "DE_PAVOQUE")
-    test = count_test(folds)
-    assert (test["slots"], test["distinct"]) == (1000, 720)
-    assert test["repeated"] == sum(sum(u in fold.test for fold in folds) > 1 for u in corpus_.emotion)
-    assert all(audit_fold(corpus_, fold, {})["test_seen"]["speakers"] == 1 for fold in folds)
-    # No folds by speaker can be made of it.
-    with pytest.raises(UserError, match="has one speaker"):
-        make_folds(corpus_, Split(), "DE_PAVOQUE")
-
-
-def test_iemocap_names_are_found_and_half_are_scripted(shared: Path, tmp_path: Path) -> None:
-    names = labels(shared / "EN_IEMOCAP")
-    # A speaker is the session with the last letter's gender: Ses04F_script01_2_M008 is said by the man.
-    speaker = {name: f"iemocap_{name[:5]}{name.rsplit('_', 1)[1][0]}" for name in names}
-    rows = [(f"{speaker[name]}-{name}", speaker[name], emotion) for name, emotion in names.items()]
-    sessions = {utterance: f"iemocap_{utterance.split('-')[1][:5]}" for utterance, _, _ in rows}
-    corpus_ = corpus(data_dir(tmp_path / "iemocap", rows, utt2sess=sessions))
-    folds, _ = make_folds(corpus_, Split(scheme="published", published_dir=str(shared)), "EN_IEMOCAP")
-    scripted = sum("script" in utterance for fold in folds for utterance in fold.test)
-    assert scripted == 495
-    for fold in (audit_fold(corpus_, fold, {}) for fold in folds):
-        assert fold["shared"]["speakers"]["dev_test"] == 2
-        assert fold["test_seen"]["sessions"] == 0
-
-
-# Lists made by the test
 
 
 @pytest.fixture
