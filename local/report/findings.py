@@ -14,7 +14,7 @@ STANDARDISED = {
     "train": "by the training lists",
     "per-corpus": "each corpus by its own training lists (of the test corpus: without labels)",
 }
-FEW_SPEAKERS = 10  # below, a percentile interval is clearly too narrow (local/score/intervals.py)
+FEW_SPEAKERS = 10  # below, a percentile interval is clearly too narrow (utils/intervals.py)
 
 
 def asked(inputs: Inputs) -> list[str]:

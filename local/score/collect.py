@@ -36,8 +36,8 @@ from utils.table import read_table
 
 if TYPE_CHECKING:
     from local.score.conditions import Condition
-    from local.score.intervals import Blocks
     from local.score.tabulate import Scored
+    from utils.intervals import Blocks
 
 EXP = Path("exp")
 OUTPUTS = [EXP / name for name in ("results.csv", "summary.csv", "significance.csv", "confusion.json")]
@@ -75,7 +75,8 @@ def _stamp(config: experiment.Experiment, paths: Sequence[Path]) -> dict:
     inputs += [Path("data") / corpus / "utt2spk" for corpus in config.corpora]
     settings = {"score": vars(config.score), "recipe": Path.cwd().name}
     # The tables are among the fingerprints, so that one which was removed or edited is made again.
-    code = [Path(__file__).parent, experiment.REPO / "utils/metrics.py"]
+    code = [Path(__file__).parent]
+    code += [experiment.REPO / "utils" / f"{name}.py" for name in ("intervals", "metrics", "significance")]
     return stamp.make(settings, code, [*inputs, *OUTPUTS])
 
 
@@ -122,7 +123,7 @@ def _blocks(test: str, read: Iterable[Condition], score: experiment.Score) -> Bl
     """Draw a test corpus's replicates, over all utterances that any condition tests."""
     import numpy as np
 
-    from local.score import intervals
+    from utils import intervals
 
     classes: dict[str, int] = {}
     for condition in read:

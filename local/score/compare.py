@@ -18,9 +18,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from local.experiment import Score
-from local.score import intervals, significance
-from local.score.intervals import Blocks
 from local.score.tabulate import Scored
+from utils import intervals, significance
+from utils.intervals import Blocks
 
 COLUMNS = [
     *("recipe", "stage", "train", "test", "setting", "a", "b"),

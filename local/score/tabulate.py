@@ -12,11 +12,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from local.score import intervals
 from local.score.conditions import Condition
-from local.score.intervals import Blocks
-from utils import metrics
+from utils import intervals, metrics
 from utils.errors import UserError
+from utils.intervals import Blocks
 
 SETTINGS = ("mono", "cross", "trans", "cross-trans")
 GROUPS = ("within", "across", "joint")

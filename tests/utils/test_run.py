@@ -259,6 +259,8 @@ def test_nothing_is_left_running_after_an_interrupt(tmp_path, repo, number):
         [sys.executable, "-c", "import sys; from utils import run; run._GRACE_S = 0.5; sys.exit(run.main())",
          "--max-jobs-run", "3", "JOB=1:5", "log/x.JOB.log", "bash", "-c", script],
         cwd=tmp_path, env=os.environ | {"PYTHONPATH": str(repo)}, stderr=subprocess.PIPE, text=True,
+        # Tests that a shell started in the background have inherited that SIGINT is ignored.
+        preexec_fn=lambda: signal.signal(number, signal.SIG_DFL),
     )  # fmt: skip
     deadline = time.monotonic() + 20
     while sum("sleep" in Path(f"/proc/{pid}/comm").read_text() for pid in alive(mark)) < 4:

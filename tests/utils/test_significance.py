@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from local.score.significance import block_differences, holm, randomisation_test
 from utils import metrics
+from utils.significance import block_differences, holm, randomisation_test
 
 
 def enumerate_all(differences: np.ndarray) -> float:
@@ -30,8 +30,8 @@ def test_few_blocks_are_enumerated(values: list[int]) -> None:
 def test_many_blocks_are_sampled_near_the_exact_value(monkeypatch: pytest.MonkeyPatch) -> None:
     differences = np.random.default_rng(0).normal(0.02, 0.05, 14)
     exact = randomisation_test(differences, 1, np.random.default_rng(0))
-    monkeypatch.setattr("local.score.significance.EXACT_BLOCKS", 4)
-    monkeypatch.setattr("local.score.significance._CHUNK", 14 * 999)
+    monkeypatch.setattr("utils.significance.EXACT_BLOCKS", 4)
+    monkeypatch.setattr("utils.significance._CHUNK", 14 * 999)
     sampled = randomisation_test(differences, 20000, np.random.default_rng(0))
     assert sampled == pytest.approx(exact, abs=0.015)
     assert randomisation_test(np.ones(40), 999, np.random.default_rng(0)) == 1 / 1000

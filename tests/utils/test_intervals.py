@@ -5,8 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from local.score import intervals
-from utils import metrics
+from utils import intervals, metrics
 
 
 def corpus(rng: np.random.Generator, speakers: int = 6, size: int = 200) -> tuple[np.ndarray, ...]:
