@@ -5,10 +5,14 @@ on frames and do not mind; convolutions and attention are run utterance by utter
 result does not depend on its neighbours, no time goes into padding, and the matrix products are large. The
 weights are those of the transformers model, whose own forward, one file at a time, is the reference that the
 tests hold this to. Every hidden state is handed on as it is made, so memory does not grow with their number.
+
+:meth:`Transformer.features` and :meth:`Transformer.states` are the two halves of the forward, for training: the
+first depends on the waveform alone, so it can be run once and kept; the second is differentiable.
 """
 
 from __future__ import annotations
 
+import collections
 import contextlib
 from collections.abc import Iterator, Sequence
 
@@ -60,8 +64,8 @@ class Transformer(Encoder):
             out = torch.empty(len(waves), self.spec.layers, self.spec.dim, device=self._device)
             if len(waves) == 0:
                 return out.numpy()
-            features, lengths = self._features(waves)
-            for layer, states in enumerate(self._hidden_states(features, lengths)):
+            features, lengths = self.features(waves)
+            for layer, states in enumerate(self.states(features, lengths)):
                 for row, part in zip(out, states.split(lengths), strict=True):
                     torch.mean(part, dim=0, dtype=torch.float32, out=row[layer])
             return out.cpu().numpy()
@@ -69,14 +73,28 @@ class Transformer(Encoder):
     def frames(self, waves: Sequence[np.ndarray]) -> Frames:
         """Give every hidden state, frame by frame; see :meth:`Encoder.frames`."""
         with torch.inference_mode():
-            features, lengths = self._features(waves)
-            states = [pad_frames(states.split(lengths)).cpu() for states in self._hidden_states(features, lengths)]
+            features, lengths = self.features(waves)
+            states = [pad_frames(states.split(lengths)).cpu() for states in self.states(features, lengths)]
             return Frames(states, lengths)
 
-    def _features(self, waves: Sequence[np.ndarray]) -> tuple[torch.Tensor, list[int]]:
-        """Run the front end: features of all utterances, one after the other, and their numbers of frames."""
-        parts = [self._front_end(self._prepare(wave)) for wave in waves]
-        return torch.cat(parts), [len(part) for part in parts]
+    def features(self, waves: Sequence[np.ndarray]) -> tuple[torch.Tensor, list[int]]:
+        """Run the convolutional front end, which is never trained: it holds a copy of its weights.
+
+        Parameters
+        ----------
+        waves : sequence of ndarray, each of shape (samples,)
+            16 kHz mono float32, at least ``min_samples`` long; at least one.
+
+        Returns
+        -------
+        features : Tensor, shape (frames of all utterances, channels)
+            The input of the feature projection, one utterance after the other, without gradient.
+        lengths : list of int
+            Frames of each utterance.
+        """
+        with torch.no_grad():
+            parts = [self._front_end(self._prepare(wave)) for wave in waves]
+            return torch.cat(parts), [len(part) for part in parts]
 
     def _prepare(self, wave: np.ndarray) -> torch.Tensor:
         wave = np.ascontiguousarray(wave, dtype=np.float32)
@@ -85,8 +103,26 @@ class Transformer(Encoder):
             wave = ((wave - wave.mean()) / np.sqrt(wave.var() + 1e-7)).astype(np.float32)
         return torch.from_numpy(wave).to(self._device)
 
-    def _hidden_states(self, features: torch.Tensor, lengths: list[int]) -> Iterator[torch.Tensor]:
-        """Yield what transformers' ``output_hidden_states`` collects, packed: (frames of all utterances, dim)."""
+    def states(self, features: torch.Tensor, lengths: Sequence[int]) -> Iterator[torch.Tensor]:
+        """Run the transformer blocks.
+
+        Differentiable with respect to the blocks' weights where these require a gradient (they do not to begin
+        with) and torch records one; the positional embedding holds a copy of its weights and cannot be trained.
+        Dropouts follow the mode, training or evaluation, of the modules that they belong to; layers are
+        not dropped and no spans are masked.
+
+        Parameters
+        ----------
+        features : Tensor, shape (frames of all utterances, channels)
+            From :meth:`features`, or any rows of it.
+        lengths : sequence of int
+            Into how many frames each they are cut; attention stays within a part.
+
+        Yields
+        ------
+        Tensor of float32, shape (frames of all utterances, dim)
+            What transformers' ``output_hidden_states`` collects, beginning with the input of the first block.
+        """
         encoder = self.model.encoder
         with self._autocast():
             x = self.model.feature_projection(features)
@@ -94,6 +130,7 @@ class Transformer(Encoder):
         x = x + self._position(x, lengths)
         if not self._stable:
             x = encoder.layer_norm(x)
+        x = encoder.dropout(x)
         yield x
         bias = _relative_bias(encoder, lengths)
         for block in encoder.layers:
@@ -101,22 +138,29 @@ class Transformer(Encoder):
                 x = self._block(block, x, lengths, bias)
             yield x
 
+    def last(self, features: torch.Tensor, lengths: Sequence[int]) -> torch.Tensor:
+        """Give transformers' ``last_hidden_state``; as :meth:`states`, whose last it is but for a normalisation."""
+        x = collections.deque(self.states(features, lengths), maxlen=1).pop()
+        return self.model.encoder.layer_norm(x) if self._stable else x
+
     def _autocast(self) -> contextlib.AbstractContextManager:
         if self.precision == "fp32":
             return contextlib.nullcontext()
         return torch.autocast(self._device.type, dtype=torch.bfloat16)
 
-    def _block(self, block: nn.Module, x: torch.Tensor, lengths: list[int], bias: torch.Tensor | None) -> torch.Tensor:
+    def _block(
+        self, block: nn.Module, x: torch.Tensor, lengths: Sequence[int], bias: torch.Tensor | None
+    ) -> torch.Tensor:
         if self._stable:
-            x = x + _attend(block.attention, block.layer_norm(x), lengths, bias)
+            x = x + block.dropout(_attend(block.attention, block.layer_norm(x), lengths, bias))
             x = x + block.feed_forward(block.final_layer_norm(x))
             adapter = getattr(block, "adapter_layer", None)
             return x if adapter is None else x + adapter(x)
-        x = block.layer_norm(x + _attend(block.attention, x, lengths, bias))
+        x = block.layer_norm(x + block.dropout(_attend(block.attention, x, lengths, bias)))
         return block.final_layer_norm(x + block.feed_forward(x))
 
 
-def _attend(attention: nn.Module, x: torch.Tensor, lengths: list[int], bias: torch.Tensor | None) -> torch.Tensor:
+def _attend(attention: nn.Module, x: torch.Tensor, lengths: Sequence[int], bias: torch.Tensor | None) -> torch.Tensor:
     """Self-attention within each utterance."""
     heads, size = attention.num_heads, attention.head_dim
     query, key, value = (
@@ -124,19 +168,22 @@ def _attend(attention: nn.Module, x: torch.Tensor, lengths: list[int], bias: tor
         for projection in (attention.q_proj, attention.k_proj, attention.v_proj)
     )
     gate = None if bias is None else _gate(attention, x).T
-    out = torch.empty_like(query.transpose(0, 1)).transpose(0, 1)
+    dropout = attention.dropout if attention.training else 0.0
+    # Gathered, not written into one tensor: its gradient would be copied as a whole once an utterance.
+    out = []
     begin = 0
     for length in lengths:
         part = slice(begin, begin + length)
         mask = None if gate is None else (gate[:, part, None] * bias[:, :length, :length]).to(query.dtype)[None]
-        out[:, part] = functional.scaled_dot_product_attention(
-            query[None, :, part], key[None, :, part], value[None, :, part], attn_mask=mask
-        )[0]
+        attended = functional.scaled_dot_product_attention(
+            query[None, :, part], key[None, :, part], value[None, :, part], attn_mask=mask, dropout_p=dropout
+        )
+        out.append(attended[0].transpose(0, 1))
         begin += length
-    return attention.out_proj(out.transpose(0, 1).reshape(len(x), -1))
+    return attention.out_proj(torch.cat(out).reshape(len(x), -1))
 
 
-def _relative_bias(encoder: nn.Module, lengths: list[int]) -> torch.Tensor | None:
+def _relative_bias(encoder: nn.Module, lengths: Sequence[int]) -> torch.Tensor | None:
     """WavLM's relative position bias (heads, longest, longest), which the first block holds for all."""
     attention = encoder.layers[0].attention
     return attention.compute_bias(max(lengths), max(lengths)) if hasattr(attention, "rel_attn_embed") else None

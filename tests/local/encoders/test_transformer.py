@@ -112,6 +112,72 @@ def test_bf16_is_near(variant: str) -> None:
     assert 0 < np.abs(rough - exact).max() < 0.1
 
 
+TRAINED = ["wav2vec2-base", "wav2vec2-large", "hubert-base", "hubert-large", "wavlm-base", "wavlm-large"]
+
+
+def gradients(model: torch.nn.Module) -> dict[str, torch.Tensor]:
+    found = {name: weight.grad for name, weight in model.encoder.layers.named_parameters()}
+    assert all(gradient is not None for gradient in found.values())
+    return {name: gradient.clone() for name, gradient in found.items()}
+
+
+@pytest.mark.parametrize("variant", TRAINED)
+def test_gradients_of_a_batch_are_those_of_its_files(variant: str) -> None:
+    waves = [speech(12000), speech(5000), speech(FIELD)]
+    trained = Transformer(spec_of(variant), make_model(variant), False, "cpu", "fp32")
+    blocks = trained.model.encoder.layers.requires_grad_(True)
+    features, lengths = trained.features(waves)
+    assert not features.requires_grad
+    rng = np.random.default_rng(0)
+    probes = [torch.from_numpy(rng.standard_normal((sum(lengths), DIM)).astype(np.float32)) for _ in range(LAYERS)]
+    # Every state counts, and so does the normalised last one, which output_hidden_states does not hold.
+    states = [*trained.states(features, lengths), trained.last(features, lengths)]
+    sum((probe * state).sum() for probe, state in zip([*probes, probes[0]], states, strict=True)).backward()
+    got = gradients(trained.model)
+    blocks.zero_grad()
+    for row, wave in enumerate(waves):
+        made = trained.model(torch.from_numpy(wave)[None], output_hidden_states=True)
+        rows = [probe.split(lengths)[row] for probe in [*probes, probes[0]]]
+        wanted = [*made.hidden_states, made.last_hidden_state]
+        sum((probe * state[0]).sum() for probe, state in zip(rows, wanted, strict=True)).backward()
+    wanted = gradients(trained.model)
+    # The key's bias has none in theory: adding to all scores of a frame changes no attention.
+    scale = max(float(gradient.abs().max()) for gradient in wanted.values())
+    assert sum(float(gradient.abs().max()) > 1e-3 * scale for gradient in wanted.values()) > len(wanted) / 2
+    for name, want in wanted.items():
+        np.testing.assert_allclose(got[name], want, rtol=1e-3, atol=1e-5 * scale, err_msg=name)
+
+
+@pytest.mark.parametrize("variant", ["wav2vec2-base", "wavlm-large"])
+def test_dropout_is_of_training_alone(variant: str) -> None:
+    trained = Transformer(spec_of(variant), make_model(variant), False, "cpu", "fp32")
+    features, lengths = trained.features([speech(9000)])
+    want = trained.last(features, lengths)
+    trained.model.encoder.layers.train()
+    assert (trained.last(features, lengths) - want).abs().max() > 0.01
+    for module in trained.model.encoder.layers.modules():
+        if isinstance(module, torch.nn.Dropout):
+            module.p = 0.0
+    # What is left is attention's own.
+    assert (trained.last(features, lengths) - want).abs().max() > 0.01
+    for block in trained.model.encoder.layers:
+        block.attention.dropout = 0.0
+    assert torch.equal(trained.last(features, lengths), want)
+    trained.model.encoder.layers.eval()
+    assert torch.equal(trained.last(features, lengths), want)
+
+
+def test_the_two_halves_are_the_forward() -> None:
+    waves = [speech(9000), speech(4000)]
+    features, lengths = encoder("hubert-large").features(waves)
+    pooled = [
+        [part.mean(dim=0) for part in state.split(lengths)]
+        for state in encoder("hubert-large").states(features, lengths)
+    ]
+    want = encoder("hubert-large").pooled(waves)
+    np.testing.assert_allclose(np.array(pooled).swapaxes(0, 1), want, rtol=0, atol=1e-6)
+
+
 def test_shortest_input_and_empty_batch() -> None:
     assert encoder("hubert-base").min_samples == FIELD
     assert np.isfinite(encoder("hubert-base").pooled([speech(FIELD)])).all()
