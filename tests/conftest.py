@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -12,6 +14,15 @@ REPO = Path(__file__).resolve().parent.parent
 # No test may reach a network, whatever a library would like to look up.
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_collection_modifyitems() -> Iterator[None]:
+    """Keep Hypothesis, which asks all modules for their file, from importing what SpeechBrain has put off importing."""
+    for module in list(sys.modules.values()):
+        if any(kind.__name__ == "LazyModule" for kind in type(module).__mro__):
+            module.__dict__.setdefault("__file__", None)
+    return (yield)
 
 
 @pytest.fixture(scope="session")

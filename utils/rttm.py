@@ -32,13 +32,15 @@ class Segment:
         return self.end - self.start
 
 
-def read_rttm(path: str | Path) -> dict[str, list[Segment]]:
+def read_rttm(path: str | Path, lines: dict[Segment, int] | None = None) -> dict[str, list[Segment]]:
     """Read an RTTM file.
 
     Parameters
     ----------
     path : str or Path
         The file; blank lines and comments (``;;``) are skipped, the order of lines is free.
+    lines : dict of Segment to int, optional
+        When given, each segment's line number is added, for messages; the last one of equal segments.
 
     Returns
     -------
@@ -57,6 +59,8 @@ def read_rttm(path: str | Path) -> dict[str, list[Segment]]:
         if fields and not fields[0].startswith(";;"):
             segment = _parse(f"{path}:{number}", fields)
             utterances.setdefault(segment.utterance, []).append(segment)
+            if lines is not None:
+                lines[segment] = number
     return {utterance: sorted(segments) for utterance, segments in utterances.items()}
 
 

@@ -71,6 +71,13 @@ def test_order_blank_lines_and_comments_do_not_matter(tmp_path):
     assert [(s.start, s.end, s.duration, s.label) for s in read["b"]] == [(0.5, 2, 1.5, "happy"), (2, 3, 1, "sad")]
 
 
+def test_line_numbers_are_told_when_asked_for(tmp_path):
+    lines = {}
+    (tmp_path / "x.rttm").write_text(";; by hand\nSPEAKER b 1 2 1 a b sad c\n\nSPEAKER a 1 0 1 a b sad c\n")
+    read = read_rttm(tmp_path / "x.rttm", lines)
+    assert lines == {read["b"][0]: 2, read["a"][0]: 4}
+
+
 @pytest.mark.parametrize(
     "line",
     [
