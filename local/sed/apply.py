@@ -1,0 +1,157 @@
+"""Diarize every set with the models that are tested on it, and score: exp/sed/models -> exp/sed/<condition>/.
+
+    python3 -m local.sed.apply [--ngpu N] [--config conf/experiment.yaml] [--set KEY.PATH=VALUE]...
+
+Run in a recipe's folder, after ``local.sed.train``. A condition's folder gets ``hyp.rttm`` (of the first seed),
+``eder.csv`` (a row a recording and seed), ``eder.json`` (means with intervals) and ``config.yaml``. Baselines get
+theirs too. What is up to date is skipped.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from local import experiment
+from local.experiment import Experiment
+from local.sed import conditions
+from local.sed.conditions import Condition, Model, Training
+from utils import stamp
+from utils.errors import UserError, run_main
+
+if TYPE_CHECKING:
+    from local.sed.model import Diarizer
+    from local.sed.sets import SedSet
+    from utils.rttm import Segment
+
+
+def main() -> None:
+    """Diarize and score."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--ngpu", type=int, default=0, help="0 runs on the CPU")
+    experiment.add_arguments(parser)
+    arguments = parser.parse_args()
+    settings = experiment.load(arguments)
+    if not settings.sed.encoders:
+        return
+    from local.sed.baselines import BASELINES
+
+    found = conditions.conditions(settings, list(BASELINES))
+    reasons = {item: stamp.why_stale(item.directory, _stamp(item, settings)) for item in found}
+    todo = {item: reason for item, reason in reasons.items() if reason}
+    print(f"sed: {len(found) - len(todo)} conditions are up to date, {len(todo)} to be made")
+    for system in dict.fromkeys(item.system for item in todo):
+        for test in dict.fromkeys(item.test for item in todo if item.system == system):
+            items = [item for item in todo if (item.system, item.test) == (system, test)]
+            _make(items, settings, "cuda:0" if arguments.ngpu else "cpu")
+
+
+def _stamp(condition: Condition, settings: Experiment) -> dict:
+    from local.sed import sets
+
+    inputs = [sets.path_of(condition.test) / name for name in conditions.MADE_FROM]
+    if condition.model:
+        inputs += [training.directory / stamp.NAME for training in _trainings(condition.model, settings)]
+    else:
+        inputs += [Path("data", corpus, "sed", "single", stamp.NAME) for corpus in settings.sed.corpora]
+    config = {
+        "system": condition.system, "train": list(condition.model.train) if condition.model else [],
+        "test": condition.test, "emotions": settings.emotions, "labels": settings.labels,
+        "folds": settings.split.folds, "scheme": settings.split.scheme, "score": vars(settings.score),
+    }  # fmt: skip
+    return stamp.make(config, [Path(__file__).parent, experiment.REPO / "utils/intervals.py"], inputs)
+
+
+def _trainings(model: Model, settings: Experiment) -> list[Training]:
+    return [training for training in conditions.trainings(settings) if training.model == model]
+
+
+def _make(items: Sequence[Condition], settings: Experiment, device: str) -> None:
+    """Make conditions of one system on one set; models of one encoder share its forward passes."""
+    from local.sed import score, sets
+    from local.sed.baselines import BASELINES
+
+    data = sets.read(items[0].test, settings.split.scheme, settings.emotions)
+    fold_of = conditions.folds_of(data, settings.split.folds)
+    stamps = {item: _stamp(item, settings) for item in items}
+    if items[0].model is None:
+        train = _train_reference(settings)
+        hypotheses = {
+            (items[0], 0): {
+                utterance: segments
+                for k in range(settings.split.folds)
+                for utterance, segments in BASELINES[items[0].system](
+                    data, [utterance for utterance, fold in fold_of.items() if fold == k], train[k]
+                ).items()
+            }
+        }
+    else:
+        hypotheses = _diarize(items, data, fold_of, settings, device)
+    for item in items:
+        own = {seed: hypothesis for (other, seed), hypothesis in hypotheses.items() if other == item}
+        score.write(item, data, fold_of, own, settings, stamps[item])
+
+
+def _train_reference(settings: Experiment) -> list[dict[str, Sequence[Segment]]]:
+    """Reference of the training parts of all corpora, by fold: what the chance-level baseline may know."""
+    from local.sed import sets
+
+    data = [sets.read(f"{corpus}.single", settings.split.scheme, settings.emotions) for corpus in settings.sed.corpora]
+    return [
+        {utterance: own.reference[utterance] for own in data for utterance in own.folds[k]["train"]}
+        for k in range(settings.split.folds)
+    ]
+
+
+def _diarize(
+    items: Sequence[Condition], data: SedSet, fold_of: dict[str, int], settings: Experiment, device: str
+) -> dict[tuple[Condition, int], dict[str, list[Segment]]]:
+    """Hypotheses of each condition and seed."""
+    import torch
+    from tqdm import tqdm
+
+    from local.sed import decode
+    from local.sed.cache import InputCache
+
+    seeds = list(dict.fromkeys(settings.sed.seeds))
+    found: dict[tuple[Condition, int], dict[str, list[Segment]]] = {(item, s): {} for item in items for s in seeds}
+    for k in range(settings.split.folds):
+        mine = [utterance for utterance, fold in fold_of.items() if fold == k]
+        if not mine:
+            continue
+        models = {(item, seed): _load(Training(item.model, k, seed), device) for item in items for seed in seeds}
+        # What was trained on is there; it is not worth keeping the rest.
+        cache = InputCache(conditions.cache_of(items[0].model), next(iter(models.values())).input_kind())
+
+        def one(utterance: str, models: dict = models, cache: InputCache = cache) -> dict:
+            first = next(iter(models.values()))
+            inputs = cache.get(data.utterances[utterance], first.cached_input)
+            return {key: model.posteriors_of(inputs) for key, model in models.items()}
+
+        # One recording a core is faster than one recording on all cores.
+        threads = 1 if device != "cpu" else os.cpu_count() or 1
+        with ThreadPoolExecutor(threads, initializer=torch.set_num_threads, initargs=(1,)) as pool:
+            for utterance, posteriors in zip(
+                mine, tqdm(pool.map(one, mine), f"{data.name}, fold {k}", len(mine), False, disable=None), strict=True
+            ):
+                for key, values in posteriors.items():
+                    found[key][utterance] = decode.decode(
+                        values, utterance, data.duration[utterance], settings.emotions, models[key].decoder
+                    )
+    return found
+
+
+def _load(training: Training, device: str) -> Diarizer:
+    from local.sed.model import Diarizer
+
+    if not (training.directory / stamp.NAME).is_file():
+        raise UserError(f"{training.directory}: not trained; run python3 -m local.sed.plan and local.sed.train first")
+    return Diarizer.load(training.directory, device)
+
+
+if __name__ == "__main__":
+    run_main(main)

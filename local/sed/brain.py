@@ -1,0 +1,361 @@
+"""Training of a diarizer: one fold and seed, with SpeechBrain's Brain.
+
+    from local.sed.brain import Run, fit
+    diarizer = fit(Run(folder, "wav2vec2_de", "tuned", emotions, train, dev, 0, experiment.sed, cache))
+
+As Wang et al. (2023), every frame counts once in the cross entropy: most are neutral, and so they are in what the
+diarizer will hear, whose boundaries would move if rarer classes weighed more. The learning rates, Adam and the
+clipping of gradients are the study's too; instead of lowering the rates it stops early, by dev loss.
+
+The folder holds ``curve.csv``, a row an epoch, and in the end the diarizer. Until then it also holds checkpoints, from
+which a run that was interrupted goes on with the result of one that was not.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import csv
+import hashlib
+import json
+import logging
+import os
+import shutil
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import speechbrain
+import torch
+from speechbrain.utils.checkpoints import Checkpointer, mark_as_loader, mark_as_saver, register_checkpoint_hooks
+from torch.nn import functional
+
+from local import encoders, experiment
+from local.sed.cache import Batch, Batches, InputCache
+from local.sed.model import CONFIG, WEIGHTS, Diarizer, load_encoder
+from local.sed.sets import frame_labels
+from utils.atomic import atomic_file
+from utils.data_dir import Utterance
+from utils.errors import UserError
+from utils.rttm import Segment
+
+COLUMNS = ("epoch", "train_loss", "dev_loss", "dev_frame_ua", "seconds")
+_RUN, _CURVE, _CHECKPOINTS, _WHOLE = "run.json", "curve.csv", "checkpoints", "whole"
+
+
+@dataclass(frozen=True)
+class Example:
+    """An utterance and its segments, in order of time; time that none covers is neutral."""
+
+    utterance: Utterance
+    reference: list[Segment]
+
+
+@dataclass(frozen=True)
+class Run:
+    """What to train.
+
+    Attributes
+    ----------
+    folder : Path
+        For the diarizer, its curve and its checkpoints.
+    encoder : str
+        Its name in the registry.
+    mode : str
+        ``frozen`` or ``tuned``.
+    emotions : list of str
+        The classes.
+    train, dev : list of Example
+        To train on and to stop by.
+    seed : int
+        Of the classifier's initial weights, the batches and the dropout.
+    settings : experiment.Sed
+        Learning rates, epochs, patience and batch size.
+    cache : Path
+        For the encoder's outputs, which runs share.
+    device : str
+        As torch names it.
+    """
+
+    folder: Path
+    encoder: str
+    mode: str
+    emotions: list[str]
+    train: list[Example]
+    dev: list[Example]
+    seed: int
+    settings: experiment.Sed
+    cache: Path
+    device: str = "cpu"
+
+
+def fit(run: Run) -> Diarizer:
+    """Train, or go on where an interrupted run stopped; what is trained already is only loaded.
+
+    The same run gives the same weights, to the bit, on the same machine.
+
+    Parameters
+    ----------
+    run : Run
+        What to train.
+
+    Returns
+    -------
+    Diarizer
+        Of the epoch with the lowest dev loss, in evaluation mode; also saved in the folder.
+
+    Raises
+    ------
+    UserError
+        There is nothing to train on or to stop by, the encoder or an utterance cannot be used, or the loss is not
+        finite.
+    """
+    for part, examples in (("train", run.train), ("dev", run.dev)):
+        if not examples:
+            raise UserError(f"{run.folder}: no utterances in {part}; choose another split or fewer folds")
+    logging.getLogger("speechbrain").setLevel(logging.WARNING)
+    if not _resumes(run):
+        _begin(run)
+    elif (run.folder / CONFIG).is_file():
+        shutil.rmtree(run.folder / _CHECKPOINTS, ignore_errors=True)
+        return Diarizer.load(run.folder, run.device)
+    with _reproducible(run.device):
+        diarizer = Diarizer(load_encoder(encoders.spec(run.encoder), run.device), run.emotions, run.mode, run.seed)
+        _train(run, diarizer)
+    best = diarizer.provenance["best_epoch"]
+    print(f"{run.folder}: epoch {best} has the lowest dev loss, {diarizer.provenance['dev_loss']:.3f}", file=sys.stderr)
+    diarizer.save(run.folder)
+    shutil.rmtree(run.folder / _CHECKPOINTS)
+    return diarizer
+
+
+def _train(run: Run, diarizer: Diarizer) -> None:
+    """Train a fresh diarizer; leaves it with the best epoch's weights."""
+    bar = sys.stderr.isatty()
+    cache = InputCache(run.cache, diarizer.input_kind())
+    threads = (os.cpu_count() or 1) if run.device == "cpu" else 1
+    cache.fill([example.utterance for example in (*run.train, *run.dev)], diarizer.cached_input, bar, threads)
+    train, dev = (_batches(run, examples, cache) for examples in (run.train, run.dev))
+    progress = Progress(run.settings.epochs, run.settings.patience)
+    checkpointer = Checkpointer(run.folder / _CHECKPOINTS, {"diarizer": diarizer, "progress": progress})
+    brain = DiarizerBrain(run, diarizer, progress, checkpointer)
+    brain.train_sampler = train
+    brain.fit(progress, train.loader(), dev.loader(), progressbar=bar)
+    best = progress.best
+    checkpointer.recover_if_possible(ckpt_predicate=lambda found: found.meta["epoch"] == best["epoch"])
+    diarizer.eval()
+    diarizer.provenance = {
+        "seed": run.seed, "settings": _settings(run), "utterances": len(run.train),
+        "best_epoch": best["epoch"], "dev_loss": best["dev_loss"], "dev_frame_ua": best["dev_frame_ua"],
+    }  # fmt: skip
+
+
+def _batches(run: Run, examples: Sequence[Example], cache: InputCache) -> Batches:
+    utterances = [example.utterance for example in examples]
+    labels = [
+        frame_labels(example.reference, cache.frames(utterance), run.emotions)
+        for example, utterance in zip(examples, utterances, strict=True)
+    ]
+    return Batches(cache, utterances, labels, run.settings.batch_seconds, run.seed)
+
+
+@register_checkpoint_hooks
+class Progress:
+    """The epochs that are over, and an iterator over those to come.
+
+    Parameters
+    ----------
+    limit : int
+        The most epochs.
+    patience : int
+        It ends after so many epochs without a lower dev loss.
+
+    Attributes
+    ----------
+    rows : list of dict
+        By epoch, what ``curve.csv`` says.
+    """
+
+    def __init__(self, limit: int, patience: int):
+        self._limit, self._patience = limit, patience
+        self.rows: list[dict[str, float]] = []
+
+    @property
+    def best(self) -> dict[str, float]:
+        """The row with the lowest dev loss, the first of several."""
+        return min(self.rows, key=lambda row: row["dev_loss"])
+
+    def __iter__(self) -> Iterator[int]:
+        while len(self.rows) < self._limit and (not self.rows or len(self.rows) - self.best["epoch"] < self._patience):
+            yield len(self.rows) + 1
+
+    @mark_as_saver
+    def save(self, path: Path) -> None:
+        """Write the rows."""
+        with atomic_file(path) as file:
+            json.dump(self.rows, file)
+
+    @mark_as_loader
+    def load(self, path: Path, end_of_epoch: bool) -> None:
+        """Read what :meth:`save` wrote."""
+        self.rows = json.loads(Path(path).read_text(encoding="utf-8"))
+
+
+class DiarizerBrain(speechbrain.Brain):
+    """SpeechBrain's loops over epochs and batches, for a diarizer.
+
+    Parameters
+    ----------
+    run : Run
+        What to train.
+    diarizer : Diarizer
+        Fresh.
+    progress : Progress
+        The epochs.
+    checkpointer : Checkpointer
+        Knows the diarizer and the progress.
+    """
+
+    def __init__(self, run: Run, diarizer: Diarizer, progress: Progress, checkpointer: Checkpointer):
+        super().__init__({"diarizer": diarizer}, run_opts={"device": run.device}, checkpointer=checkpointer)
+        self._run, self._progress = run, progress
+        self._loss, self._frames, self._began = 0.0, 0, time.monotonic()
+        self._hits = torch.zeros(2, len(run.emotions), dtype=torch.int64)
+
+    def init_optimizers(self) -> None:
+        """Give the encoder's blocks, where they are trained, a learning rate of their own."""
+        diarizer, settings = self.modules["diarizer"], self._run.settings
+        groups: dict[str, list[torch.nn.Parameter]] = {}
+        for name, parameter in diarizer.named_parameters():
+            part = "encoder" if name.startswith(("blocks.", "last_norm.")) else "head"
+            groups.setdefault(part, []).append(parameter)
+        rates = {"head": settings.lr, "encoder": settings.lr_encoder}
+        self.optimizers_dict = {part: torch.optim.Adam(own, lr=rates[part]) for part, own in groups.items()}
+        for part, optimizer in self.optimizers_dict.items():
+            self.checkpointer.add_recoverable(f"optimizer_{part}", optimizer)
+
+    def on_fit_start(self) -> None:
+        """Go on from the last checkpoint, those left aside that were being written when the run was interrupted."""
+        for folder in self.checkpointer.checkpoints_dir.iterdir():
+            if not (folder / _WHOLE).exists():
+                shutil.rmtree(folder)
+        self.init_optimizers()
+        self.checkpointer.recover_if_possible()
+
+    def compute_forward(self, batch: Batch, stage: speechbrain.Stage) -> torch.Tensor:
+        """Score the frames of a batch."""
+        return self.modules["diarizer"](batch.inputs.to(self.device, torch.float32), batch.lengths)
+
+    def compute_objectives(self, scores: torch.Tensor, batch: Batch, stage: speechbrain.Stage) -> torch.Tensor:
+        """Mean cross entropy of the frames of a batch, in nats."""
+        labels = batch.labels.to(self.device)
+        loss = functional.cross_entropy(scores.float(), labels)
+        self.check_loss_isfinite(loss)
+        self._loss += float(loss.detach()) * len(labels)
+        self._frames += len(labels)
+        if stage == speechbrain.Stage.VALID:
+            classes = self._hits.shape[1]
+            right = labels[scores.argmax(dim=1) == labels]
+            self._hits += torch.stack([torch.bincount(one.cpu(), minlength=classes) for one in (right, labels)])
+        return loss
+
+    def check_loss_isfinite(self, loss: torch.Tensor) -> None:
+        """Stop with a UserError if it is not."""
+        if not torch.isfinite(loss):
+            settings = self._run.settings
+            raise UserError(
+                f"{self._run.folder}: the loss is {loss.item()} in epoch {len(self._progress.rows) + 1}; lower sed.lr "
+                f"({settings.lr:g}) or sed.lr_encoder ({settings.lr_encoder:g})"
+            )
+
+    def on_stage_start(self, stage: speechbrain.Stage, epoch: int | None = None) -> None:
+        """Begin to count anew."""
+        self._loss, self._frames = 0.0, 0
+        self._hits.zero_()
+        if stage == speechbrain.Stage.TRAIN:
+            self._began = time.monotonic()
+            # Dropout depends on the epoch alone, so a run that goes on draws what it would have drawn.
+            torch.manual_seed(_seed(self._run.seed, epoch, "dropout"))
+
+    def on_stage_end(self, stage: speechbrain.Stage, stage_loss: float, epoch: int | None = None) -> None:
+        """Note the results of an epoch, and keep its weights if they are the best, or the last."""
+        loss = self._loss / self._frames
+        if stage == speechbrain.Stage.TRAIN:
+            self._train_loss = loss
+            return
+        right, all_ = self._hits[:, self._hits[1] > 0].double()
+        row = dict(zip(COLUMNS, (epoch, self._train_loss, loss, float((right / all_).mean()), 0.0), strict=True))
+        row["seconds"] = round(time.monotonic() - self._began, 2)
+        rows = self._progress.rows
+        rows.append(row)
+        saved = self.checkpointer.save_checkpoint({"epoch": epoch}, name=f"epoch{epoch}")
+        (saved.path / _WHOLE).touch()
+        kept = (epoch, self._progress.best["epoch"])
+        self.checkpointer.delete_checkpoints(num_to_keep=0, ckpt_predicate=lambda old: old.meta["epoch"] not in kept)
+        _write_curve(self._run.folder / _CURVE, rows)
+        print(
+            f"{self._run.folder}: epoch {epoch}: loss {row['train_loss']:.3f} on train, {loss:.3f} on dev, frame UA "
+            f"{100 * row['dev_frame_ua']:.1f}% on dev, {row['seconds']:.0f} s",
+            file=sys.stderr,
+        )
+
+
+def _resumes(run: Run) -> bool:
+    """Tell whether what is in the folder is of this very run."""
+    try:
+        return json.loads((run.folder / _RUN).read_text(encoding="utf-8")) == _identity(run)
+    except (FileNotFoundError, ValueError):
+        return False
+
+
+def _begin(run: Run) -> None:
+    """Clear away what an earlier run has left."""
+    shutil.rmtree(run.folder / _CHECKPOINTS, ignore_errors=True)
+    for name in (CONFIG, WEIGHTS, _CURVE):
+        (run.folder / name).unlink(missing_ok=True)
+    with atomic_file(run.folder / _RUN) as file:
+        json.dump(_identity(run), file, indent=1)
+
+
+def _identity(run: Run) -> dict[str, Any]:
+    data = hashlib.sha256(repr((run.train, run.dev)).encode()).hexdigest()
+    spec = encoders.spec(run.encoder)
+    files = {str(path): [path.stat().st_size, path.stat().st_mtime_ns] for path in spec.files()}
+    return {
+        "encoder": spec.identity(), "mode": run.mode, "emotions": run.emotions,
+        "seed": run.seed, "settings": _settings(run), "data_sha256": data, "encoder_files": files,
+    }  # fmt: skip
+
+
+def _settings(run: Run) -> dict[str, float]:
+    """What of the experiment training depends on."""
+    names = ("epochs", "patience", "batch_seconds", "lr", "lr_encoder")
+    return {name: getattr(run.settings, name) for name in names}
+
+
+def _write_curve(path: Path, rows: Sequence[dict[str, float]]) -> None:
+    with atomic_file(path) as file:
+        writer = csv.DictWriter(file, COLUMNS, lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)
+
+
+@contextlib.contextmanager
+def _reproducible(device: str) -> Iterator[None]:
+    """Leave torch's random numbers as they were, and let it use algorithms that give the same result every time."""
+    index = torch.device(device).index or 0
+    # cuBLAS asks for it, before it is first used.
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+    before = torch.are_deterministic_algorithms_enabled(), torch.is_deterministic_algorithms_warn_only_enabled()
+    with torch.random.fork_rng(devices=[index] if torch.device(device).type == "cuda" else []):
+        torch.use_deterministic_algorithms(True, warn_only=True)
+        try:
+            yield
+        finally:
+            torch.use_deterministic_algorithms(before[0], warn_only=before[1])
+
+
+def _seed(*parts: object) -> int:
+    return int.from_bytes(hashlib.sha256(repr(parts).encode()).digest()[:4], "big")

@@ -1,0 +1,226 @@
+"""What training reads of each utterance in every epoch, computed once and kept on disk in 16 bits.
+
+All of it lies in one file, ``inputs.f16``, a row a frame, which is mapped into memory and read as it is needed;
+``index.json`` says where each utterance's rows are. Utterances are known by their audio, so folds, seeds and sets that
+share one share its rows, and audio that has changed is computed anew. Several processes may use a cache at the same
+time: one fills it, the others wait.
+
+Training reads it in batches of packed utterances.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import hashlib
+import json
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from tqdm import tqdm
+
+from utils.atomic import atomic_file
+from utils.data_dir import Utterance
+from utils.errors import UserError
+
+_DATA, _INDEX, _LOCK = "inputs.f16", "index.json", ".lock"
+_FRAMES_A_SECOND = 50
+
+
+class InputCache:
+    """Inputs of one kind.
+
+    Parameters
+    ----------
+    folder : str or Path
+        Where they are kept; inputs of other kinds may lie beside them.
+    kind : str
+        What the inputs depend on apart from the audio: the same string, the same inputs.
+    """
+
+    def __init__(self, folder: str | Path, kind: str):
+        self._folder = Path(folder) / hashlib.sha256(kind.encode()).hexdigest()[:16]
+        self._places: dict[str, tuple[int, int]] = {}  # first row and number of rows, in the order of the file
+        self._keys: dict[Utterance, str] = {}
+        self._shape: tuple[int, ...] = ()
+        self._rows: np.memmap | None = None
+
+    def fill(
+        self, utterances: Sequence[Utterance], compute: Callable[[np.ndarray], np.ndarray], bar: bool, threads: int = 1
+    ) -> None:
+        """Compute what is not there yet.
+
+        Parameters
+        ----------
+        utterances : sequence of Utterance
+            At least one.
+        compute : callable
+            Samples (samples,) to input (frames, ...), float16.
+        bar : bool
+            Whether to show the progress.
+        threads : int
+            How many utterances are computed side by side, each on one core.
+
+        Raises
+        ------
+        UserError
+            An utterance cannot be read, or is too short.
+        """
+        self._folder.mkdir(parents=True, exist_ok=True)
+        with self._locked():
+            self._read_index()
+            self._keys = {utterance: _key(utterance) for utterance in utterances}
+            missing = {key: one for one, key in self._keys.items() if key not in self._places}
+            if missing:
+                try:
+                    self._append(missing, compute, bar, threads)
+                finally:
+                    # What an interrupted run has computed counts.
+                    with atomic_file(self._folder / _INDEX) as file:
+                        json.dump({"shape": self._shape, "places": self._places}, file)
+        self._rows = np.memmap(self._folder / _DATA, dtype=np.float16, mode="r", shape=(self._count(), *self._shape))
+
+    def frames(self, utterance: Utterance) -> int:
+        """Count an utterance's frames."""
+        return self._places[self._keys[utterance]][1]
+
+    def read(self, utterance: Utterance) -> np.ndarray:
+        """Give an utterance's input, float16, shape (frames, ...), without reading it yet."""
+        begin, frames = self._places[self._keys[utterance]]
+        return self._rows[begin : begin + frames]
+
+    def get(self, utterance: Utterance, compute: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
+        """Give the input of any utterance: what is kept of it, else what is computed now, which is not kept."""
+        if not self._places:
+            self._read_index()
+        place = self._places.get(_key(utterance))
+        if place is None:
+            return _compute(utterance, compute)
+        size = int(np.prod(self._shape)) * 2
+        with open(self._folder / _DATA, "rb") as file:
+            file.seek(place[0] * size)
+            return np.frombuffer(file.read(place[1] * size), dtype=np.float16).reshape(place[1], *self._shape)
+
+    def _append(
+        self, missing: dict[str, Utterance], compute: Callable[[np.ndarray], np.ndarray], bar: bool, threads: int
+    ) -> None:
+        count = self._count()
+        with open(self._folder / _DATA, "ab") as file:
+            # Rows that the index does not tell of were left by a process that did not live to write it.
+            file.truncate(count * int(np.prod(self._shape)) * 2)
+            with ThreadPoolExecutor(threads, initializer=torch.set_num_threads, initargs=(1,)) as pool:
+                inputs = pool.map(lambda utterance: _compute(utterance, compute), missing.values())
+                for key, made in zip(missing, tqdm(inputs, "inputs", len(missing), disable=not bar), strict=True):
+                    made.tofile(file)
+                    self._shape, self._places[key] = made.shape[1:], (count, len(made))
+                    count += len(made)
+
+    def _count(self) -> int:
+        return sum(frames for _, frames in self._places.values())
+
+    def _read_index(self) -> None:
+        path = self._folder / _INDEX
+        try:
+            index = json.loads(path.read_text(encoding="utf-8"))
+            self._shape = tuple(index["shape"])
+            self._places = {key: (begin, frames) for key, (begin, frames) in index["places"].items()}
+        except FileNotFoundError:
+            return
+        except (ValueError, KeyError, TypeError) as error:
+            raise UserError(f"{path}: damaged; remove {self._folder}, it will be made again") from error
+
+    @contextlib.contextmanager
+    def _locked(self) -> Iterator[None]:
+        with open(self._folder / _LOCK, "w") as file:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            yield
+
+
+class Batch(NamedTuple):
+    """Packed utterances: inputs (frames, ...) in 16 bits, labels (frames,), and the frames of each utterance."""
+
+    inputs: torch.Tensor
+    labels: torch.Tensor
+    lengths: list[int]
+
+
+class Batches(torch.utils.data.Sampler):
+    """Cuts utterances into batches, anew in every epoch, and reads them.
+
+    Utterances of about the same length (to a second) share a batch; which of them do, and the order of the batches,
+    depends on the seed and the epoch.
+
+    Parameters
+    ----------
+    cache : InputCache
+        Filled.
+    utterances : sequence of Utterance
+        At least one.
+    labels : sequence of ndarray of int64, each of shape (frames,)
+        Of each utterance.
+    seconds : float
+        The most audio a batch; an utterance that is longer is a batch of its own.
+    seed : int
+        Not negative.
+    """
+
+    def __init__(
+        self,
+        cache: InputCache,
+        utterances: Sequence[Utterance],
+        labels: Sequence[np.ndarray],
+        seconds: float,
+        seed: int,
+    ):
+        self._cache, self._utterances, self._labels = cache, utterances, labels
+        self._frames = np.array([len(own) for own in labels])
+        self._limit, self._seed = seconds * _FRAMES_A_SECOND, seed
+        self.set_epoch(0)
+
+    def set_epoch(self, epoch: int) -> None:
+        """Cut the utterances into the batches of an epoch."""
+        rng = np.random.default_rng([self._seed, epoch])
+        order = rng.permutation(len(self._frames))
+        order = order[np.argsort(self._frames[order] // _FRAMES_A_SECOND, kind="stable")]
+        batches: list[list[int]] = [[]]
+        for index in order.tolist():
+            if batches[-1] and self._frames[[*batches[-1], index]].sum() > self._limit:
+                batches.append([])
+            batches[-1].append(index)
+        self._batches = [batches[index] for index in rng.permutation(len(batches))]
+
+    def __iter__(self) -> Iterator[list[int]]:
+        return iter(self._batches)
+
+    def __len__(self) -> int:
+        return len(self._batches)
+
+    def loader(self) -> torch.utils.data.DataLoader:
+        """Make the iterable of :class:`Batch` that SpeechBrain's Brain wants."""
+        return torch.utils.data.DataLoader(range(len(self._frames)), batch_sampler=self, collate_fn=self._read)
+
+    def _read(self, batch: list[int]) -> Batch:
+        inputs = np.concatenate([self._cache.read(self._utterances[index]) for index in batch])
+        labels = np.concatenate([self._labels[index] for index in batch])
+        return Batch(torch.from_numpy(inputs), torch.from_numpy(labels), self._frames[batch].tolist())
+
+
+def _compute(utterance: Utterance, compute: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
+    try:
+        return compute(utterance.load())
+    except UserError as error:
+        raise UserError(f"{utterance.id}: {error}") from error
+
+
+def _key(utterance: Utterance) -> str:
+    """Name an utterance's audio: where it is and, of a file, its size and time of change."""
+    key = f"{utterance.source}|{utterance.start}|{utterance.end}"
+    path = Path(utterance.source)
+    if not utterance.source.rstrip().endswith("|") and path.is_file():
+        status = path.stat()
+        key += f"|{status.st_size}|{status.st_mtime_ns}"
+    return key

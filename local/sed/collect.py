@@ -1,0 +1,214 @@
+"""Put all diarization scores together: exp/sed/<condition>/ -> exp/sed/results.csv, exp/sed/significance.csv.
+
+    python3 -m local.sed.collect [--config conf/experiment.yaml] [--set KEY.PATH=VALUE]...
+
+Run in a recipe's folder, after ``local.sed.apply``.
+
+- ``results.csv``: a row a condition and group of recordings (``all``, or those of one dominant emotion): mean EDER with
+  its interval, n, the rate that weights each second alike, and the errors by kind.
+- ``significance.csv``: on every set, each model against each baseline and against the other models, on the same
+  recordings: the difference with its interval, and a two-sided test that flips signs speaker by speaker, with Holm's
+  correction over what one model is compared with on one set. A negative difference is in favour of ``a``.
+
+``how`` says what a model was trained on: ``all`` corpora of ``sed.corpora``, or the ``others`` than the tested one.
+Beside the sets there are ``*.single``, ``*.double`` and ``*.noisy``: the recordings of all corpora together.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import json
+import zlib
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from local import experiment
+from local.experiment import Experiment
+from local.sed import conditions
+from local.sed.conditions import EXP
+from local.sed.eder import PARTS
+from utils import stamp
+from utils.atomic import atomic_file
+from utils.errors import UserError, run_main
+
+if TYPE_CHECKING:
+    from local.sed import score
+
+STAMP = EXP / "tables"
+RESULTS = [
+    *("recipe", "system", "baseline", "how", "setting", "train", "test", "emotion", "n", "speakers"),
+    *("eder", "eder_lo", "eder_hi", "weighted", *PARTS, "seeds", "contaminated", "resampled"),
+]
+SIGNIFICANCE = [
+    *("recipe", "test", "a", "a_how", "b", "b_how", "eder_a", "eder_b", "diff", "lo", "hi", "n", "speakers"),
+    *("p", "p_holm"),
+]
+
+
+@dataclass(frozen=True)
+class Entry:
+    """What one system did on one set, or on the recordings of all corpora together.
+
+    Attributes
+    ----------
+    fields : dict of str to str or int
+        Columns of ``results.csv`` that say what it is.
+    rows : list of dict of str to str
+        As of ``eder.csv``.
+    rates : score.Rates
+        Of these rows.
+    """
+
+    fields: dict[str, str | int]
+    rows: list[dict[str, str]]
+    rates: score.Rates
+
+
+def main() -> None:
+    """Write the tables."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    experiment.add_arguments(parser)
+    settings = experiment.load(parser.parse_args())
+    if not settings.sed.encoders:
+        return
+    done = _stamp(settings)
+    reason = stamp.why_stale(STAMP, done)
+    if reason is None:
+        print(f"{EXP}/results.csv: up to date")
+        return
+    print(f"{EXP}/results.csv: writing ({reason})")
+    found = entries(settings, Path.cwd().name)
+    _write(EXP / "results.csv", RESULTS, [row for entry in found for row in result_rows(entry, settings)])
+    _write(EXP / "significance.csv", SIGNIFICANCE, compare(found, settings))
+    stamp.write(STAMP, _stamp(settings))
+
+
+def _stamp(settings: Experiment) -> dict:
+    from local.sed.baselines import BASELINES
+
+    outputs = [EXP / "results.csv", EXP / "significance.csv"]
+    made_from = [item.directory / stamp.NAME for item in conditions.conditions(settings, list(BASELINES))]
+    config = {"score": vars(settings.score), "recipe": Path.cwd().name, "corpora": settings.sed.corpora}
+    code = [Path(__file__), *(Path(__file__).with_name(f"{name}.py") for name in ("conditions", "score", "eder"))]
+    code += [experiment.REPO / "utils" / f"{name}.py" for name in ("intervals", "significance")]
+    return stamp.make(config, code, [*made_from, *outputs])
+
+
+def entries(settings: Experiment, recipe: str) -> list[Entry]:
+    """Read all conditions, and put those of one system on one kind of set together.
+
+    Raises
+    ------
+    UserError
+        A condition is not finished.
+    """
+    from local.sed import score
+    from local.sed.baselines import BASELINES
+
+    found, pooled = [], {}
+    for item in conditions.conditions(settings, list(BASELINES)):
+        if not (item.directory / stamp.NAME).is_file():
+            raise UserError(f"{item.directory}: not finished; run python3 -m local.sed.apply first")
+        report = json.loads((item.directory / "eder.json").read_text(encoding="utf-8"))
+        how = ("all" if set(item.model.train) == set(settings.sed.corpora) else "others") if item.model else ""
+        fields = {"recipe": recipe, "baseline": int(report["baseline"]), "how": how}
+        fields |= {key: report[key] for key in ("system", "setting", "test", "seeds")}
+        fields |= {key: "+".join(report[key]) for key in ("train", "contaminated")}
+        rows = score.read_rows(item.directory)
+        found.append(Entry(fields, rows, score.rates(rows, item.test, settings)))
+        kind = item.test.partition(".")[2]
+        if kind:
+            pooled.setdefault((item.system, how, f"*.{kind}"), []).append(found[-1])
+    for (_, _, test), members in pooled.items():
+        rows = [row for member in members for row in member.rows]
+        fields = members[0].fields | {"test": test, "train": "", "setting": ""}
+        fields["contaminated"] = "+".join(sorted({str(m.fields["contaminated"]) for m in members} - {""}))
+        if len(members) > 1:
+            found.append(Entry(fields, rows, score.rates(rows, test, settings)))
+    return found
+
+
+def result_rows(entry: Entry, settings: Experiment) -> list[dict]:
+    """Make an entry's rows of ``results.csv``."""
+    import numpy as np
+
+    total = sum(float(row["duration"]) for row in entry.rows)
+    errors = {part: sum(float(row[part]) for row in entry.rows) / total for part in PARTS}
+    whole = {part: _number(value) for part, value in errors.items()} | {"weighted": _number(sum(errors.values()))}
+    rates, confidence = entry.rates, settings.score.confidence
+    common = entry.fields | {"resampled": rates.unit}
+    rows = [common | whole | _mean("all", rates.mean(np.ones(len(rates.rate), dtype=bool), confidence))]
+    for number, emotion in enumerate(rates.emotions):
+        rows.append(common | _mean(emotion, rates.mean(rates.group == number, confidence)))
+    return rows
+
+
+def compare(found: Sequence[Entry], settings: Experiment) -> list[dict]:
+    """Make the rows of ``significance.csv``."""
+    from utils import significance
+
+    rows = []
+    for test in dict.fromkeys(entry.fields["test"] for entry in found):
+        on_test = [entry for entry in found if entry.fields["test"] == test]
+        models = [entry for entry in on_test if not entry.fields["baseline"]]
+        baselines = [entry for entry in on_test if entry.fields["baseline"]]
+        for place, model in enumerate(models):
+            family = [_pair(model, other, settings) for other in (*models[place + 1 :], *baselines)]
+            for row, p in zip(family, significance.holm([row["p"] for row in family]), strict=True):
+                rows.append(row | {"p": _number(row["p"]), "p_holm": _number(p)})
+    return rows
+
+
+def _pair(a: Entry, b: Entry, settings: Experiment) -> dict:
+    import numpy as np
+
+    from utils import intervals, significance
+
+    one, other = a.rates, b.rates
+    if one.utterances != other.utterances:
+        raise UserError(
+            f"{a.fields['test']}: {a.fields['system']} and {b.fields['system']} were tested on other recordings; "
+            f"remove both from {EXP} and run python3 -m local.sed.apply again"
+        )
+    everything = np.ones(len(one.rate), dtype=bool)
+    difference = one.rate - other.rate
+    sums = one.sums(everything, difference)
+    replicates = (one.weights @ sums) / (one.weights @ one.sums(everything, np.ones(len(difference))))
+    low, high = intervals.percentile_interval(replicates, settings.score.confidence)
+    name = " ".join(str(entry.fields[key]) for entry in (a, b) for key in ("test", "system", "how"))
+    rng = np.random.default_rng([settings.score.seed, zlib.crc32(name.encode())])
+    return {
+        "recipe": a.fields["recipe"], "test": a.fields["test"], "a": a.fields["system"], "a_how": a.fields["how"],
+        "b": b.fields["system"], "b_how": b.fields["how"], "eder_a": _number(one.rate.mean()),
+        "eder_b": _number(other.rate.mean()), "diff": _number(difference.mean()), "lo": _number(low),
+        "hi": _number(high), "n": len(difference),
+        "speakers": len(set(one.block.tolist())) if one.unit == "speaker" else 1,
+        "p": significance.randomisation_test(sums / len(difference), settings.score.permutations, rng),
+    }  # fmt: skip
+
+
+def _mean(emotion: str, mean: dict) -> dict:
+    numbers = {"eder": mean["mean"], "eder_lo": mean["lo"], "eder_hi": mean["hi"]}
+    return {"emotion": emotion, "n": mean["n"], "speakers": mean["speakers"]} | {
+        key: _number(value) for key, value in numbers.items()
+    }
+
+
+def _number(value: float) -> str:
+    return f"{value:.6f}"
+
+
+def _write(path: Path, columns: Sequence[str], rows: Iterable[dict]) -> None:
+    rows = list(rows)
+    with atomic_file(path) as file:
+        writer = csv.DictWriter(file, columns, lineterminator="\n", restval="")
+        writer.writeheader()
+        writer.writerows(rows)
+    print(f"{path}: {len(rows)} rows")
+
+
+if __name__ == "__main__":
+    run_main(main)

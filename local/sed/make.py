@@ -1,0 +1,323 @@
+"""Make recordings whose emotion changes: data/<corpus>/ with folds -> data/<corpus>/sed/{single,double,noisy}/.
+
+    cd egs/<recipe> && python3 -m local.sed.make --set sed.corpora=[emodb]
+
+A recording is joined of utterances of one speaker that are in the same part of every fold, so that it is in that part
+too. ``single``: one emotional span after, before or between neutral speech, or alone, and some recordings that are
+neutral throughout. ``double``: two spans of different emotions with neutral speech between them. ``noisy``: the
+recordings of ``single`` with noise and reverberation. Each is a data directory (16 kHz FLAC) with ``ref.rttm`` and
+``folds/<scheme>``; ``utt2parts`` says what each recording is joined of, and ``excluded.tsv`` what was not used and why.
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import os
+import shutil
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+from local import experiment
+from local.sed import spans
+from local.sed.sets import KINDS, NEUTRAL, PARTS
+from utils import audio, stamp
+from utils.atomic import atomic_dir
+from utils.data_dir import check_replaceable, format_data_dir, read_utt2, read_utterances, seconds
+from utils.errors import UserError, run_main
+from utils.rttm import Segment, read_rttm, write_rttm
+from utils.table import read_list, read_table
+
+HERE = Path(__file__).resolve().parent
+# Decoding, encoding and most of the arithmetic leave Python's lock free.
+THREADS = min(4, os.cpu_count() or 1)
+# Of an utterance's speech, in seconds. The longest keeps a recording of three below a batch of the default size (48 s).
+SHORTEST, LONGEST = 0.4, 15.0
+PLANS = {"single": spans.plan_single, "double": spans.plan_double}
+NOISY = "_noisy"  # after the id of the recording in single
+
+
+@dataclass(frozen=True)
+class Corpus:
+    """A prepared corpus: where it is, its fold lists, and its utterances with an emotion that is asked for."""
+
+    folder: Path
+    scheme: str
+    folds: list[dict[str, list[str]]]
+    emotion: dict[str, str]
+    speaker: dict[str, str]
+
+
+@dataclass(frozen=True)
+class Material:
+    """What recordings can be joined of, and what cannot be used and why."""
+
+    groups: list[spans.Group]
+    excluded: dict[str, str]
+
+
+@dataclass(frozen=True)
+class Content:
+    """What a set consists of: tables by name, fold lists, and what was not used and why."""
+
+    tables: dict[str, dict[str, str]]
+    scheme: str
+    folds: list[dict[str, list[str]]]
+    excluded: dict[str, str]
+
+
+def main() -> None:
+    """Run the command."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    experiment.add_arguments(parser)
+    settings = experiment.load(parser.parse_args())
+    if not settings.sed.corpora:
+        print("sed.corpora is empty: no recordings to make")
+    for name in settings.sed.corpora:
+        make(Path("data") / name, settings)
+
+
+def make(folder: Path, settings: experiment.Experiment) -> None:
+    """Make one corpus's sets, except those that are up to date, and say so in a line each.
+
+    Parameters
+    ----------
+    folder : Path
+        The corpus's data directory.
+    settings : Experiment
+        ``single`` is always made, ``double`` and ``noisy`` if they are in ``sed.sets``.
+
+    Raises
+    ------
+    UserError
+        The corpus is not prepared or has no folds, has segment-level labels of its own, or its speakers and folds leave
+        nothing to join.
+    """
+    corpus, seed = _read(folder, settings), settings.sed.seed
+    inputs = [folder / name for name in (".done", "utt2spk", "utt2emo", "utt2lang", "wav.scp", "segments")]
+    lists = folder / "folds" / corpus.scheme
+    inputs += [lists / str(number) / part for number in range(len(corpus.folds)) for part in PARTS]
+    code = [HERE / f"{name}.py" for name in ("make", "spans", "join", "speech")]
+    config = {"emotions": settings.emotions, "scheme": corpus.scheme, "seed": seed}
+    single, material = folder / "sed" / "single", None
+    everything = _group(corpus, corpus.emotion)
+    for kind in [kind for kind in KINDS if kind == "single" or kind in settings.sed.sets]:
+        target = folder / "sed" / kind
+        done = stamp.make(config, code, [single / stamp.NAME] if kind == "noisy" else inputs)
+        # What cannot be planned of all utterances cannot be made of those that turn out to be usable.
+        if kind != "noisy" and _lacking(corpus, target, PLANS[kind](everything, seed)):
+            continue
+        stale = stamp.why_stale(target, done)
+        if stale is None:
+            print(f"{target}: up to date")
+            continue
+        if kind == "noisy":
+            _make_noisy(single, target, corpus, seed)
+        else:
+            material = material or _material(corpus)
+            plan = PLANS[kind](material.groups, seed)
+            if _lacking(corpus, target, plan):
+                continue
+            _make_joined(corpus, plan, material.excluded, target)
+        stamp.write(target, done)
+        print(f"{target}: {_summary(target)} [{stale}]")
+        lonely = sum(len(own.emotional) for own in material.groups if not own.neutral) if kind == "single" else 0
+        if lonely:
+            print(f"{target}: {lonely} recordings are of an emotion alone: {spans.NO_NEUTRAL}")
+
+
+def _read(folder: Path, settings: experiment.Experiment) -> Corpus:
+    if NEUTRAL not in settings.emotions or len(settings.emotions) < 2:
+        raise UserError("emotions: diarization needs neutral and at least one other emotion; add them")
+    if not (folder / stamp.NAME).is_file():
+        raise UserError(f"{folder}: not prepared; run the data stage (python3 -m local.corpora.prepare) first")
+    if (folder / "ref.rttm").is_file():
+        raise UserError(f"{folder}/ref.rttm: it has segment-level labels; name it in sed.test, not in sed.corpora")
+    scheme = settings.split.scheme
+    lists = folder / "folds" / scheme
+    numbers = sorted(int(path.name) for path in lists.glob("*") if path.is_dir() and path.name.isdecimal())
+    if not numbers or not (lists / stamp.NAME).is_file():
+        raise UserError(f"{lists}: no folds; run the data stage (python3 -m local.splits.make) first")
+    folds = [{part: read_list(lists / str(number) / part) for part in PARTS} for number in numbers]
+    emotion = {utterance: own for utterance, own in read_utt2(folder, "emo").items() if own in settings.emotions}
+    return Corpus(folder, scheme, folds, emotion, read_utt2(folder, "spk"))
+
+
+def _group(corpus: Corpus, utterances: Iterable[str]) -> list[spans.Group]:
+    return spans.group({utterance: corpus.emotion[utterance] for utterance in utterances}, corpus.speaker, corpus.folds)
+
+
+def _material(corpus: Corpus) -> Material:
+    """Put what can be used into groups, and say why the rest cannot."""
+    from local.sed import join
+
+    def unfit(utterance: str) -> str:
+        active = join.measure(sources[utterance].load())
+        duration = (active.end - active.begin) / audio.SAMPLE_RATE
+        if not duration:
+            return "no speech"
+        if duration < SHORTEST:
+            return f"too short: {duration:.2f} s of speech, at least {SHORTEST:g} are needed"
+        return f"too long: {duration:.1f} s of speech, at most {LONGEST:g} are used" if duration > LONGEST else ""
+
+    sources = {utterance.id: utterance for utterance in read_utterances(corpus.folder)}
+    folds = {utterance for fold in corpus.folds for part in PARTS for utterance in fold[part]}
+    excluded = {utterance: "in no fold" for utterance in corpus.emotion if utterance not in folds}
+    in_folds = [utterance for utterance in corpus.emotion if utterance in folds]
+    reasons = _threaded(unfit, in_folds, f"{corpus.folder}: looking for speech")
+    excluded |= {utterance: reason for utterance, reason in zip(in_folds, reasons, strict=True) if reason}
+    return Material(_group(corpus, [name for name in in_folds if name not in excluded]), excluded)
+
+
+def _lacking(corpus: Corpus, target: Path, plan: spans.Plan) -> bool:
+    """Tell whether a plan is of no use, and say so; without ``single`` nothing can be done with the corpus."""
+    reasons = [
+        f"fold {number} has no recording in {part}"
+        for number in range(len(corpus.folds))
+        for part in PARTS
+        if not any(recording.places[number] == part for recording in plan.recordings)
+    ]
+    if not any({"n", "e"} <= set(recording.order) for recording in plan.recordings):
+        reasons.insert(0, "no speaker has neutral and emotional speech in the same part of every fold")
+    reason = reasons[0] if reasons else ""
+    if reason and target.name == "single":
+        raise UserError(f"{target}: {reason}; choose another split.scheme, or take the corpus out of sed.corpora")
+    if reason:
+        print(f"{target}: not made: {reason}")
+        # Of an earlier run with other folds.
+        if (target / stamp.NAME).is_file():
+            shutil.rmtree(target)
+    return bool(reason)
+
+
+def _make_joined(corpus: Corpus, plan: spans.Plan, excluded: dict[str, str], target: Path) -> None:
+    """Make ``single`` or ``double``."""
+    from local.sed import join
+
+    recordings = {recording.id: recording for recording in plan.recordings}
+    sources = {utterance.id: utterance for utterance in read_utterances(corpus.folder)}
+
+    def one(name: str, wav: Path) -> tuple[int, list[Segment]]:
+        recording = recordings[name]
+        samples, boundaries = join.join([sources[utterance].load() for utterance in recording.utterances])
+        _write_audio(wav, join.to_pcm(samples))
+        return len(samples), _segments(recording, boundaries)
+
+    language = read_utt2(corpus.folder, "lang")
+    tables = {
+        "utt2spk": {name: corpus.speaker[recording.utterances[0]] for name, recording in recordings.items()},
+        "utt2emo": {name: recording.emotion for name, recording in recordings.items()},
+        "utt2lang": {name: language[recording.utterances[0]] for name, recording in recordings.items()},
+        "utt2parts": {name: " ".join(recording.utterances) for name, recording in recordings.items()},
+        "utt2order": {name: recording.order for name, recording in recordings.items()},
+    }
+    if (corpus.folder / "spk2gender").is_file():
+        gender, speakers = read_table(corpus.folder / "spk2gender"), set(tables["utt2spk"].values())
+        tables["spk2gender"] = {speaker: own for speaker, own in gender.items() if speaker in speakers}
+    folds = [
+        {part: [name for name, own in recordings.items() if own.places[number] == part] for part in PARTS}
+        for number in range(len(corpus.folds))
+    ]
+    _write(target, Content(tables, corpus.scheme, folds, excluded | plan.left_out), one)
+
+
+def _make_noisy(single: Path, target: Path, corpus: Corpus, seed: int) -> None:
+    """Make ``noisy`` of ``single``: the same recordings, ``_noisy`` after their ids."""
+    import numpy as np
+
+    from local.sed import join
+
+    sources = {f"{utterance.id}{NOISY}": utterance for utterance in read_utterances(single)}
+    reference = read_rttm(single / "ref.rttm")
+    tables: dict[str, dict[str, str]] = {"utt2snr": {}, "utt2rt60": {}}
+
+    def one(name: str, wav: Path) -> tuple[int, list[Segment]]:
+        random = np.random.default_rng(int(spans.key(seed, name), 16))
+        noisy = join.degrade(sources[name].load(), random)
+        _write_audio(wav, join.to_pcm(noisy.samples))
+        tables["utt2snr"][name], tables["utt2rt60"][name] = f"{noisy.snr:.2f}", f"{noisy.rt60:.3f}"
+        segments = reference[sources[name].id]
+        return len(noisy.samples), [dataclasses.replace(segment, utterance=name) for segment in segments]
+
+    for table in ("utt2spk", "utt2emo", "utt2lang", "utt2parts", "utt2order"):
+        tables[table] = {f"{name}{NOISY}": value for name, value in read_table(single / table).items()}
+    if (single / "spk2gender").is_file():
+        tables["spk2gender"] = read_table(single / "spk2gender")
+    lists = single / "folds" / corpus.scheme
+    folds = [
+        {part: [f"{name}{NOISY}" for name in read_list(lists / str(number) / part)] for part in PARTS}
+        for number in range(len(corpus.folds))
+    ]
+    _write(target, Content(tables, corpus.scheme, folds, {}), one)
+
+
+def _write(target: Path, content: Content, one: Callable[[str, Path], tuple[int, list[Segment]]]) -> None:
+    """Write a set, whole or not at all; ``one`` writes a recording and returns its samples' number and segments."""
+    check_replaceable(target)
+    tables, names = dict(content.tables), sorted(content.tables["utt2spk"])
+    with atomic_dir(target.resolve()) as temporary:
+        (temporary / "wav").mkdir()
+        made = list(_threaded(lambda name: one(name, temporary / "wav" / f"{name}.flac"), names, f"{target}"))
+        # From the recipe's folder, so that the same recipe gives the same files wherever it is.
+        tables["wav.scp"] = {name: f"{target}/wav/{name}.flac" for name in names}
+        rates = zip(names, made, strict=True)
+        tables["utt2dur"] = {name: seconds(length / audio.SAMPLE_RATE) for name, (length, _) in rates}
+        for name, text in format_data_dir(target, tables).items():
+            (temporary / name).write_bytes(text.encode())
+        write_rttm(temporary / "ref.rttm", (segment for _, segments in made for segment in segments))
+        rows = "".join(f"{item}\t{reason}\n" for item, reason in sorted(content.excluded.items()))
+        (temporary / "excluded.tsv").write_bytes(f"item\treason\n{rows}".encode())
+        for number, fold in enumerate(content.folds):
+            folder = temporary / "folds" / content.scheme / str(number)
+            folder.mkdir(parents=True)
+            for part in PARTS:
+                (folder / part).write_bytes("".join(f"{name}\n" for name in sorted(fold[part])).encode())
+
+
+def _write_audio(path: Path, samples: object) -> None:
+    import soundfile
+
+    soundfile.write(path, samples, audio.SAMPLE_RATE, subtype="PCM_16")
+
+
+def _segments(recording: spans.Recording, boundaries: Sequence[int]) -> list[Segment]:
+    """Segments of a recording; neighbours with one label become one."""
+    times = [boundary / audio.SAMPLE_RATE for boundary in boundaries]
+    segments: list[Segment] = []
+    for label, start, end in zip(recording.labels, times, times[1:], strict=False):
+        if segments and segments[-1].label == label:
+            start = segments.pop().start
+        segments.append(Segment(recording.id, start, end, label))
+    return segments
+
+
+def _summary(target: Path) -> str:
+    hours = sum(map(float, read_table(target / "utt2dur").values())) / 3600
+    speakers = set(read_table(target / "utt2spk").values())
+    orders = Counter(read_table(target / "utt2order").values())
+    excluded = [line.partition("\t")[2] for line in (target / "excluded.tsv").read_text("utf-8").splitlines()[1:]]
+    return (
+        f"{orders.total()} recordings, {hours:.2f} h, {len(speakers)} speakers "
+        f"({', '.join(f'{order} {count}' for order, count in sorted(orders.items()))})"
+        + (f"; left out: {_counted(excluded)}" if excluded else "")
+    )
+
+
+def _counted(reasons: Iterable[str]) -> str:
+    """Count reasons without their details."""
+    kinds = Counter(reason.partition(": ")[0] for reason in reasons)
+    return ", ".join(f"{count} {kind}" for kind, count in sorted(kinds.items()))
+
+
+def _threaded(function: Callable, items: Sequence, title: str) -> Iterator:
+    from tqdm import tqdm
+
+    with ThreadPoolExecutor(THREADS) as pool:
+        yield from tqdm(pool.map(function, items), title, len(items), False, disable=None)
+
+
+if __name__ == "__main__":
+    run_main(main)

@@ -1,0 +1,226 @@
+"""Score one condition: hypotheses -> hyp.rttm, eder.csv, eder.json.
+
+A recording's rate is its mean over seeds; a condition's is the mean over recordings, as published, with an interval
+that resamples speakers, since recordings of one speaker resemble each other.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+import zlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from local import encoders
+from local.experiment import Experiment, setting
+from local.sed import eder
+from local.sed.conditions import Condition
+from local.sed.eder import PARTS, Eder
+from local.sed.sets import NEUTRAL, SedSet
+from utils import intervals, stamp
+from utils.atomic import atomic_dir
+from utils.rttm import Segment, write_rttm
+
+COLUMNS = ("utterance", "speaker", "emotion", "fold", "seed", "duration", *PARTS, "eder")
+
+
+@dataclass(frozen=True)
+class Rates:
+    """Rates of a set's recordings, ready to be resampled.
+
+    Attributes
+    ----------
+    utterances : list of str
+        Sorted.
+    rate : ndarray, shape (recordings,)
+        Mean over seeds.
+    block : ndarray of int, shape (recordings,)
+        Speaker, or recording where there is one speaker.
+    group : ndarray of int, shape (recordings,)
+        Index into ``emotions``.
+    emotions : list of str
+        The recordings' (dominant) emotions.
+    weights : ndarray, shape (resamples, blocks)
+        The same for all systems on this set, so that their differences are paired.
+    unit : str
+        ``speaker`` or ``utterance``.
+    """
+
+    utterances: list[str]
+    rate: np.ndarray
+    block: np.ndarray
+    group: np.ndarray
+    emotions: list[str]
+    weights: np.ndarray
+    unit: str
+
+    def sums(self, chosen: np.ndarray, values: np.ndarray | None = None) -> np.ndarray:
+        """Add up values (the rates) of some recordings by block, shape (blocks,)."""
+        values = self.rate if values is None else values
+        return np.bincount(self.block[chosen], weights=values[chosen], minlength=self.weights.shape[1])
+
+    def mean(self, chosen: np.ndarray, confidence: float) -> dict:
+        """Mean of some recordings, with the ends of its interval."""
+        counts = self.sums(chosen, np.ones(len(self.rate)))
+        replicates = (self.weights @ self.sums(chosen)) / (self.weights @ counts)
+        low, high = intervals.percentile_interval(replicates, confidence)
+        found = {"mean": float(self.rate[chosen].mean()), "lo": float(low), "hi": float(high)}
+        return {"n": int(chosen.sum()), "speakers": int((counts > 0).sum())} | found
+
+
+def rates(rows: Sequence[Mapping[str, str]], test: str, settings: Experiment) -> Rates:
+    """Prepare the rates of one condition.
+
+    Parameters
+    ----------
+    rows : sequence of mapping
+        As of ``eder.csv``.
+    test : str
+        Name of the set, from which the replicates' seed derives.
+    settings : Experiment
+        Its ``score`` counts.
+
+    Returns
+    -------
+    Rates
+    """
+    by_utterance: dict[str, list[Mapping[str, str]]] = {}
+    for row in rows:
+        by_utterance.setdefault(row["utterance"], []).append(row)
+    utterances = sorted(by_utterance)
+    first = [by_utterance[utterance][0] for utterance in utterances]
+    unit = "speaker" if len({row["speaker"] for row in first}) > 1 else "utterance"
+    blocks = {name: number for number, name in enumerate(sorted({row[unit] for row in first}))}
+    emotions = sorted({row["emotion"] for row in first}, key=lambda emotion: (emotion == NEUTRAL, emotion))
+    block = np.array([blocks[row[unit]] for row in first])
+    group = np.array([emotions.index(row["emotion"]) for row in first])
+    totals = np.zeros((len(blocks), len(emotions)))
+    np.add.at(totals, (block, group), 1)
+    rng = np.random.default_rng([settings.score.seed, zlib.crc32(test.encode())])
+    return Rates(
+        utterances,
+        np.array([np.mean([float(row["eder"]) for row in by_utterance[utterance]]) for utterance in utterances]),
+        block, group, emotions, intervals.draw_weights(totals, settings.score.resamples, rng), unit,
+    )  # fmt: skip
+
+
+def write(
+    condition: Condition, data: SedSet, fold_of: Mapping[str, int], hypotheses: Mapping[int, dict[str, list[Segment]]],
+    settings: Experiment, made_from: dict,
+) -> None:  # fmt: skip
+    """Score a condition and write its directory, whole or not at all.
+
+    Parameters
+    ----------
+    condition : Condition
+        Which.
+    data : SedSet
+        Its set.
+    fold_of : mapping of str to int
+        The tested recordings, and the fold that tests each.
+    hypotheses : mapping of int to dict of str to list of Segment
+        By seed; of every tested recording.
+    settings : Experiment
+        The recipe's.
+    made_from : dict
+        The condition's stamp.
+    """
+    import yaml
+
+    reference = {utterance: data.reference[utterance] for utterance in fold_of}
+    durations = {utterance: data.duration[utterance] for utterance in fold_of}
+    rows, scores = [], {}
+    for seed, hypothesis in hypotheses.items():
+        scores[seed] = eder.score_all(reference, hypothesis, durations)
+        rows += [_row(data, fold_of, seed, utterance, found) for utterance, found in scores[seed].items()]
+    report = describe(condition, data) | summarise(rows, list(scores.values()), condition.test, settings)
+    with atomic_dir(condition.directory) as folder:
+        write_rttm(folder / "hyp.rttm", [s for segments in hypotheses[min(hypotheses)].values() for s in segments])
+        with open(folder / "eder.csv", "w", encoding="utf-8", newline="") as file:
+            writer = csv.DictWriter(file, COLUMNS, lineterminator="\n")
+            writer.writeheader()
+            writer.writerows(rows)
+        (folder / "eder.json").write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
+        (folder / "config.yaml").write_text(yaml.safe_dump(made_from["config"]), encoding="utf-8")
+        stamp.write(folder, made_from)
+    overall = report["all"]
+    mean, low, high = (100 * overall[key] for key in ("mean", "lo", "hi"))
+    print(
+        f"{condition.directory}: EDER {mean:.1f}% [{low:.1f}, {high:.1f}], {overall['n']} recordings of "
+        f"{overall['speakers']} speakers",
+        flush=True,
+    )
+
+
+def describe(condition: Condition, data: SedSet) -> dict:
+    """Say what a condition is."""
+    languages = sorted(set(data.language.values()))
+    found = {
+        "system": condition.system, "baseline": condition.model is None, "test": condition.test,
+        "test_languages": languages, "train": list(condition.model.train) if condition.model else [],
+        "setting": "", "contaminated": [],
+    }  # fmt: skip
+    if condition.model:
+        from local.corpora import spec
+
+        encoder = encoders.spec(condition.model.encoder)
+        trained = sorted({spec(corpus).language for corpus in condition.model.train})
+        if len(languages) == 1:
+            found["setting"] = setting(encoder.languages, trained, languages[0])
+        found["contaminated"] = sorted({condition.test.partition(".")[0]} & set(encoder.pretrained_on))
+    return found
+
+
+def summarise(rows: Sequence[Mapping], scores: Sequence[Mapping[str, Eder]], test: str, settings: Experiment) -> dict:
+    """Give a condition's means: over all recordings and by dominant emotion, with intervals, and its errors by kind.
+
+    Parameters
+    ----------
+    rows : sequence of mapping
+        As of ``eder.csv``.
+    scores : sequence of mapping of str to Eder
+        The same, a mapping a seed.
+    test : str
+        Name of the set.
+    settings : Experiment
+        Its ``score`` counts.
+
+    Returns
+    -------
+    dict
+        ``all`` (``mean``, ``lo``, ``hi``, ``n``, ``speakers``), ``by_emotion``, ``weighted`` (each second alike) and
+        the share of time of each kind of error, ``resampled``.
+    """
+    found = rates(rows, test, settings)
+    everything = np.ones(len(found.rate), dtype=bool)
+    confidence = settings.score.confidence
+    total = eder.summarise([one for scored in scores for one in scored.values()]).total
+    return {
+        "all": found.mean(everything, confidence),
+        "by_emotion": {
+            emotion: found.mean(found.group == number, confidence) for number, emotion in enumerate(found.emotions)
+        },
+        "weighted": total.rate,
+        "errors": {part: getattr(total, part) / total.duration for part in PARTS},
+        "seeds": len(scores),
+        "resampled": found.unit,
+    }
+
+
+def read_rows(folder: Path) -> list[dict[str, str]]:
+    """Read a condition's ``eder.csv``."""
+    with open(folder / "eder.csv", encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def _row(data: SedSet, fold_of: Mapping[str, int], seed: int, utterance: str, found: Eder) -> dict[str, str]:
+    emotion = eder.dominant(data.reference[utterance])
+    values = {part: f"{getattr(found, part):.4f}" for part in PARTS}
+    return values | {
+        "utterance": utterance, "speaker": data.speaker[utterance], "emotion": emotion, "fold": str(fold_of[utterance]),
+        "seed": str(seed), "duration": f"{found.duration:.4f}", "eder": f"{found.rate:.6f}",
+    }  # fmt: skip

@@ -1,0 +1,103 @@
+"""Scores of conditions, and the tables of all of them."""
+
+from __future__ import annotations
+
+import csv
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from local.sed import collect, conditions, score
+from local.sed.baselines import BASELINES
+from tests.local.sed import recipe
+from utils.rttm import read_rttm
+
+SHIFT = {"emodb": 0.2, "nemo": 0.1, "emodb+nemo": 0.05}
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = recipe.root(tmp_path_factory.mktemp("recipe"))
+    settings = recipe.experiment()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        data = {name: recipe.made_up(name) for name in conditions.test_sets(settings)}
+        for number, item in enumerate(conditions.conditions(settings, list(BASELINES))):
+            shift = SHIFT["+".join(item.model.train)] if item.model else 0.4
+            recipe.write(item, data[item.test], settings, shift, number)
+        found = collect.entries(settings, "toy")
+        rows = [row for entry in found for row in collect.result_rows(entry, settings)]
+        collect._write(folder / "results.csv", collect.RESULTS, rows)
+        collect._write(folder / "significance.csv", collect.SIGNIFICANCE, collect.compare(found, settings))
+    return folder
+
+
+def read(path: Path) -> list[dict[str, str]]:
+    with open(path, encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def test_a_conditions_files_agree(finished: Path) -> None:
+    data = recipe.made_up("emodb.single")
+    folder = finished / "exp/sed/mini.frozen.nemo-emodb.single"
+    hypothesis, rows = read_rttm(folder / "hyp.rttm"), score.read_rows(folder)
+    assert hypothesis.keys() == data.reference.keys() == {row["utterance"] for row in rows}
+    for row in rows:
+        late = hypothesis[row["utterance"]][1].start - 1
+        # What comes late is missed at its beginning and a false alarm at its end.
+        assert float(row["missed"]) == pytest.approx(late, abs=2e-3)
+        assert float(row["eder"]) == pytest.approx(2 * late / 4, abs=2e-3)
+    report = json.loads((folder / "eder.json").read_text())
+    rates = [float(row["eder"]) for row in rows]
+    assert report["all"]["mean"] == pytest.approx(np.mean(rates))
+    assert report["all"]["lo"] < report["all"]["mean"] < report["all"]["hi"]
+    assert (report["all"]["n"], report["all"]["speakers"], report["resampled"]) == (24, 6, "speaker")
+    angry = [float(row["eder"]) for row in rows if row["emotion"] == "angry"]
+    assert report["by_emotion"]["angry"]["mean"] == pytest.approx(np.mean(angry))
+    assert sum(group["n"] for group in report["by_emotion"].values()) == 24
+    assert report["weighted"] == pytest.approx(sum(report["errors"].values()))
+    # Trained on Polish, which the encoder has not heard, and tested on German.
+    assert report["setting"] == "cross-trans"
+
+
+def test_pooled_sets_hold_all_recordings(finished: Path) -> None:
+    rows = [row for row in read(finished / "results.csv") if row["emotion"] == "all"]
+    by = {(row["system"], row["how"], row["test"]): row for row in rows}
+    for how in ("all", "others"):
+        parts = [by["mini.frozen", how, f"{corpus}.single"] for corpus in ("emodb", "nemo")]
+        pooled = by["mini.frozen", how, "*.single"]
+        assert int(pooled["n"]) == sum(int(part["n"]) for part in parts) == 48
+        assert int(pooled["speakers"]) == 12
+        assert float(pooled["eder"]) == pytest.approx(np.mean([float(part["eder"]) for part in parts]), abs=1e-6)
+    assert {row["test"] for row in rows if row["system"] == "chance"} == {"emodb.single", "nemo.single", "*.single"}
+
+
+def test_pairs_are_compared_on_the_same_recordings(finished: Path) -> None:
+    pairs = read(finished / "significance.csv")
+    by = {(row["test"], row["a"], row["a_how"], row["b"], row["b_how"]): row for row in pairs}
+    row = by["*.single", "mini.frozen", "all", "all_neutral", ""]
+    assert float(row["diff"]) == pytest.approx(float(row["eder_a"]) - float(row["eder_b"]), abs=2e-6)
+    assert float(row["lo"]) < float(row["diff"]) < float(row["hi"]) < 0
+    assert float(row["p"]) <= float(row["p_holm"]) < 0.05
+    assert ("emodb.single", "mini.frozen", "all", "mini.frozen", "others") in by
+    assert all(row["a"] not in BASELINES for row in pairs)
+
+
+def test_the_interval_is_wider_where_speakers_differ() -> None:
+    settings = recipe.experiment()
+    rng = np.random.default_rng(0)
+
+    def width(by_speaker: float) -> float:
+        rows = []
+        for s in range(10):
+            level = by_speaker * rng.standard_normal()
+            for n in range(12):
+                rate = 0.5 + level + (0.1**2 - by_speaker**2) ** 0.5 * rng.standard_normal()
+                emotion = ("angry", "sad")[n % 2]
+                rows.append({"utterance": f"{s}-{n}", "speaker": str(s), "emotion": emotion, "eder": str(rate)})
+        found = score.rates(rows, "zed", settings).mean(np.ones(120, dtype=bool), 0.95)
+        return found["hi"] - found["lo"]
+
+    assert width(0.095) > 2 * width(0.0)

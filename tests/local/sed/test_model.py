@@ -1,0 +1,252 @@
+"""Posteriors do not depend on the windows they were run in, and a saved diarizer comes back to the bit."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from local import encoders
+from local.encoders.transformer import Transformer
+from local.sed import model
+from local.sed.decode import Decoder
+from local.sed.model import CONTEXT, WINDOW, Diarizer, windows
+from tests.local.encoders.checkpoints import DIM, LAYERS, make_model, spec_of, write_checkpoint
+from tests.local.encoders.test_transformer import speech
+from utils.errors import UserError
+
+EMOTIONS = ["angry", "happy", "neutral", "sad"]
+
+
+def make(mode: str, variant: str = "hubert-base", attention: bool = True) -> Diarizer:
+    """A diarizer that is sure of itself; without attention a frame sees 0.2 s to either side at the most."""
+    encoder = Transformer(spec_of(variant), make_model(variant), False, "cpu", "fp32")
+    made = Diarizer(encoder, EMOTIONS, mode)
+    with torch.no_grad():
+        made.classifier.weight *= 10
+        if mode == "frozen":
+            made.layer_weights.copy_(torch.linspace(-1, 1, LAYERS))
+        if not attention:
+            for block in encoder.model.encoder.layers:
+                block.attention.out_proj.weight.zero_()
+    return made
+
+
+@given(st.integers(1, 20000))
+def test_windows_keep_every_frame_once_with_context(frames: int) -> None:
+    found = windows(frames)
+    assert [frame for window in found for frame in (window.first, window.last)] == [
+        0, *(frame for window in found[:-1] for frame in (window.last, window.last)), frames,
+    ]  # fmt: skip
+    for number, window in enumerate(found):
+        assert 0 <= window.begin <= window.first < window.last <= window.end <= frames
+        assert window.end - window.begin == min(frames, WINDOW)
+        assert number == 0 or window.first - window.begin >= CONTEXT
+        assert window is found[-1] or window.end - window.last >= CONTEXT
+    assert len(found) <= 2 + frames // (WINDOW - 2 * CONTEXT)
+
+
+@pytest.mark.parametrize(
+    ("mode", "variant"), [("frozen", "hubert-base"), ("frozen", "wavlm-large"), ("tuned", "wavlm-large")]
+)
+def test_posteriors_by_hand(mode: str, variant: str) -> None:
+    made, wave = make(mode, variant), speech(20000)
+    with torch.no_grad():
+        out = made.encoder.model(torch.from_numpy(wave)[None], output_hidden_states=True)
+        hidden = out.last_hidden_state[0]
+        if mode == "frozen":
+            states = torch.stack(out.hidden_states)[:, 0]
+            states = (states - states.mean(-1, keepdim=True)) / (
+                states.var(-1, correction=0, keepdim=True) + 1e-5
+            ).sqrt()
+            weights = torch.exp(made.layer_weights) / torch.exp(made.layer_weights).sum()
+            hidden = sum(weight * state for weight, state in zip(weights, states, strict=True))
+        want = torch.softmax(hidden @ made.classifier.weight.T + made.classifier.bias, dim=1).numpy()
+    got = made.posteriors(wave)
+    assert got.shape == ((20000 - 400) // 320 + 1, 4) and got.dtype == np.float32
+    assert np.ptp(want, axis=0).max() > 0.5
+    np.testing.assert_allclose(got, want, rtol=0, atol=1e-4)
+    np.testing.assert_allclose(got.sum(axis=1), 1, rtol=0, atol=1e-5)
+
+
+@pytest.mark.parametrize("mode", ["frozen", "tuned"])
+def test_seams_leave_no_trace_where_context_suffices(mode: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    made, wave = make(mode, attention=False), speech(64000)
+    whole, cached = made.posteriors(wave), made.cached_input(wave)
+    monkeypatch.setattr(model, "WINDOW", 60)
+    monkeypatch.setattr(model, "CONTEXT", 9)
+    np.testing.assert_allclose(made.posteriors(wave), whole, rtol=0, atol=1e-4)
+    np.testing.assert_allclose(made.cached_input(wave), cached, rtol=0, atol=0.01)
+    # Without context they would.
+    monkeypatch.setattr(model, "CONTEXT", 0)
+    assert np.abs(made.posteriors(wave) - whole).max() > 0.05
+
+
+@pytest.mark.parametrize("mode", ["frozen", "tuned"])
+def test_posteriors_of_windows_are_near_those_of_one_pass(mode: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    made, wave = make(mode, "wavlm-large"), speech(128000)
+    whole = made.posteriors(wave)
+    monkeypatch.setattr(model, "WINDOW", 200)
+    monkeypatch.setattr(model, "CONTEXT", 25)
+    cut = made.posteriors(wave)
+    assert cut.shape == whole.shape and np.abs(cut - whole).mean() < 0.05
+    assert (cut.argmax(axis=1) == whole.argmax(axis=1)).mean() > 0.9
+
+
+@pytest.mark.parametrize("mode", ["frozen", "tuned"])
+def test_work_grows_linearly(mode: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    made = make(mode)
+    monkeypatch.setattr(model, "WINDOW", 100)
+    monkeypatch.setattr(model, "CONTEXT", 10)
+    seen: list[int] = []
+    original = Transformer.states
+    monkeypatch.setattr(
+        Transformer, "states", lambda self, features, lengths: seen.extend(lengths) or original(self, features, lengths)
+    )
+    counts = {}
+    for frames in (100, 900, 1800):
+        seen.clear()
+        made.posteriors(speech(400 + 320 * (frames - 1)))
+        assert max(seen) <= 100
+        counts[frames] = len(seen)
+    assert counts == {100: 1, 900: 11, 1800: 23}
+
+
+@pytest.mark.parametrize("mode", ["frozen", "tuned"])
+def test_training_sees_what_posteriors_see(mode: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    made, waves = make(mode), [speech(30000), speech(400), speech(9000)]
+    monkeypatch.setattr(model, "WINDOW", 60)
+    monkeypatch.setattr(model, "CONTEXT", 9)
+    inputs = [made.cached_input(wave) for wave in waves]
+    assert {part.dtype for part in inputs} == {np.dtype(np.float16)}
+    assert inputs[0].shape[1:] == ((LAYERS, DIM) if mode == "frozen" else (16,))
+    lengths = [len(part) for part in inputs]
+    with torch.no_grad():
+        scores = made(torch.from_numpy(np.concatenate(inputs)).float(), lengths)
+    got = torch.softmax(scores, dim=1).split(lengths)
+    for wave, part in zip(waves, got, strict=True):
+        # 16 bits leave a thousandth.
+        np.testing.assert_allclose(part.numpy(), made.posteriors(wave), rtol=0, atol=0.02)
+
+
+def test_training_mode_is_no_matter_for_posteriors() -> None:
+    made, wave = make("tuned"), speech(8000)
+    want = made.posteriors(wave)
+    made.train()
+    assert np.array_equal(made.posteriors(wave), want)
+    assert made.training and made.blocks.training
+
+
+def test_parameters_are_what_training_changes() -> None:
+    assert {name.split(".")[0] for name in make("frozen").state_dict()} == {"classifier", "layer_weights"}
+    assert {name.split(".")[0] for name in make("tuned").state_dict()} == {"classifier", "blocks"}
+    stable = make("tuned", "wavlm-large")
+    assert {name.split(".")[0] for name in stable.state_dict()} == {"classifier", "blocks", "last_norm"}
+    assert all(parameter.requires_grad for parameter in stable.parameters())
+    assert not any(parameter.requires_grad for parameter in stable.encoder.model.feature_extractor.parameters())
+
+
+def test_too_short_names_the_least_length() -> None:
+    made = make("frozen")
+    assert len(made.posteriors(speech(400))) == 1
+    for run in (made.posteriors, made.cached_input):
+        with pytest.raises(UserError, match=r"0.0249 s of audio are too short for the encoder small, .* 0.0250 s"):
+            run(speech(399))
+
+
+def saved(folder: Path, mode: str) -> Diarizer:
+    """A diarizer whose parameters all differ from what its encoder's checkpoint says."""
+    checkpoint = write_checkpoint(folder / "encoder", "wavlm-large")
+    made = Diarizer(encoders.load(spec_of(checkpoint)), EMOTIONS, mode, seed=3)
+    with torch.no_grad():
+        for parameter in made.parameters():
+            parameter += 0.1 * torch.randn_like(parameter)
+    made.decoder, made.provenance = Decoder("median", 25), {"seed": 3, "corpora": ["emodb"]}
+    made.save(folder / "model")
+    return made
+
+
+@pytest.mark.parametrize("mode", ["frozen", "tuned"])
+def test_a_round_trip_is_exact(mode: str, tmp_path: Path) -> None:
+    made, wave = saved(tmp_path, mode), speech(20000)
+    again = Diarizer.load(tmp_path / "model")
+    assert np.array_equal(again.posteriors(wave), made.posteriors(wave))
+    assert again.state_dict().keys() == made.state_dict().keys()
+    for name, tensor in made.state_dict().items():
+        assert torch.equal(again.state_dict()[name], tensor), name
+    for attribute in ("emotions", "mode", "decoder", "provenance"):
+        assert getattr(again, attribute) == getattr(made, attribute)
+    assert not again.training
+    config = json.loads((tmp_path / "model/config.json").read_text())
+    assert set(config["versions"]) == {"torch", "transformers", "speechbrain"}
+    small = (tmp_path / "model/model.safetensors").stat().st_size
+    assert small < (2000 if mode == "frozen" else 0.9 * (tmp_path / "encoder/model.safetensors").stat().st_size)
+
+
+def test_initial_weights_depend_on_the_seed_alone() -> None:
+    encoder = make("frozen").encoder
+    torch.manual_seed(7)
+    after = torch.random.get_rng_state()
+    one, same, other = (Diarizer(encoder, EMOTIONS, "frozen", seed).classifier.weight for seed in (0, 0, 1))
+    assert torch.equal(one, same) and not torch.equal(one, other)
+    assert torch.equal(torch.random.get_rng_state(), after)
+
+
+def damage(path: Path) -> None:
+    content = bytearray(path.read_bytes())
+    content[-3] ^= 1
+    path.write_bytes(content)
+
+
+def test_damage_is_found(tmp_path: Path) -> None:
+    saved(tmp_path, "frozen")
+    folder = tmp_path / "model"
+    with pytest.raises(UserError, match="nowhere/config.json: no such file"):
+        Diarizer.load(tmp_path / "nowhere")
+    whole = (folder / "config.json").read_text()
+    for text in (whole[:50], "[]", "{}", whole.replace('"mode": "frozen"', '"mode": "thawed"')):
+        (folder / "config.json").write_text(text)
+        with pytest.raises(UserError, match="config.json: damaged"):
+            Diarizer.load(folder)
+    (folder / "config.json").write_text(whole.replace('"neutral",', ""))
+    with pytest.raises(UserError, match="does not fit the weights"):
+        Diarizer.load(folder)
+    (folder / "config.json").write_text(whole)
+    damage(folder / "model.safetensors")
+    with pytest.raises(UserError, match="model.safetensors: damaged"):
+        Diarizer.load(folder)
+    (folder / "model.safetensors").unlink()
+    with pytest.raises(UserError, match="model.safetensors: no such file"):
+        Diarizer.load(folder)
+
+
+@pytest.mark.parametrize("mode", ["frozen", "tuned"])
+def test_another_encoder_is_found(mode: str, tmp_path: Path) -> None:
+    saved(tmp_path, mode)
+    changed = make_model("wavlm-large")
+    changed.feature_projection.projection.bias.data[0] += 1e-3
+    changed.save_pretrained(tmp_path / "encoder")
+    with pytest.raises(UserError, match="is not the one that the model was trained with"):
+        Diarizer.load(tmp_path / "model")
+
+
+def test_a_repository_that_has_moved(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    made = saved(tmp_path, "frozen")
+    (tmp_path / "encoder").rename(tmp_path / "elsewhere")
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(UserError, match="small"):
+        Diarizer.load("model")
+    (tmp_path / "conf").mkdir()
+    entry = f"small:\n  source: ./elsewhere\n  layers: {LAYERS}\n  dim: {DIM}\n"
+    (tmp_path / "conf/encoders.yaml").write_text(entry)
+    assert np.array_equal(Diarizer.load("model").posteriors(speech(4000)), made.posteriors(speech(4000)))
+
+
+def test_encoders_without_frames_are_refused() -> None:
+    with pytest.raises(UserError, match="logmel is of kind logmel; diarization needs one of kind hf"):
+        model.load_encoder(encoders.spec("logmel"))
