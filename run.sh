@@ -11,7 +11,7 @@ stage_table='1|data|yes|corpus roots -> data/<corpus>/{wav.scp,utt2emo,...}, fol
 3|probe|yes|folds, feats -> exp/probe/<condition>/
 4|finetune|no|folds, wav -> exp/finetune/<condition>/
 5|score|yes|exp/<stage>/<condition>/ -> exp/results.csv, exp/significance.csv
-6|sed|no|data -> exp/sed/<condition>/{hyp.rttm,eder.json}
+6|sed|yes|data -> exp/sed/<condition>/{hyp.rttm,eder.json}
 7|listen|no|data, answers -> exp/listen/
 8|report|yes|exp -> RESULTS.md, exp/report/{index.html,*.png,*.pdf}'
 
@@ -131,6 +131,24 @@ stage_probe() {
 }
 
 stage_score() { run python3 -m local.score.collect "${options[@]}"; }
+
+stage_sed() {
+  local models=1 jobs=$nj
+  run python3 -m local.sed.make "${options[@]}"
+  if $dry_run; then
+    run python3 -m local.sed.plan "${options[@]}"
+  else
+    models=$(python3 -m local.sed.plan "${options[@]}" | tail -n 1)
+    [ "$models" -ge "$nj" ] || jobs=$models
+  fi
+  if [ "$models" -gt 0 ]; then
+    # shellcheck disable=SC2086 # a job command is several words
+    run $train_cmd JOB=1:"$jobs" exp/sed/log/train.JOB.log \
+      python3 -m local.sed.train "${options[@]}" --job JOB --nj "$jobs" --ngpu "$ngpu"
+  fi
+  run python3 -m local.sed.apply "${options[@]}" --ngpu "$ngpu"
+  run python3 -m local.sed.collect "${options[@]}"
+}
 
 stage_report() { run python3 -m local.report.make "${options[@]}"; }
 

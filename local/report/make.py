@@ -25,6 +25,7 @@ from utils.errors import run_main
 
 if TYPE_CHECKING:
     from local.report.inputs import Inputs
+    from local.report.sed import Diarization
     from local.report.tables import Table
 
 RESULTS = Path("RESULTS.md")
@@ -42,15 +43,15 @@ def main(argv: Sequence[str] | None = None) -> None:
     arguments = parser.parse_args(argv)
     config = experiment.load(arguments)
     recipe = Path.cwd().name
-    commands = {stage: arguments.command or _command(arguments, config, stage) for stage in ("data", "probe")}
-    from local.report import inputs
+    commands = {stage: arguments.command or _command(arguments, config, stage) for stage in ("data", "probe", "sed")}
+    from local.report import inputs, sed
 
     reason = stamp.why_stale(FOLDER, _stamp(config, commands))
     if reason is None:
         print(f"{RESULTS}: up to date")
         return
     print(f"{RESULTS}: writing ({reason})")
-    _write(inputs.load(recipe, config), commands)
+    _write(inputs.load(recipe, config), sed.load(config), commands)
     stamp.write(FOLDER, _stamp(config, commands))
 
 
@@ -60,14 +61,14 @@ def _command(arguments: argparse.Namespace, config: experiment.Experiment, stage
     options += [word for override in arguments.overrides for word in ("--set", override)]
     if stage == "data" and not all(corpora.spec(name).root for name in config.corpora):
         options += ["--db-root", "DIR"]
-    first = {"data": 1, "probe": 3}[stage]
+    first = {"data": 1, "probe": 3, "sed": 6}[stage]
     return shlex.join(["./run.sh", "--stage", str(first), "--stop-stage", "8", *options])
 
 
 def _stamp(config: experiment.Experiment, commands: dict[str, str]) -> dict:
     from dataclasses import asdict
 
-    from local.report import inputs
+    from local.report import inputs, sed
 
     package = Path(__file__).parent
     settings = {
@@ -75,30 +76,36 @@ def _stamp(config: experiment.Experiment, commands: dict[str, str]) -> dict:
         "corpora": {name: inputs.describe(name) for name in config.corpora},
     }  # fmt: skip
     # The documents are among the fingerprints, so that one which was removed or edited is made again.
-    made_from = [*inputs.FILES, *inputs.data_files(config), INTRO, RESULTS, FOLDER / "index.html"]
+    made_from = [*inputs.FILES, *sed.FILES, *inputs.data_files(config), INTRO, RESULTS, FOLDER / "index.html"]
     return stamp.make(settings, [package, *sorted(package.glob("templates/*"))], made_from)
 
 
-def _write(content: Inputs, commands: dict[str, str]) -> None:
+def _write(content: Inputs, diarization: Diarization | None, commands: dict[str, str]) -> None:
     from tqdm import tqdm
 
-    from local.report import figures, tables
+    from local.report import figures, findings, sed, tables
 
-    shown = tables.for_report(content)
-    drawn = list(figures.for_report(content))
+    shown, drawn = tables.for_report(content), list(figures.for_report(content))
+    words = findings.found(content)
+    if diarization:
+        shown, drawn = [*shown, *sed.for_report(diarization)], [*drawn, *sed.figures(diarization)]
+        words += sed.sentences(diarization)
     with atomic_dir(FOLDER) as folder:
         for figure in tqdm(drawn, desc=str(FOLDER), unit="figure", leave=False, disable=None):
             figures.save(figure, folder)
         pictures = [
             (figure, base64.b64encode((folder / f"{figure.name}.png").read_bytes()).decode()) for figure in drawn
         ]
-        (folder / "index.html").write_text(_render("page.html", content, shown, commands, pictures), encoding="utf-8")
+        page = _render("page.html", content, shown, words, commands, pictures)
+        (folder / "index.html").write_text(page, encoding="utf-8")
     with atomic_file(RESULTS) as file:
-        file.write(_render("results.md", content, shown, commands, pictures))
+        file.write(_render("results.md", content, shown, words, commands, pictures))
     print(f"{RESULTS}: {len(shown)} tables; {FOLDER}/index.html: {len(drawn)} figures")
 
 
-def _render(name: str, content: Inputs, shown: list[Table], commands: dict[str, str], pictures: list) -> str:
+def _render(
+    name: str, content: Inputs, shown: list[Table], words: list[str], commands: dict[str, str], pictures: list
+) -> str:
     """Fill a template; both get the same words and the same cells."""
     import jinja2
 
@@ -114,7 +121,7 @@ def _render(name: str, content: Inputs, shown: list[Table], commands: dict[str, 
         synthetic=[corpus.name for corpus in content.corpora.values() if corpus.synthetic],
         intro=INTRO.read_text(encoding="utf-8").strip() if INTRO.is_file() else "",
         asked=findings.asked(content),
-        found=findings.found(content),
+        found=words,
         caveats=findings.caveats(content),
         audited=audit.in_words(content),
         tables=shown,

@@ -42,7 +42,7 @@ class Table:
     header : list of str
     rows : list of list of Cell
     made_by : str
-        ``probe`` or ``data``: the stage from which on its command runs.
+        ``probe``, ``sed`` or ``data``: the stage from which on its command runs.
     marks : str
         Marks used in it.
     long : bool

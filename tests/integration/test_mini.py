@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import csv
+import json
+import os
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -60,6 +64,25 @@ def test_the_report_holds_the_scores(checkout: Checkout, finished: Outcome) -> N
     assert "synthetic" in page and "synthetic" in (recipe / "RESULTS.md").read_text(encoding="utf-8")
     for picture in (recipe / "exp/report").glob("*.png"):
         assert picture.read_bytes().startswith(b"\x89PNG") and picture.with_suffix(".pdf").exists()
+
+
+def test_diarization_beats_what_hears_nothing(checkout: Checkout, finished: Outcome) -> None:
+    recipe = checkout.root / "egs/mini"
+    with open(recipe / "exp/sed/results.csv", encoding="utf-8", newline="") as file:
+        rows = {(row["system"], row["test"]): row for row in csv.DictReader(file) if row["emotion"] == "all"}
+    for test in ("mini_sed", "*.single"):
+        found = float(rows["mini.frozen", test]["eder_hi"])
+        assert found < float(rows["all_neutral", test]["eder"]) and found < float(rows["chance", test]["eder"])
+    assert rows["mini.frozen", "mini_sed"]["n"] == "40"
+    # The command that stands alone says the same of the same files.
+    condition = next(recipe.glob("exp/sed/mini.frozen.*-mini_sed"))
+    again = subprocess.run(
+        [sys.executable, "-m", "local.sed.eder", "data/mini_sed/ref.rttm", condition / "hyp.rttm", "--json",
+         "--durations", "data/mini_sed/utt2dur"],
+        cwd=recipe, env=os.environ | {"PYTHONPATH": str(checkout.root)}, capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    assert json.loads(again.stdout)["mean"] == pytest.approx(float(rows["mini.frozen", "mini_sed"]["eder"]), abs=1e-4)
+    assert "Emotion diarization" in (recipe / "RESULTS.md").read_text(encoding="utf-8")
 
 
 def test_a_rerun_skips_all_and_says_so(checkout: Checkout, finished: Outcome) -> None:

@@ -1,0 +1,106 @@
+"""Diarization in the report: cells are those of stage 6's tables, and a model that loses says so."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+
+import pytest
+import yaml
+
+from local.experiment import Experiment, Sed
+from local.report import sed
+
+SYSTEMS = {
+    ("mini.frozen", "all"): 0.40, ("mini.frozen", "others"): 0.52, ("all_neutral", ""): 0.50, ("chance", ""): 0.6,
+}
+
+
+def row(system: tuple[str, str], test: str, emotion: str, value: float) -> dict[str, str]:
+    fields = {
+        "recipe": "toy", "system": system[0], "how": system[1], "baseline": "0" if system[1] else "1", "setting": "",
+        "train": "", "test": test, "emotion": emotion, "n": "20", "speakers": "5", "eder": f"{value}",
+        "eder_lo": f"{value - 0.05}", "eder_hi": f"{value + 0.05}", "seeds": "1", "contaminated": "",
+        "resampled": "speaker",
+    }  # fmt: skip
+    if emotion == "all":
+        fields |= dict.fromkeys(("weighted", "missed", "false_alarm", "confusion", "overlap"), f"{value / 4}")
+    return fields
+
+
+def pair(a: tuple[str, str], b: tuple[str, str], test: str, p: float) -> dict[str, str]:
+    difference = SYSTEMS[a] - SYSTEMS[b]
+    return {
+        "recipe": "toy", "test": test, "a": a[0], "a_how": a[1], "b": b[0], "b_how": b[1], "eder_a": f"{SYSTEMS[a]}",
+        "eder_b": f"{SYSTEMS[b]}", "diff": f"{difference}", "lo": f"{difference - 0.03}", "hi": f"{difference + 0.03}",
+        "n": "20", "speakers": "5", "p": f"{p / 2}", "p_holm": f"{p}",
+    }  # fmt: skip
+
+
+@pytest.fixture
+def found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> sed.Diarization:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "exp/sed").mkdir(parents=True)
+    (tmp_path / "conf").mkdir()
+    tests = ("emodb.single", "*.single")
+    emotions = {"all": 0.0, "angry": -0.1, "sad": 0.1}
+    rows = [row(s, t, e, round(v + d, 3)) for t in tests for s, v in SYSTEMS.items() for e, d in emotions.items()]
+    models = [system for system in SYSTEMS if system[1]]
+    pairs = [pair(a, b, t, 0.01 if a[1] == "all" else 0.5) for t in tests for a in models for b in SYSTEMS if not b[1]]
+    for path, content in ((sed.RESULTS, rows), (sed.SIGNIFICANCE, pairs)):
+        with open(path, "w", encoding="utf-8", newline="") as file:
+            writer = csv.DictWriter(file, list(content[0]))
+            writer.writeheader()
+            writer.writerows(content)
+    listeners = {"angry": 25.8, "sad": 38.6, "all": 32.1}
+    reference = {"source": "a study", "test": "zed", "systems": {"listeners": listeners}}
+    sed.REFERENCE.write_text(yaml.safe_dump(reference))
+    read = sed.load(Experiment(corpora=["emodb"], encoders=["mini"], sed=Sed(encoders=["mini"], corpora=["emodb"])))
+    assert read is not None
+    return read
+
+
+def table(found: sed.Diarization, key: str) -> list[dict[str, str]]:
+    content = next(content for content in sed.for_report(found) if content.key == key)
+    return [dict(zip(content.header, (cell.text for cell in cells), strict=True)) for cells in content.rows]
+
+
+def test_nothing_is_said_where_nothing_was_asked(found: sed.Diarization) -> None:
+    assert sed.load(Experiment(corpora=["emodb"], encoders=["mini"])) is None
+
+
+def test_systems_stand_beside_baselines(found: sed.Diarization) -> None:
+    rows = {cells["system"]: cells for cells in table(found, "sed")}
+    assert rows["mini.frozen, all"]["emodb.single"] == "40.0 [35.0, 45.0]"
+    assert rows["all_neutral"]["*.single"] == "50.0 [45.0, 55.0]"
+    best = next(content for content in sed.for_report(found) if content.key == "sed").rows
+    assert [cells[0].text for cells in best if cells[1].best] == ["mini.frozen, all"]
+
+
+def test_published_figures_stand_beside_what_was_not_run(found: sed.Diarization) -> None:
+    rows = {cells["emotion"]: cells for cells in table(found, "sed-zed")}
+    assert rows["angry"]["listeners"] == "25.8" and rows["mean"]["listeners"] == "32.1"
+    assert {cells["mini.frozen, all"] for cells in rows.values()} == {"–"}
+    rows = {cells["emotion"]: cells for cells in table(found, "sed-pooled.single")}
+    assert rows["sad"]["mini.frozen, all"] == "50.0 [45.0, 55.0]"
+    assert "listeners" not in rows["sad"]
+
+
+def test_a_model_that_does_not_beat_a_baseline_says_so(found: sed.Diarization) -> None:
+    (words,) = sed.sentences(found)
+    assert "`mini.frozen` trained on all corpora: **40.0 [35.0, 45.0]**" in words
+    assert "It beats `all_neutral`: -10.0 points" in words
+    losing = [{**p, "p_holm": "0.2"} if p["b"] == "chance" else p for p in found.pairs]
+    (words,) = sed.sentences(sed.Diarization(found.rows, losing))
+    assert "It does not beat `chance`" in words
+    worse = [{**p, "diff": "0.1", "lo": "0.05", "hi": "0.2"} if p["b"] == "chance" else p for p in found.pairs]
+    (words,) = sed.sentences(sed.Diarization(found.rows, worse))
+    assert "It is worse than `chance`: +10.0 points [+5.0, +20.0]" in words
+
+
+def test_the_figure_has_a_row_for_every_system(found: sed.Diarization) -> None:
+    (figure,) = sed.figures(found)
+    drawing = figure.draw()
+    assert [text.get_text() for text in drawing.axes[0].get_yticklabels()] == [
+        "mini.frozen, all", "mini.frozen, others", "all_neutral", "chance",
+    ]  # fmt: skip
