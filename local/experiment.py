@@ -112,6 +112,7 @@ class Sed:
     lr: float = 1e-4  # of the classifier (Wang et al. 2023)
     lr_encoder: float = 1e-5  # of a tuned encoder (Wang et al. 2023)
     decoder: str = "median"  # median | minimum | viterbi; its parameter is tuned on dev
+    published: str = ""  # SpeechBrain's checkpoint, hub id or folder, to be tested beside ours
     seed: int = 0  # of the recordings
 
     def __post_init__(self) -> None:

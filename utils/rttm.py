@@ -80,23 +80,32 @@ def write_rttm(path: str | Path, segments: Iterable[Segment]) -> None:
         A name or label is not one word, a time is not a number or negative, or a segment is shorter than
         a millisecond.
     """
+    try:
+        text = format_rttm(segments)
+    except UserError as error:
+        raise UserError(f"{path}: {error}") from error
+    with atomic_file(path) as file:
+        file.write(text)
+
+
+def format_rttm(segments: Iterable[Segment]) -> str:
+    """Make the text of an RTTM file; see :func:`write_rttm`."""
     lines = []
     for segment in sorted(segments):
         for word in (segment.utterance, segment.label):
             if word.split() != [word]:
-                raise UserError(f"{path}: {word!r} must be one word without white space")
+                raise UserError(f"{word!r} must be one word without white space")
         # Both ends are rounded, not start and duration, which could open a gap between neighbours. Adding
         # 0.0 turns -0.0 into 0.0.
         start, end = round(segment.start, _DECIMALS) + 0.0, round(segment.end, _DECIMALS)
         if not 0 <= start < end < math.inf:
             raise UserError(
-                f"{path}: {segment.utterance} has a segment from {segment.start} to {segment.end} s; "
+                f"{segment.utterance} has a segment from {segment.start} to {segment.end} s; "
                 "it must not be negative or shorter than a millisecond"
             )
         times = f"{start:.{_DECIMALS}f} {end - start:.{_DECIMALS}f}"
         lines.append(f"SPEAKER {segment.utterance} 1 {times} <NA> <NA> {segment.label} <NA> <NA>\n")
-    with atomic_file(path) as file:
-        file.writelines(lines)
+    return "".join(lines)
 
 
 def _parse(place: str, fields: list[str]) -> Segment:

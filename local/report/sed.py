@@ -177,7 +177,8 @@ def _overview(found: Diarization) -> Table:
         "`double` and `noisy` are joined of utterances of one speaker (one emotional span, two, or one with noise "
         "and reverberation); `*` puts the recordings of all corpora together. Baselines: *all_neutral*; *chance*, "
         "segments drawn from the training parts; *oracle_utterance* is told the recording's emotion and gives it to "
-        "all of it, *oracle_speech* to detected speech only. Bold: the best model."
+        "all of it, *oracle_speech* to detected speech only. Bold: the best model. † its encoder, or the published "
+        "checkpoint, was trained on audio of this corpus."
     )
     return Table("sed", "Emotion diarization", caption, ["system", *tests], rows, made_by="sed")
 

@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from local.sed.sets import SedSet
     from utils.rttm import Segment
 
+_CODE = ("apply", "baselines", "conditions", "decode", "eder", "model", "published", "score", "sets", "speech")
+
 
 def main() -> None:
     """Diarize and score."""
@@ -62,8 +64,10 @@ def _stamp(condition: Condition, settings: Experiment) -> dict:
         "system": condition.system, "train": list(condition.model.train) if condition.model else [],
         "test": condition.test, "emotions": settings.emotions, "labels": settings.labels,
         "folds": settings.split.folds, "scheme": settings.split.scheme, "score": vars(settings.score),
+        "published": settings.sed.published if condition.system == conditions.PUBLISHED else "",
     }  # fmt: skip
-    return stamp.make(config, [Path(__file__).parent, experiment.REPO / "utils/intervals.py"], inputs)
+    code = [Path(__file__).with_name(f"{name}.py") for name in _CODE] + [experiment.REPO / "utils/intervals.py"]
+    return stamp.make(config, code, inputs)
 
 
 def _trainings(model: Model, settings: Experiment) -> list[Training]:
@@ -78,7 +82,9 @@ def _make(items: Sequence[Condition], settings: Experiment, device: str) -> None
     data = sets.read(items[0].test, settings.split.scheme, settings.emotions)
     fold_of = conditions.folds_of(data, settings.split.folds)
     stamps = {item: _stamp(item, settings) for item in items}
-    if items[0].model is None:
+    if items[0].system == conditions.PUBLISHED:
+        hypotheses = {(items[0], 0): _published(data, list(fold_of), settings, device)}
+    elif items[0].baseline:
         train = _train_reference(settings)
         hypotheses = {
             (items[0], 0): {
@@ -94,6 +100,22 @@ def _make(items: Sequence[Condition], settings: Experiment, device: str) -> None
     for item in items:
         own = {seed: hypothesis for (other, seed), hypothesis in hypotheses.items() if other == item}
         score.write(item, data, fold_of, own, settings, stamps[item])
+
+
+def _published(data: SedSet, utterances: list[str], settings: Experiment, device: str) -> dict[str, list[Segment]]:
+    """Hypotheses of the published checkpoint, which comes without smoothing."""
+    from tqdm import tqdm
+
+    from local.sed import decode, published
+
+    model = published.load(settings.sed.published, device, settings.emotions)
+    return {
+        utterance: decode.decode(
+            model.posteriors(data.utterances[utterance].load()), utterance, data.duration[utterance],
+            settings.emotions, model.decoder or decode.Decoder(),
+        )
+        for utterance in tqdm(utterances, f"{data.name}, published", disable=None)
+    }  # fmt: skip
 
 
 def _train_reference(settings: Experiment) -> list[dict[str, Sequence[Segment]]]:

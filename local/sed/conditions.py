@@ -25,7 +25,12 @@ if TYPE_CHECKING:
     from local.sed.sets import SedSet
 
 EXP = Path("exp/sed")
-CODE = [REPO / "local" / "sed", REPO / "local" / "encoders"]
+# What a trained model depends on.
+CODE = [REPO / "local" / "encoders", REPO / "utils" / "audio.py"]
+CODE += [REPO / "local/sed" / f"{name}.py" for name in ("brain", "cache", "decode", "eder", "model", "sets", "train")]
+PUBLISHED = "published"
+# Whose labelled utterances the published checkpoint was trained on (Wang et al. 2023, section 4).
+PUBLISHED_ON = ("ravdess", "esd", "esd_en", "iemocap")
 _SETTINGS = ("epochs", "patience", "batch_seconds", "lr", "lr_encoder", "decoder")
 MADE_FROM = ("utt2emo", "utt2lang", "utt2spk", "ref.rttm", stamp.NAME)
 
@@ -65,11 +70,16 @@ class Training:
 
 @dataclass(frozen=True)
 class Condition:
-    """A model, or a baseline (then ``model`` is None), and the set that it is tested on."""
+    """A model, or a baseline or the published checkpoint (then ``model`` is None), and the set that it is tested on."""
 
     system: str
     model: Model | None
     test: str
+
+    @property
+    def baseline(self) -> bool:
+        """Whether no model made it."""
+        return self.model is None and self.system != PUBLISHED
 
     @property
     def directory(self) -> Path:
@@ -126,9 +136,10 @@ def trainings(experiment: Experiment) -> list[Training]:
 
 
 def conditions(experiment: Experiment, baselines: list[str]) -> list[Condition]:
-    """List all conditions: the models', then the baselines', each in the order of the sets."""
+    """List all conditions: the models', the published checkpoint's, the baselines'; each in the order of the sets."""
     found = [Condition(model.system, model, test) for model, tests in models(experiment).items() for test in tests]
-    return found + [Condition(name, None, test) for name in baselines for test in test_sets(experiment)]
+    others = [PUBLISHED, *baselines] if experiment.sed.published else baselines
+    return found + [Condition(name, None, test) for name in others for test in test_sets(experiment)]
 
 
 def training_settings(training: Training, experiment: Experiment) -> dict:

@@ -13,7 +13,6 @@ import argparse
 import dataclasses
 import json
 import os
-import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,7 +27,7 @@ from local.sed.sets import CENTRE, HOP
 from utils import audio
 from utils.errors import UserError, run_main
 from utils.registry import hint
-from utils.rttm import Segment, read_rttm, write_rttm
+from utils.rttm import Segment, format_rttm, read_rttm
 from utils.textgrid import write_textgrid
 
 if TYPE_CHECKING:
@@ -239,10 +238,7 @@ def _scored(result: Result, reference: list[Segment]) -> Result:
 
 def as_rttm(results: Sequence[Result]) -> str:
     """Turn results into the text of an RTTM file."""
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "hyp.rttm"
-        write_rttm(path, [segment for result in results for segment in result.segments])
-        return path.read_text(encoding="utf-8")
+    return format_rttm(segment for result in results for segment in result.segments)
 
 
 def as_json(results: Sequence[Result], emotions: Sequence[str], posteriors: bool) -> str:

@@ -23,12 +23,14 @@ import json
 import math
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from itertools import chain
+from typing import NamedTuple
 
 import numpy as np
 
 from local.sed.frame_eder import frame_eder, in_order, score_frames
+from local.sed.sets import NEUTRAL
 from utils.errors import UserError, run_main
 from utils.rttm import Segment, read_rttm
 from utils.table import positive, read_table
@@ -37,7 +39,6 @@ __all__ = [
     "Eder", "SegmentError", "Summary", "by_emotion", "dominant", "frame_eder", "score_all", "score_frames", "summarise",
 ]  # fmt: skip
 
-NEUTRAL = "neutral"
 REFERENCE, HYPOTHESIS = "reference", "hypothesis"
 PARTS = ("missed", "false_alarm", "confusion", "overlap")
 # RTTM files round to milliseconds: segments may run past the end, or into the next one, by that much (or half of it,
@@ -53,8 +54,7 @@ class SegmentError(UserError):
         self.side, self.segment, self.reason = side, segment, reason
 
 
-@dataclass(frozen=True, slots=True)
-class Eder:
+class Eder(NamedTuple):
     """Errors of one utterance, or of several together, in seconds, and the time that was scored."""
 
     missed: float
@@ -153,7 +153,7 @@ def score_all(
     label = np.cumsum(step * np.where((channel >= count) & (channel < 2 * count), channel - count, 0), dtype=np.int32)
     kinds = _kinds(label, step, channel, count)
     sums = [np.bincount(utterance[kind], length[kind], len(ends)).astype(float).tolist() for kind in kinds]
-    return dict(zip(reference, map(Eder, *sums, duration.tolist()), strict=True))
+    return dict(zip(reference, map(Eder._make, zip(*sums, duration.tolist(), strict=True)), strict=True))
 
 
 def dominant(segments: Sequence[Segment]) -> str:
@@ -320,7 +320,7 @@ def main() -> None:
     rows = by_emotion(scores, reference) | {"all": summarise(list(scores.values()))}
     settings = {"collar": args.collar, "durations": args.durations, "cut": cut}
     if args.json:
-        utterances = {name: {"eder": _finite(score.rate)} | asdict(score) for name, score in scores.items()}
+        utterances = {name: {"eder": _finite(score.rate)} | score._asdict() for name, score in scores.items()}
         emotions = {name: _as_dict(row) for name, row in rows.items()}
         json.dump(settings | emotions.pop("all") | {"emotions": emotions, "by_utterance": utterances}, sys.stdout,
                   indent=1)  # fmt: skip
@@ -373,7 +373,7 @@ def _finite(value: float) -> float | None:
 
 def _as_dict(row: Summary) -> dict:
     rates = {"mean": _finite(row.mean), "weighted": _finite(row.total.rate)}
-    return {"utterances": row.utterances} | rates | {"seconds": asdict(row.total)}
+    return {"utterances": row.utterances} | rates | {"seconds": row.total._asdict()}
 
 
 def _print(rows: Mapping[str, Summary], settings: Mapping, number: int) -> None:

@@ -18,7 +18,7 @@ import numpy as np
 from local import encoders
 from local.experiment import Experiment, setting
 from local.sed import eder
-from local.sed.conditions import Condition
+from local.sed.conditions import PUBLISHED, PUBLISHED_ON, Condition
 from local.sed.eder import PARTS, Eder
 from local.sed.sets import NEUTRAL, SedSet
 from utils import intervals, stamp
@@ -159,8 +159,9 @@ def write(
 def describe(condition: Condition, data: SedSet) -> dict:
     """Say what a condition is."""
     languages = sorted(set(data.language.values()))
+    corpus = condition.test.partition(".")[0]
     found = {
-        "system": condition.system, "baseline": condition.model is None, "test": condition.test,
+        "system": condition.system, "baseline": condition.baseline, "test": condition.test,
         "test_languages": languages, "train": list(condition.model.train) if condition.model else [],
         "setting": "", "contaminated": [],
     }  # fmt: skip
@@ -171,7 +172,9 @@ def describe(condition: Condition, data: SedSet) -> dict:
         trained = sorted({spec(corpus).language for corpus in condition.model.train})
         if len(languages) == 1:
             found["setting"] = setting(encoder.languages, trained, languages[0])
-        found["contaminated"] = sorted({condition.test.partition(".")[0]} & set(encoder.pretrained_on))
+        found["contaminated"] = sorted({corpus} & set(encoder.pretrained_on))
+    elif condition.system == PUBLISHED:
+        found["contaminated"] = sorted({corpus} & set(PUBLISHED_ON))
     return found
 
 
