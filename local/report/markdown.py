@@ -126,7 +126,8 @@ def table(content: Table, rows: Sequence[Sequence[Cell]]) -> str:
     -------
     str
     """
-    lines = [content.header, ["---:" if number else "---" for number in content.numeric]]
+    header = [name.replace("*", "\\*") for name in content.header]
+    lines = [header, ["---:" if number else "---" for number in content.numeric]]
     lines += [[_cell(cell) for cell in row] for row in rows]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 

@@ -153,7 +153,8 @@ def _verdict(pair: dict[str, str]) -> str:
     difference, low, high = (100 * float(pair[key]) for key in ("diff", "lo", "hi"))
     told = " (which is told the emotion)" if pair["b"] in TOLD else ""
     p = float(pair["p_holm"])
-    words = f"`{pair['b']}`{told}: {difference:+.1f} points [{low:+.1f}, {high:+.1f}], p = {p:.3f}"
+    size = "< 0.001" if p < 0.001 else f"= {p:.3f}"
+    words = f"`{pair['b']}`{told}: {difference:+.1f} points [{low:+.1f}, {high:+.1f}], p {size}"
     if p >= 0.05 or low <= 0 <= high:
         return f"**It does not beat {words}.**"
     return f"It beats {words}." if high < 0 else f"**It is worse than {words}.**"
