@@ -1,0 +1,1 @@
+"""Stage 4: encoders tuned on emotion, whole or by a few parameters."""

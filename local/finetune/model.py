@@ -1,0 +1,374 @@
+"""The model of fine-tuning: an encoder cut behind a layer, what a strategy trains of it, pooling and a head.
+
+The encoder comes fresh from its checkpoint for every classifier, so that nothing crosses from one fold to another.
+An utterance is represented by means over time, and attention runs in windows of at most 30 s: its cost grows with
+the square of the length. Up to that length the result is that of one pass.
+"""
+
+from __future__ import annotations
+
+import collections
+import contextlib
+import dataclasses
+import hashlib
+import importlib.metadata
+import itertools
+import json
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from torch import nn
+
+from local import encoders
+from local.encoders import EncoderSpec
+from local.encoders.transformer import Transformer
+from local.finetune import strategies
+from local.finetune.strategies import Design
+from utils.atomic import atomic_file
+from utils.audio import SAMPLE_RATE
+from utils.errors import UserError
+
+# Frames that attention sees at the most: 30 s.
+WINDOW = 1500
+CONFIG, WEIGHTS = "config.json", "model.safetensors"
+_HIDDEN = (128, 16)
+_PACKAGES = ("torch", "transformers", "peft")
+
+
+class _Part(NamedTuple):
+    """Frames of an utterance that are run together, and their share of it."""
+
+    row: int
+    share: float
+    features: torch.Tensor
+
+
+class EmotionClassifier(nn.Module):
+    """Tells the emotion of an utterance.
+
+    In training mode all dropouts of the checkpoint's configuration are active, but for strategy ``head``, where the
+    encoder remains as it is in evaluation; blocks are not dropped and no spans are masked.
+
+    Parameters
+    ----------
+    spec : EncoderSpec
+        Of kind ``hf``; its checkpoint is read anew.
+    emotions : sequence of str
+        The classes.
+    design : Design
+        Layer, strategy, pooling and head.
+    seed : int
+        Of the initial weights of all that is added to the encoder.
+    device : str
+        As torch names it. The classifier stays there: parts of the encoder's forward do not move with ``to``.
+    precision : str
+        Of the encoder: ``fp32`` or ``bf16``.
+
+    Attributes
+    ----------
+    emotions, design
+        As above; ``emotions`` is a list.
+    encoder : Transformer
+        The encoder, cut behind the layer.
+    model : nn.Module
+        Its transformers model, as the strategy changed it.
+    provenance : dict
+        What it was trained on and how, in words that JSON knows; kept with the model.
+
+    Raises
+    ------
+    UserError
+        The encoder is of another kind, has no such layer or cannot be loaded.
+    """
+
+    def __init__(
+        self, spec: EncoderSpec, emotions: Sequence[str], design: Design, seed: int = 0, device: str = "cpu",
+        precision: str = "fp32",
+    ):  # fmt: skip
+        super().__init__()
+        self.emotions, self.design = list(emotions), design
+        self.provenance: dict[str, Any] = {}
+        with torch.random.fork_rng(devices=[]):
+            self.encoder = _load_encoder(spec, design.layer, device, precision)
+            self.model = self.encoder.model
+            self._encoder_sha256 = _sha256(self.model)
+            torch.manual_seed(seed)
+            self.head = _make_head(design.head, spec.dim, len(self.emotions))
+            strategies.apply(design, self.model)
+        self._merged = False
+        if design.pooling == "weighted":
+            self.layer_weights = nn.Parameter(torch.zeros(design.layer + 1))
+        self.to(device).eval()
+
+    def forward(self, features: torch.Tensor, lengths: Sequence[int]) -> torch.Tensor:
+        """Score several utterances.
+
+        Parameters
+        ----------
+        features : Tensor of float32, shape (frames of all utterances, channels)
+            What :meth:`features` gives of each, one after the other.
+        lengths : sequence of int
+            Frames of each utterance.
+
+        Returns
+        -------
+        Tensor of float32, shape (utterances, emotions)
+            Scores before the softmax.
+        """
+        return self.head(self._pooled(features, lengths))
+
+    def features(self, wave: np.ndarray) -> np.ndarray:
+        """Run the convolutional front end, which no strategy changes: to be computed once an utterance.
+
+        Parameters
+        ----------
+        wave : ndarray of float32, shape (samples,)
+            16 kHz mono.
+
+        Returns
+        -------
+        ndarray of float32, shape (frames, channels)
+            50 frames a second.
+
+        Raises
+        ------
+        UserError
+            The wave is shorter than the encoder can represent.
+        """
+        return self._features(wave).float().cpu().numpy()
+
+    def posteriors(self, waves: Sequence[np.ndarray]) -> np.ndarray:
+        """Give the probability of every emotion.
+
+        Short utterances are run together, long ones window by window, so memory beyond that for the front end's
+        features (0.1 MB a second) depends neither on their number nor on their length.
+
+        Parameters
+        ----------
+        waves : sequence of ndarray, each of shape (samples,)
+            16 kHz mono float32, of any length that the encoder can represent.
+
+        Returns
+        -------
+        ndarray of float32, shape (utterances, emotions)
+            Rows sum to 1.
+
+        Raises
+        ------
+        UserError
+            A wave is shorter than the encoder can represent.
+        """
+        with torch.inference_mode(), self._evaluating():
+            vectors = torch.zeros(len(waves), self.encoder.spec.dim, device=self._device)
+            for batch in self._batches(waves):
+                pooled = self._pooled(torch.cat([part.features for part in batch]), [len(p.features) for p in batch])
+                for part, vector in zip(batch, pooled, strict=True):
+                    vectors[part.row] += part.share * vector
+            return torch.softmax(self.head(vectors), dim=-1).cpu().numpy()
+
+    def trainable(self) -> dict[str, nn.Parameter]:
+        """Name the parameters that training changes."""
+        return {name: parameter for name, parameter in self.named_parameters() if parameter.requires_grad}
+
+    def counts(self) -> tuple[int, int]:
+        """Count parameters: those that training changes, and all, the blocks above the layer left out."""
+        trained = sum(parameter.numel() for parameter in self.trainable().values())
+        return trained, sum(parameter.numel() for parameter in self.parameters())
+
+    def merge(self) -> None:
+        """Merge what LoRA or IA3 added into the encoder's weights, for use: outputs agree to 1e-5.
+
+        Raises
+        ------
+        UserError
+            Part of the strategy cannot be merged.
+        """
+        self._merged |= strategies.merge(self.design, self.model)
+
+    def train(self, mode: bool = True) -> EmotionClassifier:
+        """Set training or evaluation mode; what is frozen for all strategies stays in evaluation mode."""
+        super().train(mode)
+        self.model.train(mode and any(parameter.requires_grad for parameter in self.model.parameters()))
+        # It may hold a batch normalisation, whose statistics would follow the batches.
+        self.model.encoder.pos_conv_embed.eval()
+        return self
+
+    def save(self, folder: str | Path) -> None:
+        """Write ``config.json`` and ``model.safetensors``, which holds the parameters of :meth:`trainable` alone.
+
+        Parameters
+        ----------
+        folder : str or Path
+            Made if it is not there.
+
+        Raises
+        ------
+        UserError
+            The classifier has been merged.
+        """
+        from safetensors.torch import save
+
+        folder = Path(folder)
+        if self._merged:
+            raise UserError(f"{folder}: a merged classifier cannot be saved; save it before merging")
+        weights = save({name: parameter.detach().contiguous() for name, parameter in self.trainable().items()})
+        with atomic_file(folder / WEIGHTS, "wb") as file:
+            file.write(weights)
+        config = {
+            "emotions": self.emotions, "design": dataclasses.asdict(self.design),
+            "encoder": dataclasses.asdict(self.encoder.spec), "encoder_sha256": self._encoder_sha256,
+            "weights_sha256": hashlib.sha256(weights).hexdigest(), "provenance": self.provenance,
+            "versions": {package: importlib.metadata.version(package) for package in _PACKAGES},
+        }  # fmt: skip
+        with atomic_file(folder / CONFIG) as file:
+            json.dump(config, file, indent=1)
+            file.write("\n")
+
+    @staticmethod
+    def load(folder: str | Path, device: str = "cpu", precision: str = "fp32") -> EmotionClassifier:
+        """Read what :meth:`save` wrote.
+
+        Parameters
+        ----------
+        folder : str or Path
+            Where it is.
+        device, precision : str
+            As for a new one.
+
+        Returns
+        -------
+        EmotionClassifier
+            In evaluation mode.
+
+        Raises
+        ------
+        UserError
+            A file is missing or damaged, or the encoder is not there or not the one that the model was made with.
+        """
+        folder = Path(folder)
+        try:
+            config = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
+            return _rebuild(folder, config, device, precision)
+        except FileNotFoundError as error:
+            raise UserError(f"{error.filename}: no such file; train the model first") from None
+        except (ValueError, KeyError, TypeError) as error:
+            raise UserError(f"{folder / CONFIG}: damaged ({error}); train the model again") from error
+
+    @property
+    def _device(self) -> torch.device:
+        return next(self.head.parameters()).device
+
+    def _features(self, wave: np.ndarray) -> torch.Tensor:
+        if len(wave) < self.encoder.min_samples:
+            raise UserError(
+                f"{len(wave) / SAMPLE_RATE:.4f} s of audio are too short for the encoder {self.encoder.spec.name}, "
+                f"which needs at least {self.encoder.min_samples / SAMPLE_RATE:.4f} s; leave the utterance out"
+            )
+        return self.encoder.features([wave])[0]
+
+    def _batches(self, waves: Sequence[np.ndarray]) -> Iterator[list[_Part]]:
+        """Cut utterances into windows and batches of at most as many frames as a window may have."""
+        batch: list[_Part] = []
+        for row, wave in enumerate(waves):
+            features = self._features(wave)
+            for part in features.split(_cut(len(features))):
+                if sum(len(other.features) for other in batch) + len(part) > WINDOW:
+                    yield batch
+                    batch = []
+                batch.append(_Part(row, len(part) / len(features), part))
+        if batch:
+            yield batch
+
+    def _pooled(self, features: torch.Tensor, lengths: Sequence[int]) -> torch.Tensor:
+        """Represent utterances by one vector each, shape (utterances, dim)."""
+        windows = [window for length in lengths for window in _cut(length)]
+        # Not to its end, which is behind the first block, and layer 0 has none.
+        states = itertools.islice(self.encoder.states(features, windows), self.design.layer + 1)
+        if self.design.pooling == "weighted":
+            weights = torch.softmax(self.layer_weights, dim=0)
+            return sum(weight * _means(state, lengths) for weight, state in zip(weights, states, strict=True))
+        return _means(collections.deque(states, maxlen=1).pop(), lengths)
+
+    @contextlib.contextmanager
+    def _evaluating(self) -> Iterator[None]:
+        training = self.training
+        self.eval()
+        try:
+            yield
+        finally:
+            self.train(training)
+
+
+def _cut(frames: int) -> list[int]:
+    """Cut an utterance into windows of equal length, give or take a frame."""
+    count = -(-frames // WINDOW)
+    return [frames * (window + 1) // count - frames * window // count for window in range(count)]
+
+
+def _means(states: torch.Tensor, lengths: Sequence[int]) -> torch.Tensor:
+    """Average every utterance's frames; shapes (frames of all, dim) and (utterances, dim)."""
+    return torch.stack([part.mean(dim=0) for part in states.split(list(lengths))])
+
+
+def _make_head(name: str, dim: int, classes: int) -> nn.Module:
+    if name == "linear":
+        return nn.Linear(dim, classes)
+    first, second = _HIDDEN
+    return nn.Sequential(
+        nn.Linear(dim, first), nn.ReLU(), nn.Linear(first, second), nn.ReLU(), nn.Linear(second, classes)
+    )
+
+
+def _load_encoder(spec: EncoderSpec, layer: int, device: str, precision: str) -> Transformer:
+    """Load an encoder and drop the blocks above a layer."""
+    if spec.kind != "hf":
+        raise UserError(f"finetune: encoder {spec.name} is of kind {spec.kind}; only those of kind hf can be tuned")
+    if layer >= spec.layers:
+        raise UserError(f"finetune: encoder {spec.name} has no layer {layer}; its last is {spec.layers - 1}")
+    encoder = encoders.load(spec, device, precision)
+    encoder.model.encoder.layers = encoder.model.encoder.layers[:layer]
+    return encoder
+
+
+def _sha256(model: nn.Module) -> str:
+    """Hash the weights of a model."""
+    digest = hashlib.sha256()
+    for name, tensor in sorted(model.state_dict().items()):
+        # Checkpoints may lack the mask, which only pre-training uses; it is drawn anew at every loading then.
+        if name != "masked_spec_embed":
+            digest.update(name.encode())
+            digest.update(tensor.cpu().contiguous().reshape(-1).view(torch.uint8).numpy())
+    return digest.hexdigest()
+
+
+def _rebuild(folder: Path, config: dict[str, Any], device: str, precision: str) -> EmotionClassifier:
+    from safetensors.torch import load
+
+    weights = (folder / WEIGHTS).read_bytes()
+    if hashlib.sha256(weights).hexdigest() != config["weights_sha256"]:
+        raise UserError(f"{folder / WEIGHTS}: damaged, or not that of {CONFIG}; train the model again")
+    spec = EncoderSpec(**config["encoder"])
+    if spec.folder is not None and not spec.folder.is_dir():
+        # The repository has moved: its registry knows where to.
+        spec = encoders.spec(spec.name)
+    try:
+        design = Design(**config["design"])
+    except UserError as error:
+        raise ValueError(str(error)) from error
+    made = EmotionClassifier(spec, config["emotions"], design, device=device, precision=precision)
+    if made._encoder_sha256 != config["encoder_sha256"]:
+        raise UserError(
+            f"{folder}: the encoder {spec.name} ({spec.source}) is not the one that the model was trained with; "
+            "restore it, or train the model again"
+        )
+    made.provenance = config["provenance"]
+    saved, own = load(weights), made.trainable()
+    if {name: tensor.shape for name, tensor in saved.items()} != {name: tensor.shape for name, tensor in own.items()}:
+        raise ValueError("it does not fit the weights")
+    with torch.no_grad():
+        for name, parameter in own.items():
+            parameter.copy_(saved[name])
+    return made

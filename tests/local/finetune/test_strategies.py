@@ -1,0 +1,241 @@
+"""Strategies train what they name and nothing else, and start where the plain encoder is."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from local.finetune import adapters, strategies
+from local.finetune.strategies import STRATEGIES, Design
+from tests.local.encoders.checkpoints import DIM, make_model
+from tests.local.encoders.test_transformer import speech
+from tests.local.finetune.conftest import LAYER
+from utils.errors import UserError
+
+COMBINED = [*STRATEGIES, "lora+ba+wg", "bitfit+ba", "ia3+wg"]
+ARCHITECTURES = ["wav2vec2-base", "wav2vec2-large-with-adapters", "hubert-large", "wavlm-base", "wavlm-large"]
+ARCHITECTURES += ["data2vec-audio", "hubert-with-batch-norm"]
+WAVES = [speech(9000), speech(4000), speech(6500)]
+# Under model.encoder.layers or model, what a strategy trains.
+_MATRIX = r"encoder\.layers\.\d+\.(attention|feed_forward(\.feed_forward)?)\.(\w+)"
+_NAMED = {
+    "head": r"$^",
+    "full": r"(feature_projection|encoder\.layers)\..+",
+    "lora": _MATRIX + r"\.lora_[AB]\.default\.weight",
+    "ia3": _MATRIX + r"\.ia3_l\.default",
+    "bitfit": r"encoder\.layers\..+\.bias",
+    "ba": r"encoder\.layers\.\d+\.feed_forward\.(down|up)\.(weight|bias)",
+    "wg": r"encoder\.(dropout|layers\.\d+\.\w+)\.gate\.linear\.(weight|bias)",
+}
+
+
+def is_named(name: str, strategy: str, variant: str) -> bool:
+    """Whether a strategy trains a parameter of the classifier."""
+    if name.startswith("head."):
+        return True
+    name = name.removeprefix("model.")
+    if strategy == "full" and name.startswith("encoder.layer_norm."):
+        return "large" not in variant
+    return any(re.fullmatch(_NAMED[part], name) for part in strategy.split("+"))
+
+
+def perturb(parameters: dict[str, nn.Parameter], size: float = 0.05) -> None:
+    generator = torch.Generator().manual_seed(3)
+    with torch.no_grad():
+        for parameter in parameters.values():
+            parameter += size * torch.randn(parameter.shape, generator=generator)
+
+
+def packed(made) -> tuple[torch.Tensor, list[int]]:
+    return made.encoder.features(WAVES)
+
+
+@pytest.mark.parametrize("variant", ARCHITECTURES)
+@pytest.mark.parametrize("strategy", COMBINED)
+def test_gradients_reach_exactly_what_is_named(make: Callable, variant: str, strategy: str) -> None:
+    made = make(variant, strategy)
+    # At the start, zeros that make it the identity hold back the gradients of their factors.
+    perturb(made.trainable())
+    for module in made.modules():
+        if isinstance(module, adapters.Bottleneck):
+            # So small, it has two rectifiers, and both might be off.
+            module.down.bias.data += 2
+    nn.functional.cross_entropy(made(*packed(made)), torch.tensor([0, 3, 1])).backward()
+    found = {name for name, parameter in made.named_parameters() if parameter.grad is not None}
+    assert found == {name for name, _ in made.named_parameters() if is_named(name, strategy, variant)}
+    assert found == set(made.trainable())
+    largest = {name: float(parameter.grad.abs().max()) for name, parameter in made.trainable().items()}
+    for name, size in largest.items():
+        # Adding to all scores of a frame changes no attention.
+        assert size > 1e-7 or re.search(r"k_proj(\.base_layer)?\.bias$", name), (name, size)
+
+
+@pytest.mark.parametrize("variant", ARCHITECTURES)
+@pytest.mark.parametrize("strategy", COMBINED)
+def test_untrained_is_the_plain_encoder_cut_behind_the_layer(make: Callable, variant: str, strategy: str) -> None:
+    made = make(variant, strategy)
+    pooled = []
+    model = make_model(variant)
+    for wave in WAVES:
+        with torch.no_grad():
+            states = model(torch.from_numpy(wave)[None], output_hidden_states=True).hidden_states
+        pooled.append(states[LAYER][0].mean(dim=0))
+    with torch.no_grad():
+        want, got = made.head(torch.stack(pooled)), made(*packed(made))
+        assert want.std() > 0.02
+        np.testing.assert_allclose(got, want, rtol=0, atol=2e-5)
+        plain = make(variant, "head")(*packed(made))
+    # But for rounding where a block has an adapter of its own, to the bit.
+    tolerance = 1e-6 if "adapters" in variant else 0.0
+    np.testing.assert_allclose(got, plain, rtol=0, atol=tolerance)
+
+
+@pytest.mark.parametrize("variant", ARCHITECTURES)
+@pytest.mark.parametrize("strategy", ["ba", "wg"])
+def test_published_start_is_another(make: Callable, variant: str, strategy: str) -> None:
+    plain, published = make(variant, strategy), make(variant, strategy, published_init=True)
+    with torch.no_grad():
+        assert (plain(*packed(plain)) - published(*packed(plain))).abs().max() > 1e-3
+
+
+def test_published_start_by_its_statistics() -> None:
+    dim = 512
+    bound = dim**-0.5
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        bottleneck = adapters.Bottleneck(nn.Identity(), dim, published_init=True)
+        gate = adapters.Gate(dim, published_init=True)
+        x = torch.randn(200, dim)
+    for weight, limit in (
+        (bottleneck.down.weight, bound), (bottleneck.up.weight, (dim // 16) ** -0.5), (gate.linear.weight, bound),
+        (bottleneck.up.bias, (dim // 16) ** -0.5), (gate.linear.bias, bound),
+    ):  # fmt: skip
+        assert weight.abs().max() <= limit and weight.abs().max() > 0.95 * limit
+        assert float(weight.detach().std()) == pytest.approx(limit / 3**0.5, rel=0.1)
+    with torch.no_grad():
+        passed = gate(x) / x
+        assert passed.min() > 0 and passed.max() < 1
+        assert float(passed.mean()) == pytest.approx(0.5, abs=0.01)
+        assert torch.equal(adapters.Gate(dim)(x), x)
+        assert torch.equal(adapters.Bottleneck(nn.Identity(), dim)(x), x)
+    assert bottleneck.down.out_features == dim // 16 and adapters.Bottleneck(nn.Identity(), 768).up.in_features == 48
+
+
+@pytest.mark.parametrize("variant", ARCHITECTURES)
+def test_gates_and_adapters_by_hooks_of_transformers(make: Callable, variant: str) -> None:
+    # The model's own forward of one file, with hooks at the places that the study names.
+    made = make(variant, "ba+wg", published_init=True)
+    modules = [*made.model.modules()]
+    gates = [module for module in modules if isinstance(module, adapters.Gate)]
+    bottlenecks = [module for module in modules if isinstance(module, adapters.Bottleneck)]
+    assert len(gates) == len(bottlenecks) == LAYER
+    model = make_model(variant)
+    for block, gate, bottleneck in zip(model.encoder.layers, gates, bottlenecks, strict=False):
+        weight, bias = gate.linear.weight, gate.linear.bias
+        block.register_forward_pre_hook(
+            lambda _, args, kwargs, weight=weight, bias=bias: (
+                (args[0] / (1 + torch.exp(-(args[0] @ weight.T + bias))), *args[1:]), kwargs
+            ),
+            with_kwargs=True,
+        )  # fmt: skip
+        block.feed_forward.register_forward_hook(
+            lambda _, args, out, by=bottleneck: (
+                out + (args[0] @ by.down.weight.T + by.down.bias).clamp(min=0) @ by.up.weight.T + by.up.bias
+            )
+        )
+    with torch.no_grad():
+        states = model(torch.from_numpy(WAVES[0])[None], output_hidden_states=True).hidden_states
+        want = made.head(states[LAYER][0].mean(dim=0))
+        got = made(*made.encoder.features(WAVES[:1]))[0]
+    np.testing.assert_allclose(got, want, rtol=0, atol=2e-5)
+
+
+@pytest.mark.parametrize("variant", ["wav2vec2-base", "wavlm-large"])
+@pytest.mark.parametrize("strategy", COMBINED)
+def test_training_changes_what_is_named_alone(make: Callable, variant: str, strategy: str) -> None:
+    made = make(variant, strategy)
+    before = {name: tensor.clone() for name, tensor in made.state_dict().items()}
+    features, lengths = packed(made)
+    optimiser = torch.optim.Adam(made.parameters(), lr=1e-2)
+    made.train()
+    losses = []
+    for _ in range(4):
+        optimiser.zero_grad()
+        loss = nn.functional.cross_entropy(made(features, lengths), torch.tensor([0, 3, 1]))
+        loss.backward()
+        optimiser.step()
+        losses.append(loss.item())
+    assert losses[-1] < losses[0]
+    changed = {name for name, tensor in made.state_dict().items() if not torch.equal(tensor, before[name])}
+    assert changed == set(made.trainable())
+
+
+def test_lora_is_as_the_study_sets_it(make: Callable) -> None:
+    made = make("hubert-base", "lora")
+    block = made.model.encoder.layers[0]
+    matrices = [getattr(block.attention, name) for name in ("q_proj", "k_proj", "v_proj", "out_proj")]
+    matrices += [block.feed_forward.intermediate_dense, block.feed_forward.output_dense]
+    perturb(made.trainable())
+    x = torch.randn(5, DIM, generator=torch.Generator().manual_seed(0))
+    for matrix in matrices[:5]:
+        a, b = matrix.lora_A["default"].weight, matrix.lora_B["default"].weight
+        assert a.shape[0] == b.shape[1] == 8 and matrix.lora_dropout["default"].p == 0.1
+        with torch.no_grad():
+            want = nn.functional.linear(x, matrix.base_layer.weight + 16 / 8 * b @ a, matrix.base_layer.bias)
+            np.testing.assert_allclose(matrix(x), want, rtol=0, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("strategy", "message"),
+    [
+        ("full+lora", "full stands alone, .*; known: head, full, or lora, ia3, bitfit, ba, wg joined by '\\+'"),
+        ("lora+head", "head stands alone"),
+        ("ia3+lora", "ia3 and lora change the same matrices; choose one; known:"),
+        ("lorra+ba", "there is no 'lorra'; did you mean 'lora'\\? known: head, full"),
+        ("xyz", "there is no 'xyz'; known: head, full"),
+        ("", "there is no ''; known: head"),
+        ("ba+wg+ba", "names ba twice"),
+        ("prompt", "prompt is not offered: .*token embeddings.*known: head"),
+        ("lora+prompt", "prompt is not offered"),
+    ],
+)
+def test_what_cannot_be(strategy: str, message: str) -> None:
+    with pytest.raises(UserError, match=message) as caught:
+        Design(2, strategy)
+    assert "\n" not in str(caught.value)
+
+
+def test_designs() -> None:
+    assert Design(3, "wg+ba+lora").strategy == "lora+ba+wg" and Design(3, "wg+ba+lora") == Design(3, "lora+ba+wg")
+    with pytest.raises(UserError, match="layer -1 is negative"):
+        Design(-1)
+    with pytest.raises(UserError, match="layer 0 has no blocks to tune by lora"):
+        Design(0, "lora")
+    with pytest.raises(UserError, match="pooling 'max' is not one of mean, weighted"):
+        Design(1, pooling="max")
+    with pytest.raises(UserError, match="head 'svm' is not one of linear, mlp"):
+        Design(1, head="svm")
+
+
+def test_peft_has_no_prompts_for_these_encoders() -> None:
+    # The reason that `prompt` is refused.
+    import peft
+
+    config = peft.PromptTuningConfig(task_type="FEATURE_EXTRACTION", num_virtual_tokens=4)
+    with pytest.raises(ValueError, match="does not support prompt learning"):
+        peft.inject_adapter_in_model(config, make_model("hubert-base"))
+
+
+def test_planning_needs_no_torch() -> None:
+    import subprocess
+    import sys
+
+    code = "import sys; from local.finetune import strategies; strategies.Design(3, 'lora+ba'); "
+    code += "sys.exit(any(name in sys.modules for name in ('torch', 'peft', 'transformers')))"
+    assert strategies.parse("lora") == ["lora"]
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
