@@ -29,7 +29,7 @@ EXP = Path("exp/sed")
 CODE = [REPO / "local" / "encoders", REPO / "utils" / "audio.py"]
 CODE += [REPO / "local/sed" / f"{name}.py" for name in ("brain", "cache", "decode", "eder", "model", "sets", "train")]
 PUBLISHED = "published"
-# Whose labelled utterances the published checkpoint was trained on (Wang et al. 2023, section 4).
+# Of our corpora, those whose labels the published checkpoint was trained on (beside JL-Corpus and EmoV-DB).
 PUBLISHED_ON = ("ravdess", "esd", "esd_en", "iemocap")
 _SETTINGS = ("epochs", "patience", "batch_seconds", "lr", "lr_encoder", "decoder")
 MADE_FROM = ("utt2emo", "utt2lang", "utt2spk", "ref.rttm", stamp.NAME)
@@ -93,7 +93,7 @@ def made_sets(experiment: Experiment, corpus: str) -> list[str]:
     return [name for name in names if not name.endswith(".double") or (path_of(name) / "ref.rttm").is_file()]
 
 
-def test_sets(experiment: Experiment) -> list[str]:
+def tested_sets(experiment: Experiment) -> list[str]:
     """Names of all sets that anything is tested on: corpora with labels of their own first."""
     sed = experiment.sed
     return [*sed.test, *(name for corpus in sed.corpora for name in made_sets(experiment, corpus))]
@@ -103,7 +103,7 @@ def models(experiment: Experiment) -> dict[Model, list[str]]:
     """Tell which models there are, and on which sets each is tested.
 
     ``all``: trained on all of ``sed.corpora``, tested on every set. ``others``: trained without one corpus, tested on
-    what was made of that one. Encoders that cannot run here for want of an optional package are left out.
+    what was made of that one.
 
     Raises
     ------
@@ -118,7 +118,7 @@ def models(experiment: Experiment) -> dict[Model, list[str]]:
             raise UserError(f"sed.encoders: '{encoder}' ({spec.kind}) has no frames; name an encoder of kind hf")
         for mode in sed.modes:
             if "all" in sed.train:
-                found[Model(encoder, mode, tuple(sorted(sed.corpora)))] = test_sets(experiment)
+                found[Model(encoder, mode, tuple(sorted(sed.corpora)))] = tested_sets(experiment)
             if "others" in sed.train:
                 if len(sed.corpora) < 2:
                     raise UserError("sed.train: 'others' leaves the tested corpus out; name two or more in sed.corpora")
@@ -139,7 +139,7 @@ def conditions(experiment: Experiment, baselines: list[str]) -> list[Condition]:
     """List all conditions: the models', the published checkpoint's, the baselines'; each in the order of the sets."""
     found = [Condition(model.system, model, test) for model, tests in models(experiment).items() for test in tests]
     others = [PUBLISHED, *baselines] if experiment.sed.published else baselines
-    return found + [Condition(name, None, test) for name in others for test in test_sets(experiment)]
+    return found + [Condition(name, None, test) for name in others for test in tested_sets(experiment)]
 
 
 def training_settings(training: Training, experiment: Experiment) -> dict:

@@ -23,7 +23,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
     settings = recipe.experiment()
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
-        data = {name: recipe.made_up(name) for name in conditions.test_sets(settings)}
+        data = {name: recipe.made_up(name) for name in conditions.tested_sets(settings)}
         for number, item in enumerate(conditions.conditions(settings, list(BASELINES))):
             shift = SHIFT["+".join(item.model.train)] if item.model else 0.4
             recipe.write(item, data[item.test], settings, shift, number)
