@@ -86,10 +86,11 @@ def _write(content: Inputs, diarization: Diarization | None, commands: dict[str,
     from local.report import figures, findings, sed, tables
 
     shown, drawn = tables.for_report(content), list(figures.for_report(content))
-    words = findings.found(content)
+    words = {"asked": findings.asked(content), "found": findings.found(content)}
     if diarization:
         shown, drawn = [*shown, *sed.for_report(diarization)], [*drawn, *sed.figures(diarization)]
-        words += sed.sentences(diarization)
+        words["asked"].append(sed.asked(content.experiment))
+        words["found"] += sed.sentences(diarization)
     with atomic_dir(FOLDER) as folder:
         for figure in tqdm(drawn, desc=str(FOLDER), unit="figure", leave=False, disable=None):
             figures.save(figure, folder)
@@ -104,8 +105,9 @@ def _write(content: Inputs, diarization: Diarization | None, commands: dict[str,
 
 
 def _render(
-    name: str, content: Inputs, shown: list[Table], words: list[str], commands: dict[str, str], pictures: list
-) -> str:
+    name: str, content: Inputs, shown: list[Table], words: dict[str, list[str]], commands: dict[str, str],
+    pictures: list,
+) -> str:  # fmt: skip
     """Fill a template; both get the same words and the same cells."""
     import jinja2
 
@@ -120,8 +122,7 @@ def _render(
         recipe=content.recipe,
         synthetic=[corpus.name for corpus in content.corpora.values() if corpus.synthetic],
         intro=INTRO.read_text(encoding="utf-8").strip() if INTRO.is_file() else "",
-        asked=findings.asked(content),
-        found=words,
+        **words,
         caveats=findings.caveats(content),
         audited=audit.in_words(content),
         tables=shown,

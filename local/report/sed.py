@@ -80,6 +80,18 @@ def for_report(found: Diarization) -> list[Table]:
     return [*tables, _compared(found), _everything(found)]
 
 
+def asked(experiment: Experiment) -> str:
+    """Say what was asked, in a Markdown sentence."""
+    sed = experiment.sed
+    made = f"recordings made of {', '.join(sed.corpora)}"
+    tested = f"tested on {', '.join(sed.test)} and on {made}" if sed.test else f"tested on {made}"
+    names = ", ".join(f"`{name}`" for name in sed.encoders)
+    return (
+        f"**Diarization**: which emotion is heard when? Trained on {made}; {tested} (speakers apart). Encoders: "
+        f"{names} ({', '.join(sed.modes)}); smoothing ({sed.decoder}) tuned on dev."
+    )
+
+
 def sentences(found: Diarization) -> list[str]:
     """Say what came out, in Markdown sentences; a model that does not beat a baseline is said to."""
     lines = []

@@ -69,6 +69,12 @@ def test_nothing_is_said_where_nothing_was_asked(found: sed.Diarization) -> None
     assert sed.load(Experiment(corpora=["emodb"], encoders=["mini"])) is None
 
 
+def test_what_was_asked_names_corpora_and_encoders() -> None:
+    settings = Sed(encoders=["mini"], corpora=["emodb"], test=["zed"])
+    asked = sed.asked(Experiment(corpora=["a"], encoders=["b"], sed=settings))
+    assert "tested on zed and on recordings made of emodb" in asked and "`mini` (frozen)" in asked
+
+
 def test_systems_stand_beside_baselines(found: sed.Diarization) -> None:
     rows = {cells["system"]: cells for cells in table(found, "sed")}
     assert rows["mini.frozen, all"]["emodb.single"] == "40.0 [35.0, 45.0]"
