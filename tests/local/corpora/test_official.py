@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import importlib
 import re
+import shutil
 import sys
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -48,21 +50,34 @@ def test_every_corpus_has_a_tree() -> None:
 
 
 @pytest.mark.parametrize("corpus", CORPORA)
-def test_a_tree_prepares_to_its_golden_tables(tmp_path: Path, corpus: str) -> None:
-    root = tmp_path / "root"
-    CORPORA[corpus].build(root)
+def test_a_tree_prepares_to_its_golden_tables(whole: Callable, corpus: str) -> None:
+    root, data = whole(corpus)
     module(spec(corpus)).check(root, spec(corpus))
-    data = prepared(root, tmp_path / corpus, corpus)
     validate(data)
     golden = {path.name: path.read_text(encoding="utf-8") for path in sorted((HERE / "golden" / corpus).iterdir())}
     assert tables(data, root) == golden
 
 
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], tuple[Path, Path]]:
+    """Give a corpus's tree and its data directory, each made once; nobody may change them."""
+    made: dict[str, tuple[Path, Path]] = {}
+
+    def make(corpus: str) -> tuple[Path, Path]:
+        if corpus not in made:
+            folder = tmp_path_factory.mktemp(corpus)
+            CORPORA[corpus].build(folder / "root")
+            made[corpus] = folder / "root", prepared(folder / "root", folder / corpus, corpus)
+        return made[corpus]
+
+    return make
+
+
 @pytest.mark.parametrize(("tree", "fault"), FAULTS)
-def test_a_planted_fault_is_named(tmp_path: Path, tree: object, fault: Fault) -> None:
+def test_a_planted_fault_is_named(tmp_path: Path, whole: Callable, tree: object, fault: Fault) -> None:
     root, corpus = tmp_path / "root", fault.corpus or tree.CORPORA[0]
-    tree.build(root)
-    whole = prepared(root, tmp_path / "whole" / corpus, corpus)
+    sound, clean = whole(corpus)
+    shutil.copytree(sound, root)
     fault.spoil(root)
     if fault.error:
         with pytest.raises(UserError) as caught:
@@ -75,10 +90,10 @@ def test_a_planted_fault_is_named(tmp_path: Path, tree: object, fault: Fault) ->
     module(spec(corpus)).check(root, spec(corpus))
     data = prepared(root, tmp_path / corpus, corpus)
     validate(data)
-    before, after = excluded(whole), excluded(data)
+    before, after = excluded(clean), excluded(data)
     assert {item: reason for item, reason in after.items() if before.get(item) != reason} == fault.excluded
-    assert set(table(whole, "utt2spk")) - set(table(data, "utt2spk")) == set(fault.lost)
-    assert set(table(data, "utt2spk")) <= set(table(whole, "utt2spk"))
+    assert set(table(clean, "utt2spk")) - set(table(data, "utt2spk")) == set(fault.lost)
+    assert set(table(data, "utt2spk")) <= set(table(clean, "utt2spk"))
 
 
 @pytest.mark.parametrize("corpus", CORPORA)
