@@ -9,7 +9,7 @@ XSER_ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 stage_table='1|data|yes|corpus roots -> data/<corpus>/{wav.scp,utt2emo,...}, folds, audit.json
 2|features|yes|data -> dump/<encoder>/<corpus>/feats.scp, one (layers x dim) matrix an utterance
 3|probe|yes|folds, feats -> exp/probe/<condition>/
-4|finetune|no|folds, wav -> exp/finetune/<condition>/
+4|finetune|yes|folds, wav -> exp/finetune/<condition>/
 5|score|yes|exp/<stage>/<condition>/ -> exp/results.csv, exp/significance.csv
 6|sed|yes|data -> exp/sed/<condition>/{hyp.rttm,eder.json}
 7|listen|no|data, answers -> exp/listen/
@@ -128,6 +128,20 @@ stage_probe() {
   # shellcheck disable=SC2086 # a job command is several words
   run $train_cmd JOB=1:"$jobs" exp/probe/log/probe.JOB.log \
     python3 -m local.probe.train "${options[@]}" --job JOB --nj "$jobs"
+}
+
+stage_finetune() {
+  local trainings=1 jobs=$nj
+  if $dry_run; then
+    run python3 -m local.finetune.plan "${options[@]}"
+  else
+    trainings=$(python3 -m local.finetune.plan "${options[@]}" | tail -n 1)
+    [ "$trainings" -ge "$nj" ] || jobs=$trainings
+  fi
+  [ "$trainings" -gt 0 ] || return 0
+  # shellcheck disable=SC2086 # a job command is several words
+  run $train_cmd JOB=1:"$jobs" exp/finetune/log/train.JOB.log \
+    python3 -m local.finetune.train "${options[@]}" --job JOB --nj "$jobs" --ngpu "$ngpu"
 }
 
 stage_score() { run python3 -m local.score.collect "${options[@]}"; }

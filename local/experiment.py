@@ -129,6 +129,41 @@ class Sed:
 
 
 @dataclass
+class Finetune:
+    """Tuned encoders (stage 4), none while ``encoders`` is empty; the optimiser's defaults are study A's."""
+
+    encoders: list[str] = field(default_factory=list)
+    strategies: list[str] = field(default_factory=lambda: ["lora"])  # of local/finetune/strategies.py, joined by '+'
+    pairs: list[str] = field(default_factory=lambda: ["within"])  # as probe's, or SOURCE>TRAIN:TEST: first on SOURCE
+    layer: str = "probe"  # probe: the layer that stage 3's dev chose; last; or a number
+    pooling: str = "mean"  # mean | weighted
+    head: str = "linear"  # linear | mlp
+    published_init: bool = False  # adapters and gates start as study A's code draws them, not as the identity
+    seeds: list[int] = field(default_factory=lambda: [0])
+    lr: float = 1e-4
+    lr_head: float | None = None  # of the head, where it is another
+    weight_decay: float = 1e-5
+    epochs: int = 100
+    patience: int = 10
+    batch_size: int = 16
+    accumulate: int = 1  # batches an update
+    precision: str = "fp32"  # fp32 | bf16 | fp16 (GPU only)
+    checkpointing: bool = False  # compute activations twice instead of keeping them: less memory, more time
+
+    def __post_init__(self) -> None:
+        if self.layer not in ("probe", "last") and not self.layer.isdecimal():
+            raise ValueError(f"finetune.layer: '{self.layer}' is not probe, last or a number")
+        for name, known in (
+            ("pooling", ("mean", "weighted")), ("head", ("linear", "mlp")), ("precision", ("fp32", "bf16", "fp16")),
+        ):  # fmt: skip
+            _one_of(f"finetune.{name}", getattr(self, name), known)
+        if self.encoders and not (self.strategies and self.pairs and self.seeds):
+            raise ValueError("finetune.encoders asks for tuned encoders: name strategies, pairs and seeds too")
+        if min(self.epochs, self.patience, self.accumulate) < 1 or self.batch_size < 2:
+            raise ValueError("finetune.epochs, patience and accumulate must be positive, batch_size 2 or more")
+
+
+@dataclass
 class Pretrain:
     """An encoder that the recipe pre-trains itself (local/encoders/pretrain.py) before stage 2."""
 
@@ -151,6 +186,7 @@ class Experiment:
     probe: Probe = field(default_factory=Probe)
     score: Score = field(default_factory=Score)
     sed: Sed = field(default_factory=Sed)
+    finetune: Finetune = field(default_factory=Finetune)
     pretrain: Pretrain = field(default_factory=Pretrain)
 
     def __post_init__(self) -> None:
@@ -196,7 +232,9 @@ def load(arguments: argparse.Namespace) -> Experiment:
     return experiment
 
 
-def pairs(words: Iterable[str], corpora: Sequence[str]) -> list[tuple[tuple[str, ...], str]]:
+def pairs(
+    words: Iterable[str], corpora: Sequence[str], option: str = "probe.pairs"
+) -> list[tuple[tuple[str, ...], str]]:
     """Resolve ``probe.pairs`` to training corpora and test corpus.
 
     Parameters
@@ -205,6 +243,8 @@ def pairs(words: Iterable[str], corpora: Sequence[str]) -> list[tuple[tuple[str,
         ``all``, ``within``, ``across`` or ``TRAIN[+TRAIN]:TEST``.
     corpora : sequence of str
         The experiment's.
+    option : str
+        What asks for them, for messages.
 
     Returns
     -------
@@ -221,23 +261,77 @@ def pairs(words: Iterable[str], corpora: Sequence[str]) -> list[tuple[tuple[str,
     known = {"all": within + across, "within": within, "across": across}
     found: dict[tuple[tuple[str, ...], str], None] = {}
     for word in words:
-        found.update(dict.fromkeys(known[word] if word in known else [_pair(word, corpora)]))
+        found.update(dict.fromkeys(known[word] if word in known else [_pair(word, corpora, option)]))
     if not found:
-        raise UserError("probe.pairs: no pair of corpora to train and test on; 'across' needs two corpora")
+        raise UserError(f"{option}: no pair of corpora to train and test on; 'across' needs two corpora")
     return list(found)
 
 
-def _pair(word: str, corpora: Sequence[str]) -> tuple[tuple[str, ...], str]:
+def staged_pairs(
+    words: Iterable[str], corpora: Sequence[str]
+) -> list[tuple[tuple[str, ...], tuple[str, ...], str]]:
+    """Resolve ``finetune.pairs`` to first training corpora (none in one-stage training), training corpora and test.
+
+    Parameters
+    ----------
+    words : iterable of str
+        As for :func:`pairs`, and ``SOURCE[+SOURCE]>TRAIN[+TRAIN]:TEST``.
+    corpora : sequence of str
+        The experiment's.
+
+    Returns
+    -------
+    list of (tuple of str, tuple of str, str)
+        Each once; corpora in alphabetical order.
+
+    Raises
+    ------
+    UserError
+        As :func:`pairs`, or a model is tested on a corpus that only its first stage has seen: it would pass for one
+        that has not.
+
+    Examples
+    --------
+    >>> staged_pairs(["within", "a>b:b"], ["a", "b"])
+    [((), ('a',), 'a'), ((), ('b',), 'b'), (('a',), ('b',), 'b')]
+    """
+    option = "finetune.pairs"
+    words = list(words)
+    plain = [word for word in words if ">" not in word]
+    found = {((), *pair): None for pair in pairs(plain, corpora, option)} if plain or not words else {}
+    for word in words:
+        first, arrow, rest = word.partition(">")
+        if arrow:
+            source = _joined(first, word, corpora, option)
+            train, test = _pair(rest, corpora, option)
+            if test in source and test not in train:
+                raise UserError(f"{option}: '{word}' tests on {test}, which its first stage trains on; test on another")
+            found[source, train, test] = None
+    return list(found)
+
+
+def _pair(word: str, corpora: Sequence[str], option: str) -> tuple[tuple[str, ...], str]:
     source, colon, test = word.partition(":")
     if not colon:
-        raise UserError(f"probe.pairs: '{word}' is not all, within, across or TRAIN[+TRAIN]:TEST")
-    train = source.split("+")
-    for corpus in (*train, test):
-        if corpus not in corpora:
-            raise UserError(f"probe.pairs: '{word}': the experiment has no corpus '{corpus}'; {hint(corpus, corpora)}")
+        raise UserError(f"{option}: '{word}' is not all, within, across or TRAIN[+TRAIN]:TEST")
+    train = _joined(source, word, corpora, option)
+    _check_known(test, word, corpora, option)
+    return train, test
+
+
+def _joined(names: str, word: str, corpora: Sequence[str], option: str) -> tuple[str, ...]:
+    """Split corpora joined by ``+``; in alphabetical order."""
+    train = names.split("+")
+    for corpus in train:
+        _check_known(corpus, word, corpora, option)
     if len(set(train)) < len(train):
-        raise UserError(f"probe.pairs: '{word}' names a training corpus twice")
-    return tuple(sorted(train)), test
+        raise UserError(f"{option}: '{word}' names a training corpus twice")
+    return tuple(sorted(train))
+
+
+def _check_known(corpus: str, word: str, corpora: Sequence[str], option: str) -> None:
+    if corpus not in corpora:
+        raise UserError(f"{option}: '{word}': the experiment has no corpus '{corpus}'; {hint(corpus, corpora)}")
 
 
 def _one_of(name: str, value: str, known: tuple[str, ...]) -> None:

@@ -43,7 +43,7 @@ def test_help_and_readme_show_the_same_stages(repo: Path) -> None:
         (["--stage"], "--stage"),
         (["--stage="], "stage"),
         (["--stage", "5", "--stop-stage", "3"], "nothing to run"),
-        (["--stage", "finetune", "--stop-stage", "4"], "not built"),
+        (["--stage", "listen", "--stop-stage", "7"], "not built"),
         (["--stop-stag", "3"], "--stop-stag"),
         (["positional"], "positional"),
         (["--nj", "0"], "--nj"),
@@ -67,8 +67,10 @@ def test_dry_run_runs_the_stages_asked_for_and_nothing_else(repo: Path) -> None:
     assert by_number.stdout == by_name.stdout
     assert "JOB=1:4 exp/probe/log/probe.JOB.log python3 -m local.probe.train" in by_number.stdout
     assert "local.score.collect" in by_number.stdout
-    assert "stage 4 finetune: not built yet, skipped" in by_number.stdout
+    assert "local.finetune.train" in by_number.stdout
     assert not re.search("local.features|local.report", by_number.stdout)
+    everything = driver(repo, "--dry-run")
+    assert "stage 7 listen: not built yet, skipped" in everything.stdout
 
 
 def test_overrides_reach_the_commands_unevaluated(repo: Path, tmp_path: Path) -> None:

@@ -47,12 +47,14 @@ class Transformer(Encoder):
     ----------
     model : nn.Module
         The transformers model, on its device.
+    normalise : bool
+        As above.
     """
 
     def __init__(self, spec: EncoderSpec, model: nn.Module, normalise: bool, device: str, precision: str):
         self.spec, self.precision = spec, precision
         self.model = model.eval().requires_grad_(False).to(device)
-        self._normalise, self._device = normalise, torch.device(device)
+        self.normalise, self._device = normalise, torch.device(device)
         self._front_end = FrontEnd(model.feature_extractor, torch.bfloat16 if precision == "bf16" else torch.float32)
         self._position = PositionalEmbedding(model.encoder.pos_conv_embed)
         self._stable = getattr(model.config, "do_stable_layer_norm", False)
@@ -98,7 +100,7 @@ class Transformer(Encoder):
 
     def _prepare(self, wave: np.ndarray) -> torch.Tensor:
         wave = np.ascontiguousarray(wave, dtype=np.float32)
-        if self._normalise:
+        if self.normalise:
             # As transformers.Wav2Vec2FeatureExtractor.zero_mean_unit_var_norm.
             wave = ((wave - wave.mean()) / np.sqrt(wave.var() + 1e-7)).astype(np.float32)
         return torch.from_numpy(wave).to(self._device)

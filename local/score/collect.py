@@ -108,11 +108,17 @@ def _collect(paths: Sequence[Path], config: experiment.Experiment, recipe: str) 
 
 def _order(condition: Condition, config: experiment.Experiment) -> tuple:
     """Where the experiment names a condition: tables are in its order."""
+    from local.score import conditions
+
     meta, place = condition.meta, config.corpora.index
+    stages, encoders = list(conditions.STAGES), [*config.encoders, *config.finetune.encoders]
+    # Strategies are written in an order of their own.
+    methods = [set(method.split("+")) for method in [*config.probe.heads, *config.finetune.strategies]]
     return (
-        meta["stage"],
-        config.encoders.index(meta["encoder"]),
-        config.probe.heads.index(meta["method"]),
+        stages.index(meta["stage"]),
+        encoders.index(meta["encoder"]),
+        methods.index(set(conditions.strategy_of(meta).split("+"))),
+        meta["method"],
         place(meta["test"]),
         len(meta["train"]),
         [place(name) for name in meta["train"]],

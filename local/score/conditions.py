@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from local.experiment import Experiment, pairs
+from local.experiment import Experiment, pairs, staged_pairs
 from utils import stamp
 from utils.errors import UserError
 
@@ -110,12 +110,24 @@ def find(exp: Path, experiment: Experiment) -> tuple[list[Path], list[str]]:
 
 
 def _belongs(meta: dict, experiment: Experiment) -> bool:
-    asked = pairs(experiment.probe.pairs, experiment.corpora)
-    return (
-        (tuple(sorted(meta["train"])), meta["test"]) in asked
-        and meta["encoder"] in experiment.encoders
-        and meta["method"] in experiment.probe.heads
-    )
+    train, test = tuple(sorted(meta["train"])), meta["test"]
+    if meta["stage"] == "probe":
+        return (
+            (train, test) in pairs(experiment.probe.pairs, experiment.corpora)
+            and meta["encoder"] in experiment.encoders
+            and meta["method"] in experiment.probe.heads
+        )
+    finetune = experiment.finetune
+    if meta["encoder"] not in finetune.encoders:
+        return False
+    strategies = [set(strategy.split("+")) for strategy in finetune.strategies]
+    asked = staged_pairs(finetune.pairs, experiment.corpora)
+    return (tuple(meta["source"]), train, test) in asked and set(strategy_of(meta).split("+")) in strategies
+
+
+def strategy_of(meta: dict) -> str:
+    """The strategy of a condition of stage 4, whose method also says after which corpora it began."""
+    return meta["method"].partition(".after.")[0]
 
 
 def _outdated(path: Path, meta: dict, experiment: Experiment, found: dict[str, str]) -> str | None:
@@ -129,7 +141,8 @@ def _outdated(path: Path, meta: dict, experiment: Experiment, found: dict[str, s
     seeds = list(dict.fromkeys(experiment.probe.seeds))
     # Nothing is drawn in a logistic regression, so it has one seed.
     asked["probe"]["seeds"] = seeds[:1] if meta["method"] == "logreg" else seeds
-    now = stamp.make({key: asked[key] for key in ("emotions", "labels", "split", "probe")}, [], [])["config"]
+    kept = ("emotions", "labels", "split", "probe", "finetune")
+    now = stamp.make({key: asked[key] for key in kept}, [], [])["config"]
     for key, before in config.items():
         if key in now and now[key] != before:
             return f"was made with {key} {before} and the experiment now says {now[key]}"

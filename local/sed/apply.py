@@ -137,7 +137,7 @@ def _diarize(
     from tqdm import tqdm
 
     from local.sed import decode
-    from local.sed.cache import InputCache
+    from utils.feature_cache import InputCache
 
     seeds = list(dict.fromkeys(settings.sed.seeds))
     found: dict[tuple[Condition, int], dict[str, list[Segment]]] = {(item, s): {} for item in items for s in seeds}

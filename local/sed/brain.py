@@ -33,12 +33,13 @@ from speechbrain.utils.checkpoints import Checkpointer, mark_as_loader, mark_as_
 from torch.nn import functional
 
 from local import encoders, experiment
-from local.sed.cache import Batch, Batches, InputCache
+from local.sed.batches import Batch, Batches
 from local.sed.model import CONFIG, WEIGHTS, Diarizer, load_encoder
 from local.sed.sets import frame_labels
 from utils.atomic import atomic_file
 from utils.data_dir import Utterance
 from utils.errors import UserError
+from utils.feature_cache import InputCache
 from utils.rttm import Segment
 
 COLUMNS = ("epoch", "train_loss", "dev_loss", "dev_frame_ua", "seconds")

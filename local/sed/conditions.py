@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 
 EXP = Path("exp/sed")
 # What a trained model depends on.
-CODE = [REPO / "local" / "encoders", REPO / "utils" / "audio.py"]
-CODE += [REPO / "local/sed" / f"{name}.py" for name in ("brain", "cache", "decode", "eder", "model", "sets", "train")]
+CODE = [REPO / "local" / "encoders", REPO / "utils" / "audio.py", REPO / "utils" / "feature_cache.py"]
+CODE += [REPO / "local/sed" / f"{name}.py" for name in ("batches", "brain", "decode", "eder", "model", "sets", "train")]
 PUBLISHED = "published"
 # Of our corpora, those whose labels the published checkpoint was trained on (beside JL-Corpus and EmoV-DB).
 PUBLISHED_ON = ("ravdess", "esd", "esd_en", "iemocap")

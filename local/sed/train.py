@@ -61,7 +61,7 @@ def train(training: Training, settings: Experiment, device: str = "cpu") -> None
         A set has not been made, or there is nothing to train on.
     """
     from local.sed import brain, decode, sets
-    from local.sed.cache import InputCache
+    from utils.feature_cache import InputCache
 
     made_from = conditions.training_stamp(training, settings)
     folder = training.directory

@@ -14,13 +14,14 @@ import torch
 
 from local.experiment import Sed
 from local.sed import brain
+from local.sed.batches import Batches
 from local.sed.brain import DiarizerBrain, Example, Run, fit
-from local.sed.cache import Batches, InputCache
 from local.sed.model import Diarizer
 from local.sed.sets import frame_labels
 from tests.local.encoders.checkpoints import DIM, LAYERS, write_checkpoint
 from utils.data_dir import Utterance
 from utils.errors import UserError
+from utils.feature_cache import InputCache
 from utils.rttm import Segment
 
 EMOTIONS = ["angry", "neutral", "sad"]

@@ -4,8 +4,6 @@ All of it lies in one file, ``inputs.f16``, a row a frame, which is mapped into 
 ``index.json`` says where each utterance's rows are. Utterances are known by their audio, so folds, seeds and sets that
 share one share its rows, and audio that has changed is computed anew. Several processes may use a cache at the same
 time: one fills it, the others wait.
-
-Training reads it in batches of packed utterances.
 """
 
 from __future__ import annotations
@@ -17,18 +15,14 @@ import json
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
-import torch
-from tqdm import tqdm
 
 from utils.atomic import atomic_file
 from utils.data_dir import Utterance
 from utils.errors import UserError
 
 _DATA, _INDEX, _LOCK = "inputs.f16", "index.json", ".lock"
-_FRAMES_A_SECOND = 50
 
 
 class InputCache:
@@ -73,8 +67,8 @@ class InputCache:
         self._folder.mkdir(parents=True, exist_ok=True)
         with self._locked():
             self._read_index()
-            self._keys = {utterance: _key(utterance) for utterance in utterances}
-            missing = {key: one for one, key in self._keys.items() if key not in self._places}
+            self._keys |= {utterance: _key(utterance) for utterance in utterances}
+            missing = {self._keys[one]: one for one in utterances if self._keys[one] not in self._places}
             if missing:
                 try:
                     self._append(missing, compute, bar, threads)
@@ -108,6 +102,9 @@ class InputCache:
     def _append(
         self, missing: dict[str, Utterance], compute: Callable[[np.ndarray], np.ndarray], bar: bool, threads: int
     ) -> None:
+        import torch
+        from tqdm import tqdm
+
         count = self._count()
         with open(self._folder / _DATA, "ab") as file:
             # Rows that the index does not tell of were left by a process that did not live to write it.
@@ -138,75 +135,6 @@ class InputCache:
         with open(self._folder / _LOCK, "w") as file:
             fcntl.flock(file, fcntl.LOCK_EX)
             yield
-
-
-class Batch(NamedTuple):
-    """Packed utterances: inputs (frames, ...) in 16 bits, labels (frames,), and the frames of each utterance."""
-
-    inputs: torch.Tensor
-    labels: torch.Tensor
-    lengths: list[int]
-
-
-class Batches(torch.utils.data.Sampler):
-    """Cuts utterances into batches, anew in every epoch, and reads them.
-
-    Utterances of about the same length (to a second) share a batch; which of them do, and the order of the batches,
-    depends on the seed and the epoch.
-
-    Parameters
-    ----------
-    cache : InputCache
-        Filled.
-    utterances : sequence of Utterance
-        At least one.
-    labels : sequence of ndarray of int64, each of shape (frames,)
-        Of each utterance.
-    seconds : float
-        The most audio a batch; an utterance that is longer is a batch of its own.
-    seed : int
-        Not negative.
-    """
-
-    def __init__(
-        self,
-        cache: InputCache,
-        utterances: Sequence[Utterance],
-        labels: Sequence[np.ndarray],
-        seconds: float,
-        seed: int,
-    ):
-        self._cache, self._utterances, self._labels = cache, utterances, labels
-        self._frames = np.array([len(own) for own in labels])
-        self._limit, self._seed = seconds * _FRAMES_A_SECOND, seed
-        self.set_epoch(0)
-
-    def set_epoch(self, epoch: int) -> None:
-        """Cut the utterances into the batches of an epoch."""
-        rng = np.random.default_rng([self._seed, epoch])
-        order = rng.permutation(len(self._frames))
-        order = order[np.argsort(self._frames[order] // _FRAMES_A_SECOND, kind="stable")]
-        batches: list[list[int]] = [[]]
-        for index in order.tolist():
-            if batches[-1] and self._frames[[*batches[-1], index]].sum() > self._limit:
-                batches.append([])
-            batches[-1].append(index)
-        self._batches = [batches[index] for index in rng.permutation(len(batches))]
-
-    def __iter__(self) -> Iterator[list[int]]:
-        return iter(self._batches)
-
-    def __len__(self) -> int:
-        return len(self._batches)
-
-    def loader(self) -> torch.utils.data.DataLoader:
-        """Make the iterable of :class:`Batch` that SpeechBrain's Brain wants."""
-        return torch.utils.data.DataLoader(range(len(self._frames)), batch_sampler=self, collate_fn=self._read)
-
-    def _read(self, batch: list[int]) -> Batch:
-        inputs = np.concatenate([self._cache.read(self._utterances[index]) for index in batch])
-        labels = np.concatenate([self._labels[index] for index in batch])
-        return Batch(torch.from_numpy(inputs), torch.from_numpy(labels), self._frames[batch].tolist())
 
 
 def _compute(utterance: Utterance, compute: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:

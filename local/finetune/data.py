@@ -1,0 +1,271 @@
+"""What fine-tuning reads of corpora: utterances with their labels and folds, and batches of front-end features."""
+
+from __future__ import annotations
+
+import csv
+import functools
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from local import encoders
+from local.finetune.model import EmotionClassifier
+from utils.data_dir import Utterance, read_utt2, read_utterances
+from utils.errors import UserError
+from utils.feature_cache import InputCache
+from utils.table import read_list
+
+PARTS = ("train", "dev", "test")
+_FRAMES_A_SECOND = 50
+
+
+@dataclass(frozen=True)
+class Corpus:
+    """A corpus without its audio.
+
+    Attributes
+    ----------
+    name : str
+    languages : list of str
+    one_speaker : bool
+    utterances : list of Utterance
+        Every utterance in a fold that the encoder can take, sorted by id.
+    labels : ndarray of int64, shape (utterances,)
+        Indices into the experiment's emotions.
+    folds : list of dict of str to ndarray of int64
+        For each fold, ``train``, ``dev`` and ``test``: indices into ``utterances``.
+    excluded : int
+        Utterances of the folds that the features stage found the encoder could not take.
+    """
+
+    name: str
+    languages: list[str]
+    one_speaker: bool
+    utterances: list[Utterance]
+    labels: np.ndarray
+    folds: list[dict[str, np.ndarray]]
+    excluded: int
+
+    def part(self, fold: int, part: str) -> Examples:
+        """Give the utterances of one of a fold's lists."""
+        rows = self.folds[fold][part]
+        return Examples([self.utterances[row] for row in rows], self.labels[rows])
+
+
+@dataclass(frozen=True)
+class Examples:
+    """Utterances and their labels, indices into the emotions; ``labels`` is an ndarray of int64."""
+
+    utterances: list[Utterance]
+    labels: np.ndarray
+
+    @staticmethod
+    def joined(parts: Sequence[Examples]) -> Examples:
+        """Join the examples of several corpora."""
+        utterances = [utterance for part in parts for utterance in part.utterances]
+        return Examples(utterances, np.concatenate([part.labels for part in parts]))
+
+
+def read(name: str, encoder: str, scheme: str, emotions: Sequence[str]) -> Corpus:
+    """Read a corpus's tables and fold lists.
+
+    Parameters
+    ----------
+    name : str
+        data/<name> is read, and of dump/<encoder>/<name> which utterances the encoder cannot take.
+    encoder : str
+        Its name in the registry.
+    scheme : str
+        The split scheme, data/<name>/folds/<scheme>.
+    emotions : sequence of str
+        The classes.
+
+    Returns
+    -------
+    Corpus
+
+    Raises
+    ------
+    UserError
+        A file is missing or malformed, an utterance of a fold is not in the data directory or has no emotion among
+        ``emotions``, or a part of a fold is empty or overlaps another.
+    """
+    data = Path("data", name)
+    emotion, language, speaker = (read_utt2(data, what) for what in ("emo", "lang", "spk"))
+    directory = data / "folds" / scheme
+    lists = _fold_lists(directory)
+    wanted = {utt for fold in lists for part in fold.values() for utt in part}
+    for utt in sorted(wanted):
+        if emotion.get(utt) not in emotions:
+            what = f"has the emotion {emotion[utt]}" if utt in emotion else "is not in utt2emo"
+            raise UserError(f"{directory}: {utt} {what}; run the data stage again")
+    excluded = _excluded(Path("dump", encoder, name, "excluded.tsv")) & wanted
+    utterances = sorted((u for u in read_utterances(data) if u.id in wanted - excluded), key=lambda u: u.id)
+    place = {utterance.id: index for index, utterance in enumerate(utterances)}
+    folds = [
+        {part: np.array([place[utt] for utt in fold[part] if utt in place], dtype=np.int64) for part in PARTS}
+        for fold in lists
+    ]
+    _check_folds(directory, folds, utterances)
+    return Corpus(
+        name=name,
+        languages=sorted({language[utt] for utt in place}),
+        one_speaker=len({speaker[utt] for utt in place}) == 1,
+        utterances=utterances,
+        labels=np.array([list(emotions).index(emotion[utt]) for utt in place], dtype=np.int64),
+        folds=folds,
+        excluded=len(excluded),
+    )
+
+
+def _fold_lists(directory: Path) -> list[dict[str, list[str]]]:
+    numbers = sorted(int(path.name) for path in directory.glob("*") if path.is_dir() and path.name.isdecimal())
+    if not numbers or numbers != list(range(len(numbers))):
+        raise UserError(f"{directory}: expected folds 0, 1, 2 ..., found {numbers or 'none'}; run the data stage again")
+    return [{part: read_list(directory / str(number) / part) for part in PARTS} for number in numbers]
+
+
+def _check_folds(directory: Path, folds: list[dict[str, np.ndarray]], utterances: list[Utterance]) -> None:
+    for number, fold in enumerate(folds):
+        for part in PARTS:
+            if not len(fold[part]):
+                raise UserError(f"{directory}/{number}/{part}: no utterances; choose another split or fewer folds")
+        overlap = set(fold["train"]) & {*fold["dev"], *fold["test"]} | set(fold["dev"]) & set(fold["test"])
+        if overlap:
+            raise UserError(f"{directory}/{number}: {utterances[min(overlap)].id} is in two of train, dev and test")
+
+
+def _excluded(path: Path) -> set[str]:
+    if not path.is_file():
+        return set()
+    with open(path, encoding="utf-8", newline="") as file:
+        return {row["item"] for row in csv.DictReader(file, delimiter="\t", quoting=csv.QUOTE_NONE)}
+
+
+def check_classes(examples: Examples, emotions: Sequence[str], corpora: Sequence[str], fold: int) -> None:
+    """Refuse, with a UserError, training examples that lack an emotion."""
+    present = np.bincount(examples.labels, minlength=len(emotions))
+    for emotion, number in zip(emotions, present, strict=True):
+        if not number:
+            raise UserError(
+                f"{'+'.join(corpora)}: fold {fold} has no training utterance of '{emotion}'; "
+                "take it out of emotions or choose other folds"
+            )
+
+
+def open_cache(folder: Path, classifier: EmotionClassifier) -> InputCache:
+    """Open the cache of what the frozen front end of a classifier gives; all classifiers of an encoder share it.
+
+    Parameters
+    ----------
+    folder : Path
+        Where caches are.
+    classifier : EmotionClassifier
+        With a fresh encoder.
+    """
+    spec = classifier.encoder.spec
+    files = [(path.name, path.stat().st_size, path.stat().st_mtime_ns) for path in spec.files()]
+    return InputCache(folder, repr((spec.identity(), spec.normalise, files, classifier.encoder.precision)))
+
+
+def fill(cache: InputCache, examples: Examples, classifier: EmotionClassifier, bar: bool, threads: int) -> None:
+    """Compute what a cache lacks of some examples; see :meth:`InputCache.fill`."""
+    cache.fill(examples.utterances, lambda wave: classifier.features(wave).astype(np.float16), bar, threads)
+
+
+def cache_folder(encoder: str) -> Path:
+    """Tell where an encoder's caches are, from the recipe's folder."""
+    return Path("dump", encoders.spec(encoder).name, "finetune")
+
+
+class Batches(torch.utils.data.Sampler):
+    """Cuts utterances into batches, anew in every epoch.
+
+    Utterances of about the same length (to a second) share a batch, so that processes have equal work; which of them
+    do, and the order of the batches, depends on the seed and the epoch. A last batch that is too small joins the one
+    before: a single utterance would give a gradient of its own.
+
+    Parameters
+    ----------
+    frames : sequence of int
+        Of each utterance.
+    size : int
+        Utterances a batch, of all processes together.
+    seed : int
+        Not negative.
+    rank, world : int
+        Which of how many processes this is: each gets its share of every batch.
+    """
+
+    def __init__(self, frames: Sequence[int], size: int, seed: int, rank: int = 0, world: int = 1):
+        self._frames, self._seed = np.asarray(frames), seed
+        self._rank, self._world = rank, world
+        starts = list(range(0, len(self._frames), size))
+        if len(starts) > 1 and len(self._frames) - starts[-1] < max(2, world):
+            starts.pop()
+        self._starts = starts
+        self.set_epoch(0)
+
+    def set_epoch(self, epoch: int) -> None:
+        """Cut the utterances into the batches of an epoch."""
+        rng = np.random.default_rng([self._seed, epoch])
+        order = rng.permutation(len(self._frames))
+        order = order[np.argsort(self._frames[order] // _FRAMES_A_SECOND, kind="stable")]
+        batches = np.split(order, self._starts[1:])
+        self._batches = [batches[index][self._rank :: self._world].tolist() for index in rng.permutation(len(batches))]
+
+    def __iter__(self) -> Iterator[list[int]]:
+        return iter(self._batches)
+
+    def __len__(self) -> int:
+        return len(self._starts)
+
+
+class Loader(torch.utils.data.DataLoader):
+    """Reads batches from a cache; transformers' Trainer tells it the epoch.
+
+    Parameters
+    ----------
+    cache : InputCache
+        Filled.
+    examples : Examples
+        What to read.
+    batches : Batches
+        Which of them together.
+    """
+
+    def __init__(self, cache: InputCache, examples: Examples, batches: Batches):
+        read = functools.partial(read_batch, cache, examples)
+        super().__init__(range(len(examples.labels)), batch_sampler=batches, collate_fn=read)
+
+    def set_epoch(self, epoch: int) -> None:
+        """Cut the batches of an epoch."""
+        self.batch_sampler.set_epoch(epoch)
+
+
+def read_batch(cache: InputCache, examples: Examples, rows: Sequence[int]) -> dict[str, Any]:
+    """Read some examples as one batch of packed utterances.
+
+    Returns
+    -------
+    dict
+        ``features``: Tensor of float32, shape (frames of all, channels); ``lengths``: list of int, the frames of
+        each; ``labels``: Tensor of int64, shape (utterances,).
+    """
+    inputs = [cache.read(examples.utterances[row]) for row in rows]
+    return {
+        "features": torch.from_numpy(np.concatenate(inputs).astype(np.float32)),
+        "lengths": [len(own) for own in inputs],
+        "labels": torch.from_numpy(examples.labels[list(rows)]),
+    }
+
+
+def by_length(cache: InputCache, examples: Examples, size: int) -> list[list[int]]:
+    """Cut examples into batches for use, the longest first."""
+    frames = [cache.frames(utterance) for utterance in examples.utterances]
+    order = sorted(range(len(frames)), key=lambda row: -frames[row])
+    return [order[begin : begin + size] for begin in range(0, len(order), size)]

@@ -1,0 +1,203 @@
+"""Training of a classifier: one fold and seed, with transformers' Trainer.
+
+    from local.finetune.fit import fit
+    from local.finetune.trainer import Leg, Run
+    classifier = fit(Run(folder, "wav2vec2_de", emotions, design, 0, experiment.finetune, [leg], cache, identity))
+
+AdamW at a constant rate and early stopping by dev loss, as in study A. Two-stage training has two legs: the second
+goes on from the best weights of the first, with a fresh optimiser. Started by torchrun, the processes share every
+batch and compute what one would.
+
+The folder holds ``curve.csv``, a row an epoch, and in the end the classifier. Until then it also holds checkpoints,
+from which a run that was interrupted goes on with the result of one that was not.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import json
+import os
+import shutil
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch.utils.checkpoint import checkpoint
+from transformers import TrainingArguments
+
+from local import encoders
+from local.finetune import curve, data
+from local.finetune.data import Examples
+from local.finetune.model import EmotionClassifier
+from local.finetune.trainer import CURVE, WHOLE, EmotionTrainer, Run, rank, restore, wait
+from utils.atomic import atomic_file
+from utils.errors import UserError
+
+_RUN, _CHECKPOINTS, _STATE = "run.json", "checkpoints", "trainer_state.json"
+_DAY = 24 * 3600
+
+
+def fit(run: Run) -> EmotionClassifier:
+    """Train, or go on where an interrupted run stopped.
+
+    The same run gives the same weights, to the bit, on the same machine.
+
+    Parameters
+    ----------
+    run : Run
+        What to train.
+
+    Returns
+    -------
+    EmotionClassifier
+        Of the epoch with the lowest dev loss (in two-stage training, of the second stage), in evaluation mode; also
+        saved in the folder.
+
+    Raises
+    ------
+    UserError
+        The encoder or an utterance cannot be used, the loss is not finite, or memory does not suffice.
+    """
+    if run.settings.precision == "fp16" and run.device == "cpu":
+        raise UserError("finetune.precision: fp16 needs a GPU; use bf16 or fp32, or --ngpu")
+    with _reproducible(run.device):
+        # Made first: it also starts the processes' communication.
+        arguments = [_arguments(run, index) for index in range(len(run.legs))]
+        _begin(run)
+        classifier = _make(run)
+        cache = data.open_cache(run.cache, classifier)
+        threads = (os.cpu_count() or 1) if run.device == "cpu" else 1
+        used = Examples.joined([part for leg in run.legs for part in (leg.train, leg.dev)])
+        data.fill(cache, used, classifier, sys.stderr.isatty(), threads)
+        curves: list[list[dict[str, Any]]] = []
+        for leg, own in zip(run.legs, arguments, strict=True):
+            curves.append(_train(EmotionTrainer(run, leg, classifier, cache, own, sum(curves, []))))
+    classifier.eval()
+    wait()
+    best = curve.best(curves[-1])
+    classifier.provenance = {
+        "trained_on": [list(leg.corpora) for leg in run.legs], "seed": run.seed,
+        "n_train": sum(len(leg.train.labels) for leg in run.legs), "n_dev": len(run.legs[-1].dev.labels),
+        "best_epoch": best["epoch"], "dev_loss": best["dev_loss"], "dev_ua": best["dev_ua"],
+        "processes": arguments[-1].world_size,
+    }  # fmt: skip
+    if rank() == 0:
+        curve.write(run.folder / CURVE, sum(curves, []))
+        classifier.save(run.folder)
+        shutil.rmtree(run.folder / _CHECKPOINTS)
+        (run.folder / _RUN).unlink()
+        run.say(f"epoch {best['epoch']} has the lowest dev loss, {best['dev_loss']:.3f}")
+    return classifier
+
+
+def _train(trainer: EmotionTrainer) -> list[dict[str, Any]]:
+    """Train a leg, or what is left of it; the classifier ends with the best epoch's weights."""
+    run, folder = trainer.run, Path(trainer.args.output_dir)
+    last = _last_checkpoint(folder)
+    rows = curve.rows_of(_state(last)["log_history"], trainer.leg.name) if last else []
+    if not run.is_over(rows):
+        if last:
+            run.say(f"{trainer.leg.name}: goes on after epoch {len(rows)}")
+        try:
+            trainer.train(resume_from_checkpoint=str(last) if last else None)
+        except (torch.OutOfMemoryError, MemoryError, RuntimeError) as error:
+            if not _out_of_memory(error):
+                raise
+            raise UserError(
+                f"{run.folder}: out of memory on {run.device}; halve finetune.batch_size ({run.settings.batch_size}) "
+                "and double finetune.accumulate, or set finetune.checkpointing=true"
+            ) from error
+        rows = trainer.rows
+        last = _last_checkpoint(folder)
+    restore(trainer.model, folder / f"checkpoint-{_state(last)['best_global_step']}")
+    return rows
+
+
+def _arguments(run: Run, index: int) -> TrainingArguments:
+    settings, cpu = run.settings, run.device == "cpu"
+    world = int(os.environ.get("WORLD_SIZE", 1))
+    return TrainingArguments(
+        output_dir=str(run.folder / _CHECKPOINTS / str(index)),
+        num_train_epochs=settings.epochs,
+        per_device_train_batch_size=-(-settings.batch_size // world),
+        gradient_accumulation_steps=settings.accumulate,
+        learning_rate=settings.lr,
+        lr_scheduler_type="constant",
+        fp16=settings.precision == "fp16",
+        eval_strategy="epoch",
+        save_strategy="epoch",
+        save_total_limit=2,
+        metric_for_best_model="loss",
+        greater_is_better=False,
+        logging_strategy="epoch",
+        logging_nan_inf_filter=False,
+        log_level="error",
+        report_to="none",
+        disable_tqdm=not sys.stderr.isatty(),
+        seed=run.legs[index].seed,
+        label_names=["labels"],
+        use_cpu=cpu,
+        ddp_backend=("gloo" if cpu else "nccl") if world > 1 else None,
+        ddp_timeout=_DAY,  # the others wait while the first process tests
+        ddp_find_unused_parameters=False,
+    )
+
+
+def _make(run: Run) -> EmotionClassifier:
+    # Mixed precision with 16-bit floats is the Trainer's, which scales the loss for it.
+    precision = "bf16" if run.settings.precision == "bf16" else "fp32"
+    spec = encoders.spec(run.encoder)
+    classifier = EmotionClassifier(spec, run.emotions, run.design, run.seed, run.device, precision)
+    if run.settings.checkpointing:
+        blocks = classifier.encoder
+        blocks._block = functools.partial(checkpoint, blocks._block, use_reentrant=False)
+    return classifier
+
+
+def _begin(run: Run) -> None:
+    """Clear away what another run has left."""
+    if rank() == 0:
+        path = run.folder / _RUN
+        try:
+            resumes = json.loads(path.read_text(encoding="utf-8")) == json.loads(json.dumps(run.identity))
+        except (FileNotFoundError, ValueError):
+            resumes = False
+        if not resumes:
+            shutil.rmtree(run.folder, ignore_errors=True)
+            with atomic_file(path) as file:
+                json.dump(run.identity, file, indent=1)
+    wait()
+
+
+def _last_checkpoint(folder: Path) -> Path | None:
+    """Find the last checkpoint that is whole."""
+    whole = [path.parent for path in folder.glob(f"checkpoint-*/{WHOLE}")]
+    return max(whole, key=lambda path: int(path.name.rpartition("-")[2]), default=None)
+
+
+def _state(folder: Path) -> dict[str, Any]:
+    """Read the Trainer's state of a checkpoint."""
+    return json.loads((folder / _STATE).read_text(encoding="utf-8"))
+
+
+def _out_of_memory(error: BaseException) -> bool:
+    known = isinstance(error, (torch.OutOfMemoryError, MemoryError))
+    return known or "DefaultCPUAllocator" in str(error) or "out of memory" in str(error)
+
+
+@contextlib.contextmanager
+def _reproducible(device: str) -> Iterator[None]:
+    """Leave torch's random numbers as they were, and let it use algorithms that give the same result every time."""
+    index = torch.device(device).index or 0
+    # cuBLAS asks for it, before it is first used.
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+    before = torch.are_deterministic_algorithms_enabled(), torch.is_deterministic_algorithms_warn_only_enabled()
+    with torch.random.fork_rng(devices=[index] if torch.device(device).type == "cuda" else []):
+        torch.use_deterministic_algorithms(True, warn_only=True)
+        try:
+            yield
+        finally:
+            torch.use_deterministic_algorithms(before[0], warn_only=before[1])

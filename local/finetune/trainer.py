@@ -1,0 +1,283 @@
+"""transformers' Trainer for classifiers of packed utterances, and what it trains them on."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+import transformers
+from torch.nn import functional
+from transformers import PrinterCallback, TrainingArguments
+
+from local import experiment
+from local.finetune import curve, data
+from local.finetune.data import Batches, Examples, Loader
+from local.finetune.model import WEIGHTS, EmotionClassifier
+from local.finetune.strategies import Design
+from utils import metrics
+from utils.errors import UserError
+from utils.feature_cache import InputCache
+
+CURVE, WHOLE = "curve.csv", "whole"
+
+
+@dataclass(frozen=True)
+class Leg:
+    """One stage of training.
+
+    Attributes
+    ----------
+    corpora : sequence of str
+        Names of what it is trained on.
+    train, dev : Examples
+        To train on and to stop by.
+    seed : int
+        Of the batches and the dropout; below 2**32.
+    """
+
+    corpora: Sequence[str]
+    train: Examples
+    dev: Examples
+    seed: int
+
+    @property
+    def name(self) -> str:
+        """Its corpora, joined by '+'."""
+        return "+".join(self.corpora)
+
+
+@dataclass(frozen=True)
+class Run:
+    """What to train.
+
+    Attributes
+    ----------
+    folder : Path
+        For the classifier, its curve and its checkpoints.
+    encoder : str
+        Its name in the registry.
+    emotions : list of str
+        The classes.
+    design : Design
+        How the classifier is built.
+    seed : int
+        Of its initial weights.
+    settings : experiment.Finetune
+        Rates, epochs, patience, batches and precision.
+    legs : list of Leg
+        One, or two for two-stage training.
+    cache : Path
+        For the front end's features, which runs share.
+    identity : dict
+        What the result depends on: an interrupted run is gone on with if it had the same. JSON must know it.
+    device : str
+        As torch names it.
+    """
+
+    folder: Path
+    encoder: str
+    emotions: list[str]
+    design: Design
+    seed: int
+    settings: experiment.Finetune
+    legs: list[Leg]
+    cache: Path
+    identity: dict[str, Any] = field(default_factory=dict)
+    device: str = "cpu"
+
+    def is_over(self, rows: Sequence[dict[str, Any]]) -> bool:
+        """Tell whether a leg ends after the last of some rows of its curve."""
+        return curve.is_over(rows, self.settings.epochs, self.settings.patience)
+
+    def say(self, text: str) -> None:
+        """Print a line of progress, from the first process only."""
+        if rank() == 0:
+            print(f"{self.folder}: {text}", file=sys.stderr, flush=True)
+
+
+class EmotionTrainer(transformers.Trainer):
+    """transformers' loops over epochs and batches, for a classifier of packed utterances.
+
+    Parameters
+    ----------
+    run : Run
+        What to train.
+    leg : Leg
+        On what.
+    classifier : EmotionClassifier
+        Trained in place.
+    cache : InputCache
+        Filled with all that the leg reads.
+    arguments : TrainingArguments
+        From the run's settings.
+    earlier : list of dict
+        Rows of the curve of an earlier leg.
+    """
+
+    def __init__(
+        self, run: Run, leg: Leg, classifier: EmotionClassifier, cache: InputCache, arguments: TrainingArguments,
+        earlier: list[dict[str, Any]],
+    ):  # fmt: skip
+        super().__init__(
+            model=classifier, args=arguments, train_dataset=leg.train.utterances, eval_dataset=leg.dev.utterances,
+            optimizers=(_optimizer(classifier, run.settings), None), callbacks=_tensorboard(run, leg),
+            compute_loss_func=self._loss,
+        )  # fmt: skip
+        self.remove_callback(PrinterCallback)
+        self.run, self.leg = run, leg
+        self._cache, self._earlier, self._began = cache, earlier, time.monotonic()
+
+    @property
+    def rows(self) -> list[dict[str, Any]]:
+        """By epoch, what ``curve.csv`` says of this leg."""
+        return curve.rows_of(self.state.log_history, self.leg.name)
+
+    def get_train_dataloader(self) -> Loader:
+        """Read the training examples."""
+        frames = [self._cache.frames(utterance) for utterance in self.leg.train.utterances]
+        size, world = self.run.settings.batch_size, self.args.world_size
+        batches = Batches(frames, size, self.args.seed, self.args.process_index, world)
+        return Loader(self._cache, self.leg.train, batches)
+
+    def evaluate(
+        self, eval_dataset: object = None, ignore_keys: object = None, metric_key_prefix: str = "eval"
+    ) -> dict[str, float]:
+        """Compute loss (nats, mean over utterances) and UA on dev, and stop if that has not helped for long."""
+        dev, classes = self.leg.dev, len(self.run.emotions)
+        batches = data.by_length(self._cache, dev, self.run.settings.batch_size)
+        mine = batches[self.args.process_index :: self.args.world_size]
+        found = torch.zeros(1 + classes * classes, dtype=torch.float64)
+        for rows, scores in zip(mine, score(self.model, self._cache, dev, mine), strict=True):
+            labels = torch.from_numpy(dev.labels[rows])
+            found[0] += functional.cross_entropy(scores.double(), labels, reduction="sum")
+            found[1:] += torch.bincount(labels * classes + scores.argmax(1), minlength=classes * classes)
+        found = self.accelerator.reduce(found.to(self.args.device), "sum").cpu()
+        loss = float(found[0]) / len(dev.labels)
+        self._check(loss, "dev")
+        counts = found[1:].view(classes, classes).long().numpy()
+        result = {"eval_loss": loss, "eval_ua": float(metrics.unweighted_accuracy(counts))}
+        self.log(result | {"eval_seconds": round(time.monotonic() - self._began, 2)})
+        self._began = time.monotonic()
+        self.control = self.callback_handler.on_evaluate(self.args, self.state, self.control, result)
+        self.control.should_training_stop |= self.run.is_over(self.rows)
+        self._tell()
+        return result
+
+    def _tell(self) -> None:
+        if self.args.process_index == 0:
+            rows = self.rows
+            curve.write(self.run.folder / CURVE, [*self._earlier, *rows])
+            line = "{train}: epoch {epoch}: loss {train_loss:.3f} on train, {dev_loss:.3f} on dev, UA {ua:.1f}% on dev"
+            self.run.say(line.format(**rows[-1], ua=100 * rows[-1]["dev_ua"]) + f", {rows[-1]['seconds']:.0f} s")
+
+    def _loss(
+        self, scores: torch.Tensor, labels: torch.Tensor, num_items_in_batch: torch.Tensor | int | None = None
+    ) -> torch.Tensor:
+        """Cross entropy, a share of its mean over the utterances of an update."""
+        loss = functional.cross_entropy(scores.float(), labels, reduction="sum") / num_items_in_batch
+        self._check(loss.item(), "train")
+        return loss
+
+    def _check(self, loss: float, part: str) -> None:
+        """Stop with a UserError if a loss is not finite, before any checkpoint could hold what gave it."""
+        if loss - loss != 0:
+            rate = self.run.settings.lr
+            raise UserError(
+                f"{self.run.folder}: the {part} loss is {loss} in epoch {len(self.rows) + 1}; lower finetune.lr "
+                f"({rate:g})" + ("" if self.run.settings.precision == "fp32" else " or use finetune.precision=fp32")
+            )
+
+    def _save(self, output_dir: str | None = None, state_dict: object = None) -> None:
+        """Write what is trained; the encoder has its own checkpoint."""
+        if self.args.should_save:
+            self.model.save(output_dir)
+
+    def _load_from_checkpoint(self, resume_from_checkpoint: str, model: object = None) -> None:
+        """Read what :meth:`_save` wrote."""
+        restore(self.model, Path(resume_from_checkpoint))
+
+    def _save_checkpoint(self, model: object, trial: object) -> None:
+        """Mark checkpoints that are whole: an interruption may leave others."""
+        super()._save_checkpoint(model, trial)
+        wait()
+        if self.args.should_save:
+            (Path(self.args.output_dir) / f"checkpoint-{self.state.global_step}" / WHOLE).touch()
+        wait()
+
+
+@torch.no_grad()
+def score(
+    classifier: EmotionClassifier, cache: InputCache, examples: Examples, batches: Sequence[Sequence[int]]
+) -> Iterator[torch.Tensor]:
+    """Score batches of examples.
+
+    Parameters
+    ----------
+    classifier : EmotionClassifier
+        Is left in evaluation mode.
+    cache : InputCache
+        Filled.
+    examples : Examples
+        What to score.
+    batches : sequence of sequence of int
+        Rows of the examples.
+
+    Yields
+    ------
+    Tensor of float32, shape (utterances of the batch, emotions)
+        Scores before the softmax, on the CPU.
+    """
+    classifier.eval()
+    device = next(classifier.head.parameters()).device
+    for rows in batches:
+        batch = data.read_batch(cache, examples, rows)
+        yield classifier(batch["features"].to(device), batch["lengths"]).float().cpu()
+
+
+def restore(classifier: EmotionClassifier, folder: Path) -> None:
+    """Give a classifier the weights of a checkpoint of its own."""
+    from safetensors.torch import load
+
+    weights = load((folder / WEIGHTS).read_bytes())
+    with torch.no_grad():
+        for name, parameter in classifier.trainable().items():
+            parameter.copy_(weights[name])
+
+
+def _optimizer(classifier: EmotionClassifier, settings: experiment.Finetune) -> torch.optim.Optimizer:
+    """Make AdamW, with a rate of its own for the head where one is given."""
+    rates = {"head": settings.lr if settings.lr_head is None else settings.lr_head, "encoder": settings.lr}
+    groups: dict[str, list[torch.nn.Parameter]] = {}
+    for name, parameter in classifier.trainable().items():
+        part = "head" if name.startswith(("head.", "layer_weights")) else "encoder"
+        groups.setdefault(part, []).append(parameter)
+    return torch.optim.AdamW(
+        [{"params": own, "lr": rates[part]} for part, own in groups.items()], weight_decay=settings.weight_decay
+    )
+
+
+def _tensorboard(run: Run, leg: Leg) -> list[transformers.TrainerCallback]:
+    from transformers.integrations import TensorBoardCallback, is_tensorboard_available
+
+    if not is_tensorboard_available() or rank():
+        return []
+    from torch.utils.tensorboard import SummaryWriter
+
+    return [TensorBoardCallback(SummaryWriter(str(run.folder / "tensorboard" / leg.name)))]
+
+
+def rank() -> int:
+    """Tell which of torchrun's processes this is; 0 without it."""
+    return int(os.environ.get("RANK", 0))
+
+
+def wait() -> None:
+    """Wait for the other processes."""
+    if torch.distributed.is_initialized():
+        torch.distributed.barrier()

@@ -1,0 +1,332 @@
+"""An exported folder needs nothing but transformers, and gives the scores that predict gives."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import re
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+import torch
+
+from local.finetune import card, export
+from local.finetune.conditions import Group
+from local.finetune.model import EmotionClassifier
+from local.finetune.predict import predict
+from local.finetune.strategies import STRATEGIES, Design
+from tests.local.encoders.checkpoints import DIM, LAYERS, VARIANTS, spec_of, write_checkpoint
+from tests.local.encoders.test_transformer import speech
+from tests.local.finetune.conftest import EMOTIONS
+from tests.local.finetune.test_strategies import perturb
+from utils.errors import UserError
+
+# torch's, of how transformers masks WavLM's attention.
+pytestmark = pytest.mark.filterwarnings("ignore:Support for mismatched key_padding_mask:UserWarning")
+FILES = ["README.md", "config.json", "model.safetensors", "preprocessor_config.json"]
+MERGEABLE = [name for name, strategy in STRATEGIES.items() if not strategy.unmergeable]
+# Of every kind of block, positional embedding and attention.
+KINDS = ["wav2vec2-large-with-adapters", "hubert-with-batch-norm", "wavlm-base", "wavlm-large", "data2vec-audio"]
+Trained = Callable[..., EmotionClassifier]
+Save = Callable[..., Path]
+
+
+@pytest.fixture
+def trained(checkpoint: Callable[[str], Path]) -> Trained:
+    """Make a classifier as training might leave it."""
+
+    def function(variant: str = "hubert-base", **design) -> EmotionClassifier:
+        spec = spec_of(checkpoint(variant), normalise=variant in ("wav2vec2-large", "wavlm-large", "hubert-base"))
+        made = EmotionClassifier(spec, EMOTIONS, Design(**({"layer": 2} | design)))
+        perturb(made.trainable(), 0.1)
+        return made
+
+    return function
+
+
+@pytest.fixture
+def save(trained: Trained, tmp_path: Path) -> Save:
+    """Make one and save it."""
+
+    def function(*variant: str, folder: Path = tmp_path / "model", trained_on=(), **design) -> Path:
+        made = trained(*variant, **design)
+        made.provenance = {"trained_on": [list(names) for names in trained_on]}
+        made.save(folder)
+        return folder
+
+    return function
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> list[str]:
+    """Two recordings of different length, rate and number of channels."""
+    soundfile.write(tmp_path / "a.wav", speech(17000), 16000)
+    soundfile.write(tmp_path / "b.flac", np.stack([speech(30000, 1), speech(30000, 2)], axis=1), 44100)
+    return [str(tmp_path / "a.wav"), str(tmp_path / "b.flac")]
+
+
+def read(path: str) -> dict[str, object]:
+    samples, rate = soundfile.read(path, dtype="float32", always_2d=True)
+    return {"raw": samples.mean(axis=1), "sampling_rate": rate}
+
+
+def by_pipeline(folder: Path, files: list[str], **options) -> np.ndarray:
+    """Classify as the model card says; shape (files, emotions)."""
+    from transformers import pipeline
+
+    classify = pipeline("audio-classification", model=str(folder), top_k=None, device="cpu")
+    found = classify([read(path) for path in files], **options)
+    scores = [{entry["label"]: entry["score"] for entry in entries} for entries in found]
+    return np.array([[own[emotion] for emotion in EMOTIONS] for own in scores])
+
+
+def assert_equal(made: EmotionClassifier, files: list[str], folder: Path) -> None:
+    """Export a classifier and compare the scores of both."""
+    made.save(folder / "model")
+    export.export(folder / "model", folder / "out")
+    want = np.stack([result.posteriors for result in predict(made, files)])
+    assert np.ptp(want, axis=0).max() > 1e-3 and np.ptp(want, axis=1).max() > 0.01
+    np.testing.assert_allclose(by_pipeline(folder / "out", files), want, rtol=0, atol=1e-5)
+
+
+@pytest.mark.parametrize("pooling", ["mean", "weighted"])
+@pytest.mark.parametrize("variant", KINDS)
+@pytest.mark.parametrize("strategy", MERGEABLE)
+def test_strategies(
+    trained: Trained, files: list[str], variant: str, strategy: str, pooling: str, tmp_path: Path
+) -> None:
+    assert_equal(trained(variant, strategy=strategy, pooling=pooling), files, tmp_path)
+
+
+@pytest.mark.parametrize(("layer", "pooling"), [(0, "weighted"), (LAYERS - 1, "mean")])
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_layers(trained: Trained, files: list[str], variant: str, layer: int, pooling: str, tmp_path: Path) -> None:
+    assert_equal(trained(variant, layer=layer, pooling=pooling), files, tmp_path)
+
+
+@pytest.mark.parametrize("pooling", ["mean", "weighted"])
+@pytest.mark.parametrize("variant", ["hubert-large", "wavlm-large"])
+def test_the_last_hidden_state_has_no_say_where_it_may_be_normalised(
+    save: Save, files: list[str], variant: str, pooling: str, tmp_path: Path
+) -> None:
+    export.export(save(variant, pooling=pooling), tmp_path / "out")
+    want = by_pipeline(tmp_path / "out", files)
+    from safetensors.torch import load_file, save_file
+
+    weights = load_file(tmp_path / "out/model.safetensors")
+    assert torch.softmax(weights["layer_weights"], dim=0)[-1] == 0
+    # Whatever this block and the normalisation behind it do.
+    for name in [name for name in weights if re.search(r"encoder\.(layers\.2|layer_norm)\.", name)]:
+        weights[name] = torch.randn(weights[name].shape, generator=torch.Generator().manual_seed(0))
+    save_file(weights, tmp_path / "out/model.safetensors", metadata={"format": "pt"})
+    np.testing.assert_allclose(by_pipeline(tmp_path / "out", files), want, rtol=0, atol=1e-7)
+
+
+@pytest.mark.parametrize("variant", [*KINDS, "hubert-base"])
+def test_batches_are_as_the_card_says(save: Save, files: list[str], variant: str, tmp_path: Path) -> None:
+    export.export(save(variant), tmp_path / "out")
+    alone, together = by_pipeline(tmp_path / "out", files), by_pipeline(tmp_path / "out", files, batch_size=2)
+    masked = "Padding is masked" in (tmp_path / "out/README.md").read_text()
+    assert masked == (variant in ("wav2vec2-large-with-adapters", "wavlm-large"))
+    if masked:
+        np.testing.assert_allclose(together, alone, rtol=0, atol=1e-5)
+    else:
+        assert "one at a time" in (tmp_path / "out/README.md").read_text()
+
+
+def test_the_folder_is_plain(save: Save, tmp_path: Path) -> None:
+    model = save("wavlm-large", strategy="lora", trained_on=[["emodb"]])
+    export.export(model, tmp_path / "x" / "out")
+    out = tmp_path / "x" / "out"
+    assert sorted(path.name for path in out.iterdir()) == FILES
+    assert os.listdir(tmp_path / "x") == ["out"]
+    (tmp_path / "new").touch()
+    assert {path.stat().st_mode for path in out.iterdir()} == {(tmp_path / "new").stat().st_mode}
+    assert not any(str(tmp_path.parent).encode() in (out / name).read_bytes() for name in FILES)
+    config = json.loads((out / "config.json").read_text())
+    assert config["architectures"] == ["WavLMForSequenceClassification"]
+    assert config["id2label"] == {str(index): emotion for index, emotion in enumerate(EMOTIONS)}
+    assert config["label2id"] == {emotion: index for index, emotion in enumerate(EMOTIONS)}
+    assert (config["num_hidden_layers"], config["classifier_proj_size"]) == (3, DIM)
+    extractor = json.loads((out / "preprocessor_config.json").read_text())
+    assert extractor["do_normalize"] is True and extractor["sampling_rate"] == 16000
+    from safetensors.torch import load_file
+
+    weights = load_file(out / "model.safetensors")
+    assert not any("lora" in name for name in weights)
+    assert all(value.dtype == torch.float32 for value in weights.values())
+
+
+def test_normalisation_is_the_checkpoints(checkpoint, files: list[str], tmp_path: Path) -> None:
+    for wanted in (True, False):
+        encoder = write_checkpoint(tmp_path / f"encoder-{wanted}", "wav2vec2-large", normalise=wanted)
+        EmotionClassifier(spec_of(encoder), EMOTIONS, Design(2)).save(tmp_path / f"model-{wanted}")
+        export.export(tmp_path / f"model-{wanted}", tmp_path / f"out-{wanted}")
+        extractor = json.loads((tmp_path / f"out-{wanted}/preprocessor_config.json").read_text())
+        assert extractor["do_normalize"] is wanted
+
+
+@pytest.mark.parametrize(
+    ("design", "reason"),
+    [
+        ({"strategy": "ba"}, r"for what ba adds, .* \(its rectifier is not linear\); use local.finetune.predict"),
+        ({"strategy": "lora+wg"}, r"what wg adds, .* \(its gates .*\); .* train with head, full, lora, ia3 or bitfit"),
+        ({"strategy": "lora", "head": "mlp"}, r"linear classifier, and the mlp head .* finetune.head=linear"),
+    ],
+)  # fmt: skip
+def test_what_transformers_cannot_express_is_refused(save: Save, design: dict, reason: str, tmp_path: Path) -> None:
+    model = save(**design)
+    with pytest.raises(UserError, match=rf"^{model}: cannot be exported: transformers' classes .*{reason}"):
+        export.export(model, tmp_path / "x" / "out")
+    assert not (tmp_path / "x").exists()
+
+
+def test_what_is_there_is_left_alone(save: Save, tmp_path: Path) -> None:
+    model = save()
+    (tmp_path / "file").write_text("mine")
+    for out in (model, tmp_path / "file"):
+        with pytest.raises(UserError, match=f"^{out}: is there already; remove it, or give --out another name"):
+            export.export(model, out)
+    assert EmotionClassifier.load(model) and (tmp_path / "file").read_text() == "mine"
+    (tmp_path / "empty").mkdir()
+    export.export(model, tmp_path / "empty")
+    assert sorted(os.listdir(tmp_path / "empty")) == FILES
+
+
+def test_a_folder_with_other_scores_is_not_written(save: Save, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    model, convert = save(), export.convert
+
+    def wrong(classifier: EmotionClassifier):
+        made = convert(classifier)
+        made.classifier.bias.data[0] += 0.1
+        return made
+
+    monkeypatch.setattr(export, "convert", wrong)
+    with pytest.raises(UserError, match=r"model: transformers reads what was exported, but its scores differ by 0.0\d"):
+        export.export(model, tmp_path / "x" / "out")
+    assert os.listdir(tmp_path / "x") == []
+
+
+def test_damage_is_named(save: Save, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys) -> None:
+    model = save()
+    monkeypatch.setattr(sys, "argv", ["export", "--model", str(model), "--out", str(tmp_path / "out")])
+    export.main()
+    assert capsys.readouterr().out == f"{tmp_path}/out\n"
+    (model / "config.json").write_text("{}")
+    for folder, message in ((model, "config.json: damaged"), (tmp_path / "none", "config.json: no such file")):
+        with pytest.raises(UserError, match=message):
+            export.export(folder, tmp_path / "again")
+        assert not (tmp_path / "again").exists()
+
+
+def sections(text: str) -> dict[str, str]:
+    """Split a card at its headings."""
+    return {part.partition("\n")[0]: part for part in text.split("\n## ")}
+
+
+def written(folder: Path) -> str:
+    made = EmotionClassifier.load(folder)
+    return card.text(made, folder, batches=False)
+
+
+def test_the_card_names_corpora_and_licences(save: Save) -> None:
+    import yaml
+
+    text = written(save(strategy="lora", trained_on=[["mini_zh", "nemo"], ["emodb", "secret"]]))
+    _, header, _ = text.split("---\n", 2)
+    header = yaml.safe_load(header)
+    assert header["pipeline_tag"] == "audio-classification" and header["language"] == ["de", "pl", "zh"]
+    assert "base_model" not in header and "license" not in header
+    assert re.search(r"^# .*angry, happy, neutral, sad$", text, re.MULTILINE)
+    speech = sections(text)["Training speech"]
+    assert "mini_zh+nemo, then emodb+secret" in speech
+    for row in (
+        r"EmoDB.*`emodb`.* de \| acted \| CC0 \|", r"`nemo`.* pl \| acted \| CC BY-NC-SA 4.0", r"`mini_zh`.*synthetic",
+        r"\| secret \| not known \| not known \| not known \| not in the registry",
+    ):  # fmt: skip
+        assert re.search(row, speech), row
+    assert "None came with the model" in sections(text)["Results"]
+    assert "(EU) 2024/1689" in sections(text)["What it must not be used for"]
+    assert "one at a time" in sections(text)["Use"]
+    assert "Not recorded" in sections(written(save()))["Training speech"]
+
+
+def condition(exp: Path, name: str, **meta) -> None:
+    """Write what the card reads of a tested condition."""
+    meta = {"encoder": "small", "method": "lora", "train": ["emodb"], "dev": ["emodb"], "source": [], "test": "emodb",
+            "scheme": "speaker", "one_speaker": False, "contaminated": []} | meta  # fmt: skip
+    (exp / name).mkdir(parents=True)
+    (exp / name / "meta.json").write_text(json.dumps(meta))
+    columns = ["fold", "seed", "layer", "n_test", "ua", "wa", *(f"recall_{emotion}" for emotion in EMOTIONS)]
+    with open(exp / name / "scores.csv", "w", newline="") as file:
+        rows = csv.writer(file)
+        rows.writerow(columns)
+        for fold in range(2):
+            rows.writerow([fold, 3, 2, 40 + fold, 0.5 + fold / 10, 0.6, 0.1, 0.2, 0.3, 0.4])
+    (exp / name / ".done").touch()
+
+
+def test_the_card_has_the_results_of_its_own_fold(save: Save, tmp_path: Path) -> None:
+    exp = tmp_path / "exp/finetune"
+    group = exp / "models/small.lora.emodb"
+    folder = save(strategy="lora", trained_on=[["emodb"]], folder=group / "fold1.seed3")
+    (folder / ".done").touch()
+    assert card.results(folder) == []
+    condition(exp, "small.lora.emodb-emodb")
+    condition(exp, "small.lora.emodb-nemo", test="nemo", one_speaker=True, contaminated=["nemo"])
+    condition(exp, "small.bitfit.emodb-emodb", method="bitfit")
+    condition(exp, "small.lora.emodb-urdu", test="urdu", dev=["urdu"])
+    condition(exp, "unfinished", test="ravdess")
+    (exp / "unfinished/.done").unlink()
+    assert [(row["test"], row["ua"], row["n_test"]) for row in card.results(folder)] == [
+        ("emodb", "0.6", "41"), ("nemo", "0.6", "41")
+    ]  # fmt: skip
+    table = sections(written(folder))["Results"]
+    assert "| emodb | 41 | 60.0 | 60.0 | 10.0 | 20.0 | 30.0 | 40.0 |  |" in table
+    assert re.search(r"nemo \| 41 .*not trained on this corpus; .* single speaker; pre-training heard nemo \|", table)
+    # Trained again since.
+    os.utime(folder / ".done", (4e9, 4e9))
+    assert card.results(folder) == []
+    os.utime(folder / ".done", (0, 0))
+    (exp / "small.lora.emodb-nemo/meta.json").write_text("{}")
+    with pytest.raises(UserError, match="small.lora.emodb-nemo: damaged"):
+        card.results(folder)
+
+
+@pytest.mark.parametrize("dev", [("b", "c"), ("d",)])
+@pytest.mark.parametrize("source", [(), ("a",)])
+def test_folders_of_models_are_named_as_training_names_them(source: tuple[str, ...], dev: tuple[str, ...]) -> None:
+    group = Group("small", "lora+bitfit", source, ("b", "c"), dev, ())
+    meta = {"encoder": "small", "method": group.method, "train": ["b", "c"], "dev": list(dev)}
+    assert card._group(meta) == group.name
+
+
+def test_models_that_stopped_by_another_corpus_are_told_apart(tmp_path: Path) -> None:
+    exp = tmp_path / "exp/finetune"
+    condition(exp, "small.lora.emodb-emodb")
+    condition(exp, "small.lora.emodb-urdu", test="urdu", dev=["urdu"])
+    (row,) = card.results(exp / "models/small.lora.emodb.dev-urdu/fold0.seed3")
+    assert row["test"] == "urdu" and "training stopped by urdu" in row["notes"]
+
+
+def test_a_recipes_own_corpora_are_known(save: Save, tmp_path: Path) -> None:
+    (tmp_path / "recipe/conf").mkdir(parents=True)
+    (tmp_path / "recipe/conf/corpora.yaml").write_text("ours: {module: table, language: fr, licence: by us}\n")
+    folder = tmp_path / "recipe/exp/finetune/models/small.head.ours/fold0.seed0"
+    text = written(save(folder=folder, trained_on=[["ours"]]))
+    assert "| ours (`ours`) | fr | not known | by us | not known |" in text
+
+
+def test_a_checkpoint_of_the_hub_is_named(save: Save) -> None:
+    import dataclasses
+
+    made = EmotionClassifier.load(folder := save())
+    made.encoder.spec = dataclasses.replace(made.encoder.spec, source="facebook/hubert-base-ls960", languages=["en"])
+    text = card.text(made, folder, batches=True)
+    assert "base_model: facebook/hubert-base-ls960" in text and "pre-trained on en" in text
+    assert "Padding is masked" in sections(text)["Use"]
