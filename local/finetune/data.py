@@ -17,9 +17,8 @@ from local.finetune.model import EmotionClassifier
 from utils.data_dir import Utterance, read_utt2, read_utterances
 from utils.errors import UserError
 from utils.feature_cache import InputCache
-from utils.table import read_list
+from utils.folds import PARTS, read_folds
 
-PARTS = ("train", "dev", "test")
 _FRAMES_A_SECOND = 50
 
 
@@ -97,7 +96,7 @@ def read(name: str, encoder: str, scheme: str, emotions: Sequence[str]) -> Corpu
     data = Path("data", name)
     emotion, language, speaker = (read_utt2(data, what) for what in ("emo", "lang", "spk"))
     directory = data / "folds" / scheme
-    lists = _fold_lists(directory)
+    lists = read_folds(directory)
     wanted = {utt for fold in lists for part in fold.values() for utt in part}
     for utt in sorted(wanted):
         if emotion.get(utt) not in emotions:
@@ -120,13 +119,6 @@ def read(name: str, encoder: str, scheme: str, emotions: Sequence[str]) -> Corpu
         folds=folds,
         excluded=len(excluded),
     )
-
-
-def _fold_lists(directory: Path) -> list[dict[str, list[str]]]:
-    numbers = sorted(int(path.name) for path in directory.glob("*") if path.is_dir() and path.name.isdecimal())
-    if not numbers or numbers != list(range(len(numbers))):
-        raise UserError(f"{directory}: expected folds 0, 1, 2 ..., found {numbers or 'none'}; run the data stage again")
-    return [{part: read_list(directory / str(number) / part) for part in PARTS} for number in numbers]
 
 
 def _check_folds(directory: Path, folds: list[dict[str, np.ndarray]], utterances: list[Utterance]) -> None:

@@ -14,13 +14,11 @@ from which a run that was interrupted goes on with the result of one that was no
 
 from __future__ import annotations
 
-import contextlib
 import functools
 import json
 import os
 import shutil
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +33,7 @@ from local.finetune.model import EmotionClassifier
 from local.finetune.trainer import CURVE, WHOLE, EmotionTrainer, Run, rank, restore, wait
 from utils.atomic import atomic_file
 from utils.errors import UserError
+from utils.reproducible import reproducible
 
 _RUN, _CHECKPOINTS, _STATE = "run.json", "checkpoints", "trainer_state.json"
 _DAY = 24 * 3600
@@ -63,7 +62,7 @@ def fit(run: Run) -> EmotionClassifier:
     """
     if run.settings.precision == "fp16" and run.device == "cpu":
         raise UserError("finetune.precision: fp16 needs a GPU; use bf16 or fp32, or --ngpu")
-    with _reproducible(run.device):
+    with reproducible(run.device):
         # Made first: it also starts the processes' communication.
         arguments = [_arguments(run, index) for index in range(len(run.legs))]
         _begin(run)
@@ -186,18 +185,3 @@ def _state(folder: Path) -> dict[str, Any]:
 def _out_of_memory(error: BaseException) -> bool:
     known = isinstance(error, (torch.OutOfMemoryError, MemoryError))
     return known or "DefaultCPUAllocator" in str(error) or "out of memory" in str(error)
-
-
-@contextlib.contextmanager
-def _reproducible(device: str) -> Iterator[None]:
-    """Leave torch's random numbers as they were, and let it use algorithms that give the same result every time."""
-    index = torch.device(device).index or 0
-    # cuBLAS asks for it, before it is first used.
-    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
-    before = torch.are_deterministic_algorithms_enabled(), torch.is_deterministic_algorithms_warn_only_enabled()
-    with torch.random.fork_rng(devices=[index] if torch.device(device).type == "cuda" else []):
-        torch.use_deterministic_algorithms(True, warn_only=True)
-        try:
-            yield
-        finally:
-            torch.use_deterministic_algorithms(before[0], warn_only=before[1])

@@ -12,9 +12,7 @@ import numpy as np
 from utils import ark
 from utils.data_dir import read_utt2
 from utils.errors import UserError
-from utils.table import read_list
-
-PARTS = ("train", "dev", "test")
+from utils.folds import PARTS, read_folds
 
 
 @dataclass(frozen=True)
@@ -74,7 +72,7 @@ def read(name: str, encoder: str, scheme: str, emotions: list[str]) -> Corpus:
     """
     data, dump = Path("data", name), Path("dump", encoder, name)
     emotion, language, speaker = (read_utt2(data, what) for what in ("emo", "lang", "spk"))
-    lists = _fold_lists(data / "folds" / scheme)
+    lists = read_folds(data / "folds" / scheme)
     wanted = sorted({utt for fold in lists for part in fold.values() for utt in part})
     for utt in wanted:
         if emotion.get(utt) not in emotions:
@@ -127,13 +125,6 @@ def read_features(corpus: Corpus, encoder: str) -> np.ndarray:
         if not np.isfinite(matrix).all():
             raise UserError(f"{path}: the features of {utt} are not finite; delete {path.parent} and extract again")
     return features
-
-
-def _fold_lists(directory: Path) -> list[dict[str, list[str]]]:
-    numbers = sorted(int(path.name) for path in directory.glob("[0-9]*") if path.is_dir() and path.name.isdigit())
-    if not numbers or numbers != list(range(len(numbers))):
-        raise UserError(f"{directory}: expected folds 0, 1, 2 ..., found {numbers or 'none'}; run the data stage again")
-    return [{part: read_list(directory / str(number) / part) for part in PARTS} for number in numbers]
 
 
 def _check_folds(directory: Path, folds: list[dict[str, np.ndarray]], utts: list[str]) -> None:

@@ -13,7 +13,6 @@ which a run that was interrupted goes on with the result of one that was not.
 
 from __future__ import annotations
 
-import contextlib
 import csv
 import hashlib
 import json
@@ -40,6 +39,7 @@ from utils.atomic import atomic_file
 from utils.data_dir import Utterance
 from utils.errors import UserError
 from utils.feature_cache import InputCache
+from utils.reproducible import reproducible
 from utils.rttm import Segment
 
 COLUMNS = ("epoch", "train_loss", "dev_loss", "dev_frame_ua", "seconds")
@@ -122,7 +122,7 @@ def fit(run: Run) -> Diarizer:
     elif (run.folder / CONFIG).is_file():
         shutil.rmtree(run.folder / _CHECKPOINTS, ignore_errors=True)
         return Diarizer.load(run.folder, run.device)
-    with _reproducible(run.device):
+    with reproducible(run.device):
         diarizer = Diarizer(load_encoder(encoders.spec(run.encoder), run.device), run.emotions, run.mode, run.seed)
         _train(run, diarizer)
     best = diarizer.provenance["best_epoch"]
@@ -341,21 +341,6 @@ def _write_curve(path: Path, rows: Sequence[dict[str, float]]) -> None:
         writer = csv.DictWriter(file, COLUMNS, lineterminator="\n")
         writer.writeheader()
         writer.writerows(rows)
-
-
-@contextlib.contextmanager
-def _reproducible(device: str) -> Iterator[None]:
-    """Leave torch's random numbers as they were, and let it use algorithms that give the same result every time."""
-    index = torch.device(device).index or 0
-    # cuBLAS asks for it, before it is first used.
-    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
-    before = torch.are_deterministic_algorithms_enabled(), torch.is_deterministic_algorithms_warn_only_enabled()
-    with torch.random.fork_rng(devices=[index] if torch.device(device).type == "cuda" else []):
-        torch.use_deterministic_algorithms(True, warn_only=True)
-        try:
-            yield
-        finally:
-            torch.use_deterministic_algorithms(before[0], warn_only=before[1])
 
 
 def _seed(*parts: object) -> int:

@@ -26,7 +26,8 @@ if TYPE_CHECKING:
 
 EXP = Path("exp/sed")
 # What a trained model depends on.
-CODE = [REPO / "local" / "encoders", REPO / "utils" / "audio.py", REPO / "utils" / "feature_cache.py"]
+CODE = [REPO / "local" / "encoders"]
+CODE += [REPO / "utils" / f"{name}.py" for name in ("audio", "feature_cache", "reproducible")]
 CODE += [REPO / "local/sed" / f"{name}.py" for name in ("batches", "brain", "decode", "eder", "model", "sets", "train")]
 PUBLISHED = "published"
 # Of our corpora, those whose labels the published checkpoint was trained on (beside JL-Corpus and EmoV-DB).

@@ -1,0 +1,30 @@
+"""The same training twice: torch's random numbers and algorithms."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Iterator
+
+
+@contextlib.contextmanager
+def reproducible(device: str) -> Iterator[None]:
+    """Let torch use algorithms that give the same result every time, and leave its random numbers as they were.
+
+    Parameters
+    ----------
+    device : str
+        Where the work is done, as torch names it.
+    """
+    import torch
+
+    index = torch.device(device).index or 0
+    # cuBLAS asks for it, before it is first used.
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+    before = torch.are_deterministic_algorithms_enabled(), torch.is_deterministic_algorithms_warn_only_enabled()
+    with torch.random.fork_rng(devices=[index] if torch.device(device).type == "cuda" else []):
+        torch.use_deterministic_algorithms(True, warn_only=True)
+        try:
+            yield
+        finally:
+            torch.use_deterministic_algorithms(before[0], warn_only=before[1])
