@@ -6,14 +6,16 @@ Every field can be set on the command line: ``./run.sh --set probe.epochs=20``.
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterable, Sequence
+import dataclasses
+import re
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from local import labels
 from utils import config
 from utils.errors import UserError
-from utils.registry import hint
 
 REPO = Path(__file__).resolve().parent.parent
 
@@ -34,6 +36,8 @@ class Split:
     scheme: str = "speaker"  # speaker | session | published | random
     folds: int = 5
     seed: int = 0
+    # Groups of speakers beside the folds' that train in every fold: all that the recipe's own pre-training hears.
+    reserve: int = 0
     cap: Cap = field(default_factory=Cap)
     published_dir: str | None = None  # holds <corpus>/{train,eval,test}/*_fold<k>.csv
 
@@ -41,6 +45,8 @@ class Split:
         _one_of("split.scheme", self.scheme, ("speaker", "session", "published", "random"))
         if self.scheme != "published" and self.folds < 3:
             raise ValueError("split.folds must be at least 3: train, dev and test are different groups")
+        if self.reserve < 0 or (self.reserve and self.scheme != "speaker"):
+            raise ValueError("split.reserve must be 0 or more, and 0 unless split.scheme is speaker")
         if any(cap is not None and cap < 1 for cap in (self.cap.train, self.cap.dev, self.cap.test)):
             raise ValueError("split.cap must be positive, or null for all")
 
@@ -129,12 +135,22 @@ class Sed:
 
 
 @dataclass
+class Grid:
+    """Tuned encoders beside those of the section ``finetune``; what is left empty is as there."""
+
+    encoders: list[str] = field(default_factory=list)
+    strategies: list[str] = field(default_factory=list)
+    pairs: list[str] = field(default_factory=list)
+
+
+@dataclass
 class Finetune:
     """Tuned encoders (stage 4), none while ``encoders`` is empty; the optimiser's defaults are study A's."""
 
     encoders: list[str] = field(default_factory=list)
     strategies: list[str] = field(default_factory=lambda: ["lora"])  # of local/finetune/strategies.py, joined by '+'
     pairs: list[str] = field(default_factory=lambda: ["within"])  # as probe's, or SOURCE>TRAIN:TEST: first on SOURCE
+    also: list[Grid] = field(default_factory=list)  # further encoders x strategies x pairs
     layer: str = "probe"  # probe: the layer that stage 3's dev chose; last; or a number
     pooling: str = "mean"  # mean | weighted
     head: str = "linear"  # linear | mlp
@@ -157,7 +173,7 @@ class Finetune:
             ("pooling", ("mean", "weighted")), ("head", ("linear", "mlp")), ("precision", ("fp32", "bf16", "fp16")),
         ):  # fmt: skip
             _one_of(f"finetune.{name}", getattr(self, name), known)
-        if self.encoders and not (self.strategies and self.pairs and self.seeds):
+        if (self.encoders or self.also) and not (self.strategies and self.pairs and self.seeds):
             raise ValueError("finetune.encoders asks for tuned encoders: name strategies, pairs and seeds too")
         if min(self.epochs, self.patience, self.accumulate) < 1 or self.batch_size < 2:
             raise ValueError("finetune.epochs, patience and accumulate must be positive, batch_size 2 or more")
@@ -167,9 +183,23 @@ class Finetune:
 class Pretrain:
     """An encoder that the recipe pre-trains itself (local/encoders/pretrain.py) before stage 2."""
 
-    name: str = ""  # the encoder's name in `encoders`; empty for none
-    data: list[str] = field(default_factory=list)  # corpora whose (unlabelled) audio it sees
+    name: str  # the encoder's name in `encoders`
+    data: list[str]  # corpora whose (unlabelled) audio it hears; with `split.reserve`, of reserved speakers only
     config: str = "conf/pretrain.yaml"  # of the recipe
+
+    def __post_init__(self) -> None:
+        if not self.name or not self.data:
+            raise ValueError("pretrain: every encoder needs a name, and data to hear")
+
+
+@dataclass
+class Study:
+    """A published study that the recipe repeats."""
+
+    reference: str = ""  # its figures, a CSV of the recipe: encoder,setting,train,test,method,ua
+    smoke: bool = False  # run the same matrix with stand-ins, to see that it runs; its scores mean nothing
+    stand_ins: dict[str, str] = field(default_factory=dict)  # for each corpus and encoder, what stands for it
+    smoke_set: list[str] = field(default_factory=list)  # further overrides of a smoke run, as KEY.PATH=VALUE
 
 
 @dataclass
@@ -187,7 +217,8 @@ class Experiment:
     score: Score = field(default_factory=Score)
     sed: Sed = field(default_factory=Sed)
     finetune: Finetune = field(default_factory=Finetune)
-    pretrain: Pretrain = field(default_factory=Pretrain)
+    pretrain: list[Pretrain] = field(default_factory=list)
+    study: Study = field(default_factory=Study)
 
     def __post_init__(self) -> None:
         for name in ("corpora", "emotions", "encoders"):
@@ -200,12 +231,14 @@ class Experiment:
     @property
     def folded(self) -> list[str]:
         """Corpora that are cut into folds, each once."""
-        return list(dict.fromkeys([*self.corpora, *self.sed.corpora]))
+        heard = [corpus for own in self.pretrain for corpus in own.data] if self.split.reserve else []
+        return list(dict.fromkeys([*self.corpora, *self.sed.corpora, *heard]))
 
     @property
     def prepared(self) -> list[str]:
         """Corpora that stage 1 prepares, each once."""
-        return list(dict.fromkeys([*self.folded, *self.pretrain.data, *self.sed.test]))
+        heard = [corpus for own in self.pretrain for corpus in own.data]
+        return list(dict.fromkeys([*self.folded, *heard, *self.sed.test]))
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -226,112 +259,42 @@ def load(arguments: argparse.Namespace) -> Experiment:
         The file or an override is malformed, or an emotion is asked for twice.
     """
     experiment = config.load(Experiment, arguments.config, arguments.overrides)
+    if experiment.study.smoke:
+        overrides = [*experiment.study.smoke_set, *arguments.overrides]
+        experiment = _with_stand_ins(config.load(Experiment, arguments.config, overrides), arguments.config)
     experiment.emotions = labels.expand(experiment.emotions)
     if len(set(experiment.emotions)) < len(experiment.emotions):
         raise UserError(f"{arguments.config}: emotions names something twice: {', '.join(experiment.emotions)}")
     return experiment
 
 
-def pairs(
-    words: Iterable[str], corpora: Sequence[str], option: str = "probe.pairs"
-) -> list[tuple[tuple[str, ...], str]]:
-    """Resolve ``probe.pairs`` to training corpora and test corpus.
+def _with_stand_ins(experiment: Experiment, path: Path) -> Experiment:
+    """Put stand-ins in the place of an experiment's corpora and encoders, wherever it names them."""
+    stand_ins = experiment.study.stand_ins
+    missing = [name for name in [*experiment.prepared, *experiment.encoders] if name not in stand_ins]
+    if missing:
+        raise UserError(f"{path}: study.stand_ins has nothing for '{missing[0]}', so there is no smoke run")
 
-    Parameters
-    ----------
-    words : iterable of str
-        ``all``, ``within``, ``across`` or ``TRAIN[+TRAIN]:TEST``.
-    corpora : sequence of str
-        The experiment's.
-    option : str
-        What asks for them, for messages.
+    def replaced(value: Any) -> Any:
+        if isinstance(value, str):
+            return re.sub(r"\w+", lambda word: stand_ins.get(word[0], word[0]), value)
+        if isinstance(value, list):
+            return [replaced(one) for one in value]
+        return value
 
-    Returns
-    -------
-    list of (tuple of str, str)
-        Each once; training corpora in alphabetical order.
+    def walk(section: Any, names: Sequence[str]) -> Any:
+        return dataclasses.replace(section, **{name: replaced(getattr(section, name)) for name in names})
 
-    Raises
-    ------
-    UserError
-        A word is none of these, or names a corpus that the experiment does not list.
-    """
-    within = [((corpus,), corpus) for corpus in corpora]
-    across = [((train,), test) for train in corpora for test in corpora if train != test]
-    known = {"all": within + across, "within": within, "across": across}
-    found: dict[tuple[tuple[str, ...], str], None] = {}
-    for word in words:
-        found.update(dict.fromkeys(known[word] if word in known else [_pair(word, corpora, option)]))
-    if not found:
-        raise UserError(f"{option}: no pair of corpora to train and test on; 'across' needs two corpora")
-    return list(found)
-
-
-def staged_pairs(
-    words: Iterable[str], corpora: Sequence[str]
-) -> list[tuple[tuple[str, ...], tuple[str, ...], str]]:
-    """Resolve ``finetune.pairs`` to first training corpora (none in one-stage training), training corpora and test.
-
-    Parameters
-    ----------
-    words : iterable of str
-        As for :func:`pairs`, and ``SOURCE[+SOURCE]>TRAIN[+TRAIN]:TEST``.
-    corpora : sequence of str
-        The experiment's.
-
-    Returns
-    -------
-    list of (tuple of str, tuple of str, str)
-        Each once; corpora in alphabetical order.
-
-    Raises
-    ------
-    UserError
-        As :func:`pairs`, or a model is tested on a corpus that only its first stage has seen: it would pass for one
-        that has not.
-
-    Examples
-    --------
-    >>> staged_pairs(["within", "a>b:b"], ["a", "b"])
-    [((), ('a',), 'a'), ((), ('b',), 'b'), (('a',), ('b',), 'b')]
-    """
-    option = "finetune.pairs"
-    words = list(words)
-    plain = [word for word in words if ">" not in word]
-    found = {((), *pair): None for pair in pairs(plain, corpora, option)} if plain or not words else {}
-    for word in words:
-        first, arrow, rest = word.partition(">")
-        if arrow:
-            source = _joined(first, word, corpora, option)
-            train, test = _pair(rest, corpora, option)
-            if test in source and test not in train:
-                raise UserError(f"{option}: '{word}' tests on {test}, which its first stage trains on; test on another")
-            found[source, train, test] = None
-    return list(found)
-
-
-def _pair(word: str, corpora: Sequence[str], option: str) -> tuple[tuple[str, ...], str]:
-    source, colon, test = word.partition(":")
-    if not colon:
-        raise UserError(f"{option}: '{word}' is not all, within, across or TRAIN[+TRAIN]:TEST")
-    train = _joined(source, word, corpora, option)
-    _check_known(test, word, corpora, option)
-    return train, test
-
-
-def _joined(names: str, word: str, corpora: Sequence[str], option: str) -> tuple[str, ...]:
-    """Split corpora joined by ``+``; in alphabetical order."""
-    train = names.split("+")
-    for corpus in train:
-        _check_known(corpus, word, corpora, option)
-    if len(set(train)) < len(train):
-        raise UserError(f"{option}: '{word}' names a training corpus twice")
-    return tuple(sorted(train))
-
-
-def _check_known(corpus: str, word: str, corpora: Sequence[str], option: str) -> None:
-    if corpus not in corpora:
-        raise UserError(f"{option}: '{word}': the experiment has no corpus '{corpus}'; {hint(corpus, corpora)}")
+    grid = ("encoders", "pairs")
+    return dataclasses.replace(
+        walk(experiment, ("corpora", "encoders")),
+        probe=walk(experiment.probe, ("pairs",)),
+        finetune=walk(
+            dataclasses.replace(experiment.finetune, also=[walk(one, grid) for one in experiment.finetune.also]), grid
+        ),
+        sed=walk(experiment.sed, ("encoders", "corpora", "test")),
+        pretrain=[walk(one, ("data",)) for one in experiment.pretrain],
+    )
 
 
 def _one_of(name: str, value: str, known: tuple[str, ...]) -> None:

@@ -54,7 +54,11 @@ def load(schema: type[T], path: str | Path, overrides: Sequence[str] = ()) -> T:
             if dataclasses.is_dataclass(_kind_of(schema, key)):
                 raise UserError(f"{origin}: {key} is a section; set its fields, as in {key}.field=value")
             _check_shape(_kind_of(schema, key), content, key, origin)
-            OmegaConf.update(config, key, content, merge=False)
+            if any(map(dataclasses.is_dataclass, typing.get_args(_kind_of(schema, key)))):
+                # A list of sections: update would leave them mappings.
+                config = OmegaConf.merge(config, _nested(key, content))
+            else:
+                OmegaConf.update(config, key, content, merge=False)
         origin = f"{path} with --set {' --set '.join(overrides)}" if overrides else str(path)
         return OmegaConf.to_object(config)
     except OmegaConfBaseException as error:
@@ -151,8 +155,18 @@ def _check_shape(kind: Any, value: Any, key: str, origin: str) -> None:
         hints = typing.get_type_hints(kind)
         for name in value.keys() & hints.keys():
             _check_shape(hints[name], value[name], f"{key}.{name}".lstrip("."), origin)
-    elif typing.get_origin(kind) is list and not isinstance(value, list):
-        raise UserError(f"{origin}: {key}: expected a list, as in [a, b]")
+    elif typing.get_origin(kind) is list:
+        if not isinstance(value, list):
+            raise UserError(f"{origin}: {key}: expected a list, as in [a, b]")
+        (item,) = typing.get_args(kind)
+        for place, one in enumerate(value):
+            _check_shape(item, one, f"{key}[{place}]", origin)
+
+
+def _nested(key: str, value: Any) -> dict[str, Any]:
+    for name in reversed(key.split(".")):
+        value = {name: value}
+    return value
 
 
 def _kind_of(schema: type, key: str) -> Any:

@@ -14,9 +14,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from local import encoders
-from local.experiment import REPO, Experiment, staged_pairs
+from local.experiment import REPO, Experiment
 from local.finetune import strategies
 from local.finetune.strategies import Design
+from local.pairs import tuned
 from utils import stamp
 from utils.errors import UserError
 from utils.registry import hint
@@ -140,21 +141,23 @@ def groups(experiment: Experiment) -> list[Group]:
     UserError
         An encoder is not of the experiment or not of kind ``hf``, or a strategy or pair makes no sense.
     """
-    settings = experiment.finetune
-    shared: dict[tuple, list[Condition]] = {}
-    for encoder in dict.fromkeys(settings.encoders):
-        if encoder not in experiment.encoders:
-            near = hint(encoder, experiment.encoders)
-            raise UserError(f"finetune.encoders: '{encoder}' is not among the experiment's encoders; {near}")
-        spec = encoders.spec(encoder)
-        if spec.kind != "hf":
-            raise UserError(f"finetune.encoders: '{encoder}' ({spec.kind}) has no blocks; name an encoder of kind hf")
-        for strategy in dict.fromkeys("+".join(strategies.parse(name)) for name in settings.strategies):
-            for source, train, test in staged_pairs(settings.pairs, experiment.corpora):
-                dev = train if experiment.probe.cross_dev == "source" else (test,)
-                condition = Condition(encoder, method(strategy, source), train, test)
-                shared.setdefault((encoder, strategy, source, train, dev), []).append(condition)
+    shared: dict[tuple, dict[Condition, None]] = {}
+    for encoder, name, source, train, test in tuned(experiment):
+        _check_encoder(encoder, experiment)
+        strategy = "+".join(strategies.parse(name))
+        dev = train if experiment.probe.cross_dev == "source" else (test,)
+        condition = Condition(encoder, method(strategy, source), train, test)
+        shared.setdefault((encoder, strategy, source, train, dev), {})[condition] = None
     return [Group(*key, tuple(conditions)) for key, conditions in shared.items()]
+
+
+def _check_encoder(encoder: str, experiment: Experiment) -> None:
+    if encoder not in experiment.encoders:
+        near = hint(encoder, experiment.encoders)
+        raise UserError(f"finetune.encoders: '{encoder}' is not among the experiment's encoders; {near}")
+    spec = encoders.spec(encoder)
+    if spec.kind != "hf":
+        raise UserError(f"finetune.encoders: '{encoder}' ({spec.kind}) has no blocks; name an encoder of kind hf")
 
 
 def trainings(group: Group, experiment: Experiment) -> list[Training]:

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from local import encoders
-from local.experiment import REPO, Experiment, pairs
+from local.experiment import REPO, Experiment
+from local.pairs import pairs
 from utils import stamp
 from utils.errors import UserError
 

@@ -11,7 +11,8 @@ from pathlib import Path
 
 import numpy as np
 
-from local.experiment import Experiment, pairs, staged_pairs
+from local.experiment import Experiment
+from local.pairs import pairs, tuned
 from utils import stamp
 from utils.errors import UserError
 
@@ -60,6 +61,11 @@ class Condition:
     def train(self) -> str:
         """Training corpora, joined by '+'."""
         return "+".join(self.meta["train"])
+
+    @property
+    def cut(self) -> list[int]:
+        """The layer behind which the encoder of each fold and seed was cut; empty for frozen encoders."""
+        return [int(row["cut"]) for row in self.rows if "cut" in row]
 
     @property
     def system(self) -> str:
@@ -117,12 +123,8 @@ def _belongs(meta: dict, experiment: Experiment) -> bool:
             and meta["encoder"] in experiment.encoders
             and meta["method"] in experiment.probe.heads
         )
-    finetune = experiment.finetune
-    if meta["encoder"] not in finetune.encoders:
-        return False
-    strategies = [set(strategy.split("+")) for strategy in finetune.strategies]
-    asked = staged_pairs(finetune.pairs, experiment.corpora)
-    return (tuple(meta["source"]), train, test) in asked and set(strategy_of(meta).split("+")) in strategies
+    made = (meta["encoder"], set(strategy_of(meta).split("+")), tuple(meta["source"]), train, test)
+    return any(made == (own, set(strategy.split("+")), *pair) for own, strategy, *pair in tuned(experiment))
 
 
 def strategy_of(meta: dict) -> str:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from local.experiment import Finetune, staged_pairs
+from local.experiment import Finetune, Grid
 from local.finetune import conditions, plan
 from tests.conftest import REPO
 from tests.local.finetune.recipe import settings, write_corpus, write_encoder, write_probe
@@ -50,25 +50,19 @@ def test_two_stages_are_another_method_than_one():
     assert one.learnt == ["b"] and two.learnt == ["a", "b"]
 
 
-@pytest.mark.parametrize(
-    ("pair", "message"),
-    [
-        ("a>b:a", "first stage trains on"),
-        ("a>b", "is not all, within"),
-        ("c>b:b", "no corpus 'c'"),
-        ("a>b:a+b", r"no corpus 'a\+b'"),
-        ("a+a>b:b", "twice"),
-    ],
-)
-def test_a_pair_that_makes_no_sense_is_refused(pair, message):
-    with pytest.raises(UserError, match=f"finetune.pairs.*{message}"):
-        staged_pairs([pair], ["a", "b"])
-
-
-def test_across_needs_two_corpora_but_within_beside_it_does_not():
-    assert staged_pairs(["within", "across"], ["a"]) == [((), ("a",), "a")]
-    with pytest.raises(UserError, match="finetune.pairs: no pair"):
-        staged_pairs(["across"], ["a"])
+def test_further_grids_add_to_the_first_and_nothing_is_there_twice():
+    config = settings(
+        "ab", pairs=["a:a"], strategies=["head", "lora"],
+        also=[
+            Grid(pairs=["a:a", "a:b"], strategies=["lora"]),
+            Grid(pairs=["a>b:b"], strategies=["wg+lora", "lora+wg"]),
+        ],
+    )  # fmt: skip
+    assert [one.name for group in conditions.groups(config) for one in group.conditions] == [
+        "small.head.a-a", "small.lora.a-a", "small.lora.a-b", "small.lora+wg.after.a.b-b",
+    ]  # fmt: skip
+    with pytest.raises(UserError, match=r"finetune.encoders: 'smal' is not among .* did you mean 'small'"):
+        conditions.groups(settings("ab", also=[Grid(encoders=["smal"])]))
 
 
 def test_seeds_derive_from_names():

@@ -7,45 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from local import experiment
 from local.probe import conditions
 from local.probe.plan import describe
 from tests.local.probe import tree
 from utils import stamp
 from utils.errors import UserError
-
-
-def pairs(*words: str, corpora: str = "a b c") -> list[str]:
-    found = experiment.pairs(words, corpora.split())
-    return [f"{'+'.join(train)}:{test}" for train, test in found]
-
-
-def test_words_for_pairs() -> None:
-    assert pairs("within") == ["a:a", "b:b", "c:c"]
-    assert pairs("across") == ["a:b", "a:c", "b:a", "b:c", "c:a", "c:b"]
-    assert sorted(pairs("all")) == sorted(pairs("within", "across"))
-    assert pairs("b:a", "c+a:b", "a+c:b", "b:a") == ["b:a", "a+c:b"]
-    assert pairs("a+b:b") == ["a+b:b"]
-
-
-@pytest.mark.parametrize(
-    ("word", "message"),
-    [
-        ("al", "'al' is not all, within, across or"),
-        ("emodb:ravdes", "no corpus 'ravdes'; did you mean 'ravdess'"),
-        ("emodb+:ravdess", "no corpus ''"),
-        ("emodb+emodb:ravdess", "twice"),
-        ("emodb:", "no corpus ''"),
-    ],
-)
-def test_bad_pairs_are_named(word: str, message: str) -> None:
-    with pytest.raises(UserError, match=message):
-        pairs(word, corpora="emodb ravdess")
-
-
-def test_across_needs_two_corpora() -> None:
-    with pytest.raises(UserError, match="needs two corpora"):
-        pairs("across", corpora="a")
 
 
 def test_a_group_shares_what_its_heads_are_trained_and_selected_on() -> None:

@@ -1,0 +1,132 @@
+"""Which corpora are trained and tested on together: the pairs that an experiment's words stand for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from local.experiment import Experiment
+from utils.errors import UserError
+from utils.registry import hint
+
+
+def pairs(
+    words: Iterable[str], corpora: Sequence[str], option: str = "probe.pairs"
+) -> list[tuple[tuple[str, ...], str]]:
+    """Resolve ``probe.pairs`` to training corpora and test corpus.
+
+    Parameters
+    ----------
+    words : iterable of str
+        ``all``, ``within``, ``across`` or ``TRAIN[+TRAIN]:TEST``.
+    corpora : sequence of str
+        The experiment's.
+    option : str
+        What asks for them, for messages.
+
+    Returns
+    -------
+    list of (tuple of str, str)
+        Each once; training corpora in alphabetical order.
+
+    Raises
+    ------
+    UserError
+        A word is none of these, or names a corpus that the experiment does not list.
+    """
+    within = [((corpus,), corpus) for corpus in corpora]
+    across = [((train,), test) for train in corpora for test in corpora if train != test]
+    known = {"all": within + across, "within": within, "across": across}
+    found: dict[tuple[tuple[str, ...], str], None] = {}
+    for word in words:
+        found.update(dict.fromkeys(known[word] if word in known else [_pair(word, corpora, option)]))
+    if not found:
+        raise UserError(f"{option}: no pair of corpora to train and test on; 'across' needs two corpora")
+    return list(found)
+
+
+def staged_pairs(words: Iterable[str], corpora: Sequence[str]) -> list[tuple[tuple[str, ...], tuple[str, ...], str]]:
+    """Resolve ``finetune.pairs`` to first training corpora (none in one-stage training), training corpora and test.
+
+    Parameters
+    ----------
+    words : iterable of str
+        As for :func:`pairs`, and ``SOURCE[+SOURCE]>TRAIN[+TRAIN]:TEST``.
+    corpora : sequence of str
+        The experiment's.
+
+    Returns
+    -------
+    list of (tuple of str, tuple of str, str)
+        Each once; corpora in alphabetical order.
+
+    Raises
+    ------
+    UserError
+        As :func:`pairs`, or a model is tested on a corpus that only its first stage has seen: it would pass for one
+        that has not.
+
+    Examples
+    --------
+    >>> staged_pairs(["within", "a>b:b"], ["a", "b"])
+    [((), ('a',), 'a'), ((), ('b',), 'b'), (('a',), ('b',), 'b')]
+    """
+    option = "finetune.pairs"
+    words = list(words)
+    plain = [word for word in words if ">" not in word]
+    found = {((), *pair): None for pair in pairs(plain, corpora, option)} if plain or not words else {}
+    for word in words:
+        first, arrow, rest = word.partition(">")
+        if arrow:
+            source = _joined(first, word, corpora, option)
+            train, test = _pair(rest, corpora, option)
+            if test in source and test not in train:
+                raise UserError(f"{option}: '{word}' tests on {test}, which its first stage trains on; test on another")
+            found[source, train, test] = None
+    return list(found)
+
+
+def tuned(experiment: Experiment) -> list[tuple[str, str, tuple[str, ...], tuple[str, ...], str]]:
+    """List what stage 4 tunes: every grid of ``finetune``, multiplied out.
+
+    Returns
+    -------
+    list of (str, str, tuple of str, tuple of str, str)
+        Encoder, strategy as it is written, corpora of a first stage, training corpora and test corpus; each once.
+
+    Raises
+    ------
+    UserError
+        As :func:`staged_pairs`.
+    """
+    settings = experiment.finetune
+    found = {}
+    for grid in [settings, *settings.also] if settings.encoders else settings.also:
+        found_pairs = staged_pairs(grid.pairs or settings.pairs, experiment.corpora)
+        for encoder in grid.encoders or settings.encoders:
+            for strategy in grid.strategies or settings.strategies:
+                found.update(dict.fromkeys((encoder, strategy, *pair) for pair in found_pairs))
+    return list(found)
+
+
+def _pair(word: str, corpora: Sequence[str], option: str) -> tuple[tuple[str, ...], str]:
+    source, colon, test = word.partition(":")
+    if not colon:
+        raise UserError(f"{option}: '{word}' is not all, within, across or TRAIN[+TRAIN]:TEST")
+    train = _joined(source, word, corpora, option)
+    _check_known(test, word, corpora, option)
+    return train, test
+
+
+def _joined(names: str, word: str, corpora: Sequence[str], option: str) -> tuple[str, ...]:
+    """Split corpora joined by ``+``; in alphabetical order."""
+    train = names.split("+")
+    for corpus in train:
+        _check_known(corpus, word, corpora, option)
+    if len(set(train)) < len(train):
+        raise UserError(f"{option}: '{word}' names a training corpus twice")
+    return tuple(sorted(train))
+
+
+def _check_known(corpus: str, word: str, corpora: Sequence[str], option: str) -> None:
+    if corpus not in corpora:
+        raise UserError(f"{option}: '{word}': the experiment has no corpus '{corpus}'; {hint(corpus, corpora)}")
