@@ -1,6 +1,6 @@
 r"""Pre-train a small HuBERT by masked prediction on the audio of data directories; labels are not used.
 
-From a recipe's folder, the encoder that ``pretrain`` in conf/experiment.yaml asks for, as stage 2 runs it:
+From a recipe's folder, the encoders that ``pretrain`` in conf/experiment.yaml asks for, as stage 2 runs it:
 
     python3 -m local.encoders.pretrain --config conf/experiment.yaml
 
@@ -21,6 +21,7 @@ import json
 import shutil
 import sys
 import textwrap
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -38,15 +39,15 @@ _CODE = [Path(__file__).parent / name for name in _MODULES]
 _TABLES = ("wav.scp", "segments", "utt2spk")
 
 
-def pretrain(settings: PretrainConfig, data: list[Path], out: Path) -> None:
+def pretrain(settings: PretrainConfig, data: dict[str, Path], out: Path) -> None:
     """Train and write a checkpoint, unless it is there already.
 
     Parameters
     ----------
     settings : PretrainConfig
         All that the result depends on besides the data.
-    data : list of Path
-        Data directories.
+    data : dict of str to Path
+        Data directories, by the name that the model card gives them.
     out : Path
         The checkpoint's folder.
 
@@ -55,20 +56,21 @@ def pretrain(settings: PretrainConfig, data: list[Path], out: Path) -> None:
     UserError
         A data directory is missing or malformed, audio is unreadable, the data are too short, or the loss diverges.
     """
-    _check_data(data)
+    folders = list(data.values())
+    _check_data(folders)
     plain = json.loads(json.dumps(_as_dict(settings)))
     made_of = stamp.make(
-        {**plain, "data": [str(path) for path in data]},
+        {**plain, "data": [str(path) for path in folders]},
         _CODE,
-        [path / name for path in data for name in _TABLES if (path / name).exists()],
+        [path / name for path in folders for name in _TABLES if (path / name).exists()],
     )
     reason = stamp.why_stale(out, made_of)
     if reason is None:
         print(f"{out}: pre-trained already, skipped", file=sys.stderr)
         return
-    print(f"{out}: pre-training on {', '.join(map(str, data))} ({reason})", file=sys.stderr)
+    print(f"{out}: pre-training on {', '.join(map(str, folders))} ({reason})", file=sys.stderr)
     work = out.with_name(f"{out.name}.work")
-    _prepare(settings, data, work, made_of)
+    _prepare(settings, folders, work, made_of)
     summary = _train(settings, data, work)
     with atomic_dir(out) as folder:
         _export(settings, summary, work, folder)
@@ -103,7 +105,7 @@ def _prepare(settings: PretrainConfig, data: list[Path], work: Path, made_of: di
         stamp.write(folder, made_of)
 
 
-def _train(settings: PretrainConfig, data: list[Path], work: Path) -> dict[str, Any]:
+def _train(settings: PretrainConfig, data: dict[str, Path], work: Path) -> dict[str, Any]:
     """Run all rounds; leave the encoder in ``work/encoder`` and return what pretrain.json says."""
     from local.encoders import masked_prediction as mp
     from local.encoders import pool as pools
@@ -119,9 +121,9 @@ def _train(settings: PretrainConfig, data: list[Path], work: Path) -> dict[str, 
         curve += trainer.curve
         mp.write_curve(work, curve)
     encoder.save_pretrained(work / "encoder")
-    languages = {language for path in data for language in _languages(path)}
+    languages = {language for path in data.values() for language in _languages(path)}
     return {
-        "data": {path.name: {"seconds": round(pool.seconds[str(path)], 1)} for path in data},
+        "data": {name: {"seconds": round(pool.seconds[str(path)], 1)} for name, path in data.items()},
         "languages": sorted(languages),
         "seconds": round(sum(pool.seconds.values()), 1),
         "steps": settings.train.steps * settings.targets.rounds,
@@ -208,14 +210,16 @@ Languages: {", ".join(summary["languages"]) or "unknown"}.
 """
 
 
-def _from_experiment(arguments: argparse.Namespace) -> tuple[PretrainConfig, list[Path], Path] | None:
-    wanted = experiment.load(arguments).pretrain
-    if not wanted.name:
-        return None
-    path = Path(wanted.config)
-    path = path if path.is_file() or path.is_absolute() else REPO / path
-    data = [Path("data") / corpus for corpus in wanted.data]
-    return configs.load(PretrainConfig, path), data, Path("exp/pretrain") / wanted.name
+def _from_experiment(arguments: argparse.Namespace) -> Iterator[tuple[PretrainConfig, dict[str, Path], Path]]:
+    """Say what an experiment's encoders are made of."""
+    asked = experiment.load(arguments)
+    for wanted in asked.pretrain:
+        path = Path(wanted.config)
+        path = path if path.is_file() or path.is_absolute() else REPO / path
+        data = {corpus: Path("data", corpus) for corpus in wanted.data}
+        if asked.split.reserve:
+            data = {name: folder / "folds" / asked.split.scheme / "reserved" for name, folder in data.items()}
+        yield configs.load(PretrainConfig, path), data, Path("exp/pretrain", wanted.name)
 
 
 def main() -> int:
@@ -231,15 +235,17 @@ def main() -> int:
     if (arguments.data is None) != (arguments.out is None):
         raise UserError("--data and --out go together; without both, the experiment says what to pre-train")
     if arguments.data is None:
-        job = _from_experiment(arguments)
-        if job is None:
-            return 0
+        jobs = _from_experiment(arguments)
     else:
         path = arguments.config
         if path == parser.get_default("config"):
             path = REPO / "conf/pretrain.yaml"
-        job = configs.load(PretrainConfig, path, arguments.overrides), arguments.data, arguments.out
-    pretrain(*job)
+        data = {folder.name: folder for folder in arguments.data}
+        if len(data) < len(arguments.data):
+            raise UserError(f"--data {' '.join(map(str, arguments.data))}: two folders have the same name; rename one")
+        jobs = [(configs.load(PretrainConfig, path, arguments.overrides), data, arguments.out)]
+    for job in jobs:
+        pretrain(*job)
     return 0
 
 

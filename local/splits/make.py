@@ -5,6 +5,7 @@
 ``split`` of ``conf/experiment.yaml`` says how. Schemes: ``speaker`` (no speaker in two parts of a fold), ``session``
 (no recording session in two parts), ``published`` (lists of files, see local/splits/published.py) and ``random``
 (stratified by emotion; speakers are shared, and the audit says so). The same settings give the same folds everywhere.
+With ``split.reserve``, ``folds/<scheme>/reserved`` is a data directory of the speakers who are in no dev or test list.
 """
 
 from __future__ import annotations
@@ -19,6 +20,8 @@ from local.corpora import spec
 from local.splits.data import PARTS, Fold, load
 from utils import stamp
 from utils.atomic import atomic_dir
+from utils.data_dir import write_data_dir
+from utils.data_dir_ops import read_tables, restrict
 from utils.errors import run_main
 
 HERE = Path(__file__).resolve().parent
@@ -72,10 +75,20 @@ def make(data_dir: Path, split: experiment.Split, emotions: Iterable[str], publi
             (temporary / str(k)).mkdir()
             for part, utterances in fold.parts().items():
                 (temporary / str(k) / part).write_bytes("".join(f"{utterance}\n" for utterance in utterances).encode())
+        if split.reserve:
+            _write_reserved(temporary / "reserved", data_dir, folds)
     stamp.write(folder, done)
     print(f"{folder}: {len(folds)} folds: {', '.join(_sizes(folds, part) for part in PARTS)} utterances [{stale}]")
     for note in notes:
         print(f"{folder}: {note}")
+
+
+def _write_reserved(target: Path, data_dir: Path, folds: list[Fold]) -> None:
+    """Write the data directory of the speakers that no fold develops or tests on, with all of their emotions."""
+    tables = read_tables(data_dir)
+    speaker = tables["utt2spk"]
+    others = {speaker[utterance] for fold in folds for utterance in fold.dev + fold.test}
+    write_data_dir(target, restrict(tables, [utterance for utterance in speaker if speaker[utterance] not in others]))
 
 
 def _sizes(folds: list[Fold], part: str) -> str:

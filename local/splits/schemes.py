@@ -1,7 +1,7 @@
 """The split schemes: how a corpus is cut into K folds of train, dev and test.
 
 Of K groups, fold k tests on group k, develops on group k + 1 (modulo K) and trains on the rest, so that
-every utterance is tested once.
+every utterance is tested once. Groups of speakers that ``split.reserve`` adds train in every fold.
 """
 
 from __future__ import annotations
@@ -76,11 +76,18 @@ def _whole_groups(corpus: Corpus, split: Split, unit_of: dict[str, str], what: s
     counts = {unit: list(corpus.count(utterances).values()) for unit, utterances in members.items()}
     having = {emotion: sum(row[c] > 0 for row in counts.values()) for c, emotion in enumerate(corpus.emotions)}
     emotion, most = min(having.items(), key=lambda item: item[1])
-    if most < split.folds:
+    number = split.folds + split.reserve
+    if most < number:
+        needed = f"{split.folds} folds" + (f" and {split.reserve} reserved groups" if split.reserve else "")
         raise UserError(
-            f"{corpus.folder}: {split.folds} folds need {split.folds} {what} of every emotion, and only {most} have "
-            f"'{emotion}'; "
-            + (f"set split.folds to at most {most}" if most >= 3 else "choose another split.scheme")
+            f"{corpus.folder}: {needed} need {number} {what} of every emotion, and only {most} have '{emotion}'; "
+            + (
+                f"set split.folds to at most {most - split.reserve}"
+                if most - split.reserve >= 3
+                else "set split.reserve lower"
+                if split.reserve and most >= 3
+                else "choose another split.scheme"
+            )
             + ", or drop the emotion from `emotions`"
         )
     genders = {unit: [0.0, 0.0] for unit in members}
@@ -90,7 +97,7 @@ def _whole_groups(corpus: Corpus, split: Split, unit_of: dict[str, str], what: s
                 genders[unit]["fm".index(corpus.gender[speaker])] += 1
     groups = [
         {utterance for unit in units for utterance in members[unit]}
-        for units in partition(counts, genders, split.folds, split.seed)
+        for units in partition(counts, genders, number, split.seed)
     ]
     # The largest beside the smallest, and so on: a fold's test and dev are neighbours, so that what is left for
     # training differs least from fold to fold.
@@ -111,7 +118,7 @@ def _random_groups(corpus: Corpus, split: Split) -> list[set[str]]:
 
 
 def _fold(corpus: Corpus, split: Split, groups: list[set[str]], k: int) -> Fold:
-    dev = (k + 1) % len(groups)
+    dev = (k + 1) % split.folds
     parts = {
         "train": set().union(*(group for g, group in enumerate(groups) if g not in (k, dev))),
         "dev": groups[dev],

@@ -245,7 +245,7 @@ def test_the_command(recipe: Path, repo: Path, emodb: Path) -> None:
 
 def test_the_command_prepares_what_pre_training_hears(recipe: Path, repo: Path, emodb: Path) -> None:
     speech(emodb.parent / "urdu/Angry/SM1_F1_A01.wav")
-    options = ("--set", "pretrain.name=own", "--set", "pretrain.data=[emodb, urdu]")
+    options = ("--set", "pretrain=[{name: own, data: [emodb, urdu]}]")
     assert command(recipe, repo, "--db-root", str(emodb.parent), *options).returncode == 0
     assert (recipe / "data/urdu/utt2spk").read_text() == "urdu_SM1-SM1_F1_A01 urdu_SM1\n"
 

@@ -120,7 +120,7 @@ def test_clusters_follow_the_sounds(data, tmp_path):
 def test_resumed_run_equals_uninterrupted(data, tmp_path, monkeypatch, rounds):
     from local.encoders import masked_prediction as mp
 
-    pretrain(settings(rounds=rounds), [data], tmp_path / "whole")
+    pretrain(settings(rounds=rounds), {"buzz": data}, tmp_path / "whole")
     step, calls = mp.Trainer._update, []
 
     def dying(self):
@@ -131,10 +131,10 @@ def test_resumed_run_equals_uninterrupted(data, tmp_path, monkeypatch, rounds):
 
     monkeypatch.setattr(mp.Trainer, "_update", dying)
     with pytest.raises(KeyboardInterrupt):
-        pretrain(settings(rounds=rounds), [data], tmp_path / "killed")
+        pretrain(settings(rounds=rounds), {"buzz": data}, tmp_path / "killed")
     assert not (tmp_path / "killed").exists()
     calls[:] = [-1] * 100
-    pretrain(settings(rounds=rounds), [data], tmp_path / "killed")
+    pretrain(settings(rounds=rounds), {"buzz": data}, tmp_path / "killed")
     assert calls[100:] == [4, 5]
     whole, killed = weights(tmp_path / "whole"), weights(tmp_path / "killed")
     assert whole.keys() == killed.keys()
@@ -144,7 +144,7 @@ def test_resumed_run_equals_uninterrupted(data, tmp_path, monkeypatch, rounds):
 
 
 def test_it_learns(data, tmp_path):
-    pretrain(settings(steps=60, log_every=10, save_every=60, peak_lr=3e-3), [data], tmp_path / "out")
+    pretrain(settings(steps=60, log_every=10, save_every=60, peak_lr=3e-3), {"buzz": data}, tmp_path / "out")
     rows = (tmp_path / "out/loss.csv").read_text().splitlines()
     losses = [float(row.split(",")[2]) for row in rows[1:]]
     assert losses[-1] < losses[0] - 0.3
@@ -158,7 +158,7 @@ def test_checkpoint_is_transformers_own_and_a_rerun_skips(data, tmp_path, capsys
     import torch
     from transformers import AutoFeatureExtractor, HubertModel
 
-    pretrain(settings(), [data], tmp_path / "out")
+    pretrain(settings(), {"buzz": data}, tmp_path / "out")
     model = HubertModel.from_pretrained(tmp_path / "out", dtype=torch.float32)
     assert AutoFeatureExtractor.from_pretrained(tmp_path / "out").do_normalize
     assert {tensor.dtype for tensor in weights(tmp_path / "out").values()} == {np.dtype(np.float16)}
@@ -167,9 +167,9 @@ def test_checkpoint_is_transformers_own_and_a_rerun_skips(data, tmp_path, capsys
     assert "| buzz | 0.1 |" in (tmp_path / "out/README.md").read_text()
     before = (tmp_path / "out/model.safetensors").stat().st_mtime_ns
     capsys.readouterr()
-    pretrain(settings(), [data], tmp_path / "out")
+    pretrain(settings(), {"buzz": data}, tmp_path / "out")
     assert "skipped" in capsys.readouterr().err
-    pretrain(settings(steps=7), [data], tmp_path / "out")
+    pretrain(settings(steps=7), {"buzz": data}, tmp_path / "out")
     assert "train.steps changed from 6 to 7" in capsys.readouterr().err
     assert (tmp_path / "out/model.safetensors").stat().st_mtime_ns != before
 
@@ -209,7 +209,7 @@ def test_bad_data_is_one_clear_error(tmp_path, what):
         (folder / "s1-u0.wav").unlink()
     train = {"crop_seconds": 60} if what == "too short" else {}
     with pytest.raises(UserError, match="too short" if what == "too short" else str(folder)) as caught:
-        pretrain(settings(**train), [folder], tmp_path / "out")
+        pretrain(settings(**train), {"d": folder}, tmp_path / "out")
     assert "\n" not in str(caught.value)
     assert not (tmp_path / "out").exists()
 
@@ -225,7 +225,21 @@ def test_the_experiment_says_what_to_pretrain(tmp_path, repo):
 
     experiment.write_text("corpora: [a]\nencoders: [logmel]\n")
     assert (run().returncode, run().stderr) == (0, "")
-    experiment.write_text("corpora: [a]\nencoders: [mine]\npretrain: {name: mine, data: [a]}\n")
+    experiment.write_text("corpora: [a]\nencoders: [mine]\npretrain: [{name: mine, data: [a]}]\n")
     result = run()
     assert result.returncode == 1
     assert result.stderr == "error: data/a: not a data directory, there is no wav.scp; run stage 1 (data) first\n"
+    experiment.write_text(
+        "corpora: [a]\nencoders: [mine, yours]\nsplit: {reserve: 2}\n"
+        "pretrain: [{name: mine, data: [a]}, {name: yours, data: [a, b]}]\n"
+    )
+    assert "error: data/a/folds/speaker/reserved: not a data directory" in run().stderr
+    # The first is made, so the second is what is lacking.
+    make_data(tmp_path / "data/a/folds/speaker/reserved", utterances=4)
+    (tmp_path / "conf/pretrain.yaml").write_text(
+        "model: {layers: 1, dim: 16, heads: 2, feed_forward: 16, conv_dim: [8, 8, 8, 8, 8, 8, 8], position_width: 8, "
+        "position_groups: 4}\ntargets: {clusters: 4, fit_frames: 500}\n"
+        "train: {steps: 2, batch_size: 2, crop_seconds: 0.5}\naugment: {speeds: [1.0]}\n"
+    )
+    assert "error: data/b/folds/speaker/reserved: not a data directory" in run().stderr
+    assert list(json.loads((tmp_path / "exp/pretrain/mine/pretrain.json").read_text())["data"]) == ["a"]

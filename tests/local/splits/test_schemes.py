@@ -235,3 +235,26 @@ def test_a_split_that_makes_no_sense_is_refused(tmp_path: Path, split: str, word
     path.write_text(f"corpora: [c]\nencoders: [logmel]\nsplit: {{{split}}}\n")
     with pytest.raises(UserError, match=words):
         config.load(Experiment, path)
+
+
+def test_reserved_speakers_train_in_every_fold_and_only_they_do(tmp_path: Path) -> None:
+    own = corpus(grid(tmp_path / "c", 8))
+    folds = folds_of(own, scheme="speaker", folds=3, reserve=2)
+    seen = [speakers(own, fold.dev) | speakers(own, fold.test) for fold in folds]
+    always = set.intersection(*(speakers(own, fold.train) for fold in folds))
+    assert len(folds) == 3 and len(always) in (2, 3) and always == set(own.speakers) - set.union(*seen)
+    assert sorted(u for fold in folds for u in fold.test) == sorted(
+        u for u, s in own.speaker.items() if s not in always
+    )
+
+
+@pytest.mark.parametrize(("scheme", "reserve"), [("random", 1), ("published", 1), ("speaker", -1)])
+def test_what_cannot_be_reserved_is_refused(scheme: str, reserve: int) -> None:
+    with pytest.raises(ValueError, match="split.reserve must be 0 or more"):
+        Split(scheme=scheme, reserve=reserve)
+
+
+def test_too_few_speakers_to_reserve_any_is_said(tmp_path: Path) -> None:
+    own = corpus(grid(tmp_path / "c", 5))
+    with pytest.raises(UserError, match="3 folds and 3 reserved groups need 6 speakers .* set split.reserve lower"):
+        folds_of(own, scheme="speaker", folds=3, reserve=3)
