@@ -1,9 +1,9 @@
-"""What training reads of each utterance in every epoch, computed once and kept on disk in 16 bits.
+"""What training reads of each utterance in every epoch, computed once and kept on disk in 16 or 32 bits.
 
-All of it lies in one file, ``inputs.f16``, a row a frame, which is mapped into memory and read as it is needed;
-``index.json`` says where each utterance's rows are. Utterances are known by their audio, so folds, seeds and sets that
-share one share its rows, and audio that has changed is computed anew. Several processes may use a cache at the same
-time: one fills it, the others wait.
+All of it lies in one file, ``inputs.f16`` or ``inputs.f32``, a row a frame, which is mapped into memory and read as it
+is needed; ``index.json`` says where each utterance's rows are. Utterances are known by their audio, so folds, seeds and
+sets that share one share its rows, and audio that has changed is computed anew. Several processes may use a cache at
+the same time: one fills it, the others wait.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from utils.atomic import atomic_file
 from utils.data_dir import Utterance
 from utils.errors import UserError
 
-_DATA, _INDEX, _LOCK = "inputs.f16", "index.json", ".lock"
+_INDEX, _LOCK = "index.json", ".lock"
 
 
 class InputCache:
@@ -34,10 +34,14 @@ class InputCache:
         Where they are kept; inputs of other kinds may lie beside them.
     kind : str
         What the inputs depend on apart from the audio: the same string, the same inputs.
+    precision : str
+        ``float16`` or ``float32``.
     """
 
-    def __init__(self, folder: str | Path, kind: str):
+    def __init__(self, folder: str | Path, kind: str, precision: str = "float16"):
         self._folder = Path(folder) / hashlib.sha256(kind.encode()).hexdigest()[:16]
+        self._dtype = np.dtype(precision)
+        self._data = self._folder / f"inputs.f{8 * self._dtype.itemsize}"
         self._places: dict[str, tuple[int, int]] = {}  # first row and number of rows, in the order of the file
         self._keys: dict[Utterance, str] = {}
         self._shape: tuple[int, ...] = ()
@@ -53,7 +57,7 @@ class InputCache:
         utterances : sequence of Utterance
             At least one.
         compute : callable
-            Samples (samples,) to input (frames, ...), float16.
+            Samples (samples,) to input (frames, ...), which is rounded to the precision.
         bar : bool
             Whether to show the progress.
         threads : int
@@ -76,14 +80,14 @@ class InputCache:
                     # What an interrupted run has computed counts.
                     with atomic_file(self._folder / _INDEX) as file:
                         json.dump({"shape": self._shape, "places": self._places}, file)
-        self._rows = np.memmap(self._folder / _DATA, dtype=np.float16, mode="r", shape=(self._count(), *self._shape))
+        self._rows = np.memmap(self._data, dtype=self._dtype, mode="r", shape=(self._count(), *self._shape))
 
     def frames(self, utterance: Utterance) -> int:
         """Count an utterance's frames."""
         return self._places[self._keys[utterance]][1]
 
     def read(self, utterance: Utterance) -> np.ndarray:
-        """Give an utterance's input, float16, shape (frames, ...), without reading it yet."""
+        """Give an utterance's input, shape (frames, ...), without reading it yet."""
         begin, frames = self._places[self._keys[utterance]]
         return self._rows[begin : begin + frames]
 
@@ -93,11 +97,11 @@ class InputCache:
             self._read_index()
         place = self._places.get(_key(utterance))
         if place is None:
-            return _compute(utterance, compute)
-        size = int(np.prod(self._shape)) * 2
-        with open(self._folder / _DATA, "rb") as file:
-            file.seek(place[0] * size)
-            return np.frombuffer(file.read(place[1] * size), dtype=np.float16).reshape(place[1], *self._shape)
+            return self._compute(utterance, compute)
+        with open(self._data, "rb") as file:
+            file.seek(place[0] * self._row_size())
+            found = file.read(place[1] * self._row_size())
+            return np.frombuffer(found, dtype=self._dtype).reshape(place[1], *self._shape)
 
     def _append(
         self, missing: dict[str, Utterance], compute: Callable[[np.ndarray], np.ndarray], bar: bool, threads: int
@@ -106,15 +110,25 @@ class InputCache:
         from tqdm import tqdm
 
         count = self._count()
-        with open(self._folder / _DATA, "ab") as file:
+        with open(self._data, "ab") as file:
             # Rows that the index does not tell of were left by a process that did not live to write it.
-            file.truncate(count * int(np.prod(self._shape)) * 2)
+            file.truncate(count * self._row_size())
             with ThreadPoolExecutor(threads, initializer=torch.set_num_threads, initargs=(1,)) as pool:
-                inputs = pool.map(lambda utterance: _compute(utterance, compute), missing.values())
+                inputs = pool.map(lambda utterance: self._compute(utterance, compute), missing.values())
                 for key, made in zip(missing, tqdm(inputs, "inputs", len(missing), disable=not bar), strict=True):
                     made.tofile(file)
                     self._shape, self._places[key] = made.shape[1:], (count, len(made))
                     count += len(made)
+
+    def _compute(self, utterance: Utterance, compute: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
+        try:
+            return compute(utterance.load()).astype(self._dtype, copy=False)
+        except UserError as error:
+            raise UserError(f"{utterance.id}: {error}") from error
+
+    def _row_size(self) -> int:
+        """Give the bytes of a row."""
+        return int(np.prod(self._shape)) * self._dtype.itemsize
 
     def _count(self) -> int:
         return sum(frames for _, frames in self._places.values())
@@ -135,13 +149,6 @@ class InputCache:
         with open(self._folder / _LOCK, "w") as file:
             fcntl.flock(file, fcntl.LOCK_EX)
             yield
-
-
-def _compute(utterance: Utterance, compute: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
-    try:
-        return compute(utterance.load())
-    except UserError as error:
-        raise UserError(f"{utterance.id}: {error}") from error
 
 
 def _key(utterance: Utterance) -> str:

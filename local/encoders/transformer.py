@@ -7,19 +7,23 @@ weights are those of the transformers model, whose own forward, one file at a ti
 tests hold this to. Every hidden state is handed on as it is made, so memory does not grow with their number.
 
 :meth:`Transformer.features` and :meth:`Transformer.states` are the two halves of the forward, for training: the
-first depends on the waveform alone, so it can be run once and kept; the second is differentiable.
+first depends on the waveform alone, so it can be run once and kept; the second is differentiable. What tuning adds
+inside a block is run where a block has it: a module ``input_gate`` on what the block reads, and a module ``prompts``
+of its attention, which maps queries to what is added to what they attend to, both (heads, frames, size of a head).
 """
 
 from __future__ import annotations
 
 import collections
 import contextlib
+import functools
 from collections.abc import Iterator, Sequence
 
 import numpy as np
 import torch
 from torch import nn
 from torch.nn import functional
+from torch.utils.checkpoint import checkpoint
 
 from local.encoders.base import Encoder, Frames, pad_frames
 from local.encoders.frontend import FrontEnd
@@ -49,6 +53,9 @@ class Transformer(Encoder):
         The transformers model, on its device.
     normalise : bool
         As above.
+    checkpointing : bool
+        Whether the backward pass computes the inside of each block anew instead of keeping it: less memory, more
+        time. False to begin with.
     """
 
     def __init__(self, spec: EncoderSpec, model: nn.Module, normalise: bool, device: str, precision: str):
@@ -59,6 +66,7 @@ class Transformer(Encoder):
         self._position = PositionalEmbedding(model.encoder.pos_conv_embed)
         self._stable = getattr(model.config, "do_stable_layer_norm", False)
         self.min_samples = self._front_end.field
+        self.checkpointing = False
 
     def pooled(self, waves: Sequence[np.ndarray]) -> np.ndarray:
         """Average every hidden state over time; see :meth:`Encoder.pooled`."""
@@ -106,12 +114,12 @@ class Transformer(Encoder):
         return torch.from_numpy(wave).to(self._device)
 
     def states(self, features: torch.Tensor, lengths: Sequence[int]) -> Iterator[torch.Tensor]:
-        """Run the transformer blocks.
+        """Run :meth:`embed`, then :meth:`blocks`.
 
-        Differentiable with respect to the blocks' weights where these require a gradient (they do not to begin
-        with) and torch records one; the positional embedding holds a copy of its weights and cannot be trained.
-        Dropouts follow the mode, training or evaluation, of the modules that they belong to; layers are
-        not dropped and no spans are masked.
+        Differentiable with respect to the weights that require a gradient (none does to begin with) where torch
+        records one; the positional embedding holds a copy of its weights and cannot be trained. Dropouts follow the
+        mode, training or evaluation, of the modules that they belong to; layers are not dropped and no spans are
+        masked.
 
         Parameters
         ----------
@@ -125,6 +133,22 @@ class Transformer(Encoder):
         Tensor of float32, shape (frames of all utterances, dim)
             What transformers' ``output_hidden_states`` collects, beginning with the input of the first block.
         """
+        x = self.embed(features, lengths)
+        yield x
+        yield from self.blocks(x, lengths)
+
+    def embed(self, features: torch.Tensor, lengths: Sequence[int]) -> torch.Tensor:
+        """Make the input of the first block.
+
+        Parameters
+        ----------
+        features, lengths
+            As for :meth:`states`.
+
+        Returns
+        -------
+        Tensor of float32, shape (frames of all utterances, dim)
+        """
         encoder = self.model.encoder
         with self._autocast():
             x = self.model.feature_projection(features)
@@ -132,12 +156,30 @@ class Transformer(Encoder):
         x = x + self._position(x, lengths)
         if not self._stable:
             x = encoder.layer_norm(x)
-        x = encoder.dropout(x)
-        yield x
-        bias = _relative_bias(encoder, lengths)
-        for block in encoder.layers:
+        return encoder.dropout(x)
+
+    def blocks(self, x: torch.Tensor, lengths: Sequence[int]) -> Iterator[torch.Tensor]:
+        """Run the transformer blocks.
+
+        Parameters
+        ----------
+        x : Tensor of float32, shape (frames of all utterances, dim)
+            From :meth:`embed`.
+        lengths : sequence of int
+            As for :meth:`states`.
+
+        Yields
+        ------
+        Tensor of float32, shape (frames of all utterances, dim)
+            What each block gives.
+        """
+        run = self._block
+        if self.checkpointing and torch.is_grad_enabled():
+            run = functools.partial(checkpoint, run, use_reentrant=False)
+        bias = _relative_bias(self.model.encoder, lengths)
+        for block in self.model.encoder.layers:
             with self._autocast():
-                x = self._block(block, x, lengths, bias)
+                x = run(block, x, lengths, bias)
             yield x
 
     def last(self, features: torch.Tensor, lengths: Sequence[int]) -> torch.Tensor:
@@ -153,6 +195,8 @@ class Transformer(Encoder):
     def _block(
         self, block: nn.Module, x: torch.Tensor, lengths: Sequence[int], bias: torch.Tensor | None
     ) -> torch.Tensor:
+        if hasattr(block, "input_gate"):
+            x = block.input_gate(x)
         if self._stable:
             x = x + block.dropout(_attend(block.attention, block.layer_norm(x), lengths, bias))
             x = x + block.feed_forward(block.final_layer_norm(x))
@@ -182,13 +226,18 @@ def _attend(attention: nn.Module, x: torch.Tensor, lengths: Sequence[int], bias:
         )
         out.append(attended[0].transpose(0, 1))
         begin += length
-    return attention.out_proj(torch.cat(out).reshape(len(x), -1))
+    attended = torch.cat(out)
+    if hasattr(attention, "prompts"):
+        attended = attended + attention.prompts(query).transpose(0, 1)
+    return attention.out_proj(attended.reshape(len(x), -1))
 
 
 def _relative_bias(encoder: nn.Module, lengths: Sequence[int]) -> torch.Tensor | None:
     """WavLM's relative position bias (heads, longest, longest), which the first block holds for all."""
-    attention = encoder.layers[0].attention
-    return attention.compute_bias(max(lengths), max(lengths)) if hasattr(attention, "rel_attn_embed") else None
+    for block in encoder.layers[:1]:
+        if hasattr(block.attention, "rel_attn_embed"):
+            return block.attention.compute_bias(max(lengths), max(lengths))
+    return None
 
 
 def _gate(attention: nn.Module, x: torch.Tensor) -> torch.Tensor:

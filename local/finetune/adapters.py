@@ -1,29 +1,32 @@
-"""Two small modules that are trained inside every kept block: the bottleneck adapter and weighted gating.
+"""Small modules that are trained inside every kept block: bottleneck adapter, weighted gating and prompts.
 
-Study A adds both to LoRA. They are put where the blocks of all architectures already call a module, so that the
-packed forward of :mod:`local.encoders.transformer` runs them without knowing of them.
+Study A adds the first two to LoRA; their form is that of its published code (utils.py of zhan7721/Crosslingual_SER),
+as its text does not tell. The packed forward of :mod:`local.encoders.transformer` runs what it finds in a block:
+adapters as part of the feed-forward layer, ``input_gate`` on the block's input, ``prompts`` in the attention.
 
-Both start as the identity, as LoRA does: an untrained classifier sees exactly what the plain encoder gives, and what
-it sees later is due to training. With ``published_init`` they start as ``torch.nn.Linear`` draws its weights, as in
-the study's published code: a gate then lets about half its input through, so that every block begins with an input
-of half the size that it was pre-trained on.
+All start as the identity, as LoRA does: an untrained classifier sees exactly what the plain encoder gives, and what
+it sees later is due to training. With ``published_init`` adapters and gates start as in the study's published code:
+a gate then lets 0.73 of its input through, so that every block begins with an input smaller than that which it was
+pre-trained on.
 """
 
 from __future__ import annotations
 
 import torch
 from torch import nn
+from torch.nn import functional
 
 # Study A, section IV-A: 768 to 48.
 REDUCTION = 16
+# Best for table-to-text generation in Li and Liang 2021.
+PROMPTS = 10
 
 
 class Bottleneck(nn.Module):
-    """A feed-forward layer with a bottleneck adapter beside it: FFN(x) + U relu(D x + d) + u.
+    """A feed-forward layer with a bottleneck adapter behind it: y + U relu(D y + d) + u, with y = FFN(x).
 
-    The adapter is of Houlsby et al. 2019 ("Parameter-efficient transfer learning for NLP"), in the parallel place of
-    He et al. 2022 ("Towards a unified view of parameter-efficient transfer learning"): it reads what the feed-forward
-    layer reads. U and u start at zero, D and d are drawn.
+    The adapter of Houlsby et al. 2019 ("Parameter-efficient transfer learning for NLP"), of which study A puts one
+    into each block. U and u start at zero, D and d are drawn.
 
     Parameters
     ----------
@@ -45,16 +48,17 @@ class Bottleneck(nn.Module):
             nn.init.zeros_(self.up.bias)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """Compute the sum of both; shapes (..., dim)."""
-        return self.feed_forward(x) + self.up(torch.relu(self.down(x)))
+        """Run both; shapes (..., dim)."""
+        y = self.feed_forward(x)
+        return y + self.up(torch.relu(self.down(y)))
 
 
 class Gate(nn.Module):
-    """Weighted gating: every value of a hidden state is scaled by a sigmoid of the whole state.
+    """Weighted gating: every dimension of a hidden state is scaled by a number of its own, whatever the state.
 
-    The gate is 2 sigmoid(W x + w) with W and w zero to begin with, which is exactly 1. A large w instead would only
-    be near 1, and where the sigmoid is flat, so that training could hardly move it; at zero it is steepest. With
-    ``published_init`` it is sigmoid(W x + w) with W and w drawn.
+    It is 2 sigmoid(g) with g zero to begin with, which is exactly 1. A large g instead would only be near 1, and
+    where the sigmoid is flat, so that training could hardly move it; at zero it is steepest. With ``published_init``
+    it is sigmoid(g) with g one, so 0.73.
 
     Parameters
     ----------
@@ -66,43 +70,46 @@ class Gate(nn.Module):
 
     def __init__(self, dim: int, published_init: bool = False):
         super().__init__()
-        self.linear = nn.Linear(dim, dim)
         self.scale = 1.0 if published_init else 2.0
-        if not published_init:
-            nn.init.zeros_(self.linear.weight)
-            nn.init.zeros_(self.linear.bias)
+        self.logits = nn.Parameter(torch.full((dim,), float(published_init)))
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Scale; shapes (..., dim)."""
-        return self.scale * torch.sigmoid(self.linear(x)) * x
+        return self.scale * torch.sigmoid(self.logits) * x
 
 
-class Gated(nn.Module):
-    """A module whose output is gated."""
+class Prompts(nn.Module):
+    """Keys and values, learnt, that every frame attends to beside those of its utterance.
 
-    def __init__(self, module: nn.Module, gate: Gate):
+    Prefix tuning (Li and Liang 2021, "Prefix-tuning: optimizing continuous prompts for generation") with the
+    zero-initialised attention of Zhang et al. 2023 ("LLaMA-Adapter"): the softmax over the prompts is one of its own,
+    and what it gives is added times tanh(g), with g of each head zero to begin with. So it starts as the identity,
+    which a common softmax cannot; and as no frame of the utterance is in it, it needs no position, and WavLM's
+    position bias leaves it out. Keys and values are drawn from the standard normal distribution.
+
+    Parameters
+    ----------
+    heads : int
+        Of the attention.
+    size : int
+        Of a head.
+    """
+
+    def __init__(self, heads: int, size: int):
         super().__init__()
-        self.module, self.gate = module, gate
+        self.keys = nn.Parameter(torch.randn(heads, PROMPTS, size))
+        self.values = nn.Parameter(torch.randn(heads, PROMPTS, size))
+        self.gates = nn.Parameter(torch.zeros(heads))
 
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """Run the module, then the gate; shapes (..., dim)."""
-        return self.gate(self.module(x))
-
-
-class GatedResidual(nn.Module):
-    """Gates the output x of a block that adds what this gives to x, along with an adapter that the block may have."""
-
-    def __init__(self, adapter: nn.Module | None, gate: Gate):
-        super().__init__()
-        self.adapter, self.gate = adapter, gate
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """Give the difference that gating makes; shapes (..., dim)."""
-        return self.gate(x if self.adapter is None else x + self.adapter(x)) - x
+    def forward(self, query: torch.Tensor) -> torch.Tensor:
+        """Give what is added to what the queries attend to; shapes (heads, frames, size)."""
+        keys, values = self.keys.to(query.dtype), self.values.to(query.dtype)
+        attended = functional.scaled_dot_product_attention(query[None], keys[None], values[None])[0]
+        return torch.tanh(self.gates)[:, None, None].to(query.dtype) * attended
 
 
 def attach_bottlenecks(model: nn.Module, published_init: bool = False) -> None:
-    """Put a bottleneck adapter beside the feed-forward layer of every block.
+    """Put a bottleneck adapter behind the feed-forward layer of every block.
 
     Parameters
     ----------
@@ -116,28 +123,23 @@ def attach_bottlenecks(model: nn.Module, published_init: bool = False) -> None:
 
 
 def attach_gates(model: nn.Module, published_init: bool = False) -> None:
-    """Gate the input of every block.
-
-    A block's input is called nowhere, so each gate sits where that input is made: the first behind the encoder's
-    dropout, the others at the end of the block before, which is its last normalisation or, in blocks that begin with
-    theirs, the attribute ``adapter_layer``, whose result such a block adds to its output. Hidden states below the
-    last one are therefore seen gated, as the next block sees them.
+    """Gate the input of every block; hidden states are those before the gate.
 
     Parameters
     ----------
     model : nn.Module
-        A transformers model of the wav2vec 2.0 family with at least one block.
+        A transformers model of the wav2vec 2.0 family.
     published_init : bool
         See :class:`Gate`.
     """
-    encoder, dim = model.encoder, model.config.hidden_size
-    encoder.dropout = Gated(encoder.dropout, Gate(dim, published_init))
-    for block in encoder.layers[:-1]:
-        gate = Gate(dim, published_init)
-        if begins_with_norm(model):
-            block.adapter_layer = GatedResidual(getattr(block, "adapter_layer", None), gate)
-        else:
-            block.final_layer_norm = Gated(block.final_layer_norm, gate)
+    for block in model.encoder.layers:
+        block.input_gate = Gate(model.config.hidden_size, published_init)
+
+
+def attach_prompts(model: nn.Module) -> None:
+    """Give the attention of every block, of a transformers model of the wav2vec 2.0 family, its prompts."""
+    for block in model.encoder.layers:
+        block.attention.prompts = Prompts(block.attention.num_heads, block.attention.head_dim)
 
 
 def begins_with_norm(model: nn.Module) -> bool:

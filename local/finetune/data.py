@@ -1,4 +1,4 @@
-"""What fine-tuning reads of corpora: utterances with their labels and folds, and batches of front-end features."""
+"""What fine-tuning reads of corpora: utterances with labels and folds, and batches of what training never changes."""
 
 from __future__ import annotations
 
@@ -150,7 +150,10 @@ def check_classes(examples: Examples, emotions: Sequence[str], corpora: Sequence
 
 
 def open_cache(folder: Path, classifier: EmotionClassifier) -> InputCache:
-    """Open the cache of what the frozen front end of a classifier gives; all classifiers of an encoder share it.
+    """Open the cache of what a classifier's ``features`` gives.
+
+    All classifiers of an encoder whose blocks are trained share one, of the front end's output in 16 bits; those of
+    a frozen encoder share one by layer and pooling, of means in 32 bits.
 
     Parameters
     ----------
@@ -161,12 +164,15 @@ def open_cache(folder: Path, classifier: EmotionClassifier) -> InputCache:
     """
     spec = classifier.encoder.spec
     files = [(path.name, path.stat().st_size, path.stat().st_mtime_ns) for path in spec.files()]
-    return InputCache(folder, repr((spec.identity(), spec.normalise, files, classifier.encoder.precision)))
+    kind = (spec.identity(), spec.normalise, files, classifier.encoder.precision)
+    if not classifier.frozen:
+        return InputCache(folder, repr(kind))
+    return InputCache(folder, repr((*kind, classifier.design.layer, classifier.design.pooling)), "float32")
 
 
 def fill(cache: InputCache, examples: Examples, classifier: EmotionClassifier, bar: bool, threads: int) -> None:
     """Compute what a cache lacks of some examples; see :meth:`InputCache.fill`."""
-    cache.fill(examples.utterances, lambda wave: classifier.features(wave).astype(np.float16), bar, threads)
+    cache.fill(examples.utterances, classifier.features, bar, threads)
 
 
 def cache_folder(encoder: str) -> Path:
@@ -184,7 +190,7 @@ class Batches(torch.utils.data.Sampler):
     Parameters
     ----------
     frames : sequence of int
-        Of each utterance.
+        Rows of each utterance in the cache.
     size : int
         Utterances a batch, of all processes together.
     seed : int
@@ -245,19 +251,19 @@ def read_batch(cache: InputCache, examples: Examples, rows: Sequence[int]) -> di
     Returns
     -------
     dict
-        ``features``: Tensor of float32, shape (frames of all, channels); ``lengths``: list of int, the frames of
-        each; ``labels``: Tensor of int64, shape (utterances,).
+        ``features``: Tensor of float32, shape (rows of all, ...); ``lengths``: list of int, the rows of each;
+        ``labels``: Tensor of int64, shape (utterances,).
     """
     inputs = [cache.read(examples.utterances[row]) for row in rows]
     return {
-        "features": torch.from_numpy(np.concatenate(inputs).astype(np.float32)),
+        "features": torch.from_numpy(np.concatenate(inputs).astype(np.float32, copy=False)),
         "lengths": [len(own) for own in inputs],
         "labels": torch.from_numpy(examples.labels[list(rows)]),
     }
 
 
 def by_length(cache: InputCache, examples: Examples, size: int) -> list[list[int]]:
-    """Cut examples into batches for use, the longest first."""
+    """Cut examples into batches for use, those with the most rows first."""
     frames = [cache.frames(utterance) for utterance in examples.utterances]
     order = sorted(range(len(frames)), key=lambda row: -frames[row])
     return [order[begin : begin + size] for begin in range(0, len(order), size)]

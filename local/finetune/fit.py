@@ -14,7 +14,6 @@ from which a run that was interrupted goes on with the result of one that was no
 
 from __future__ import annotations
 
-import functools
 import json
 import os
 import shutil
@@ -23,7 +22,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch.utils.checkpoint import checkpoint
 from transformers import TrainingArguments
 
 from local import encoders
@@ -150,9 +148,7 @@ def _make(run: Run) -> EmotionClassifier:
     precision = "bf16" if run.settings.precision == "bf16" else "fp32"
     spec = encoders.spec(run.encoder)
     classifier = EmotionClassifier(spec, run.emotions, run.design, run.seed, run.device, precision)
-    if run.settings.checkpointing:
-        blocks = classifier.encoder
-        blocks._block = functools.partial(checkpoint, blocks._block, use_reentrant=False)
+    classifier.encoder.checkpointing = run.settings.checkpointing
     return classifier
 
 

@@ -7,12 +7,11 @@ the square of the length. Up to that length the result is that of one pass.
 
 from __future__ import annotations
 
-import collections
 import contextlib
 import dataclasses
+import functools
 import hashlib
 import importlib.metadata
-import itertools
 import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -43,7 +42,7 @@ class _Part(NamedTuple):
 
     row: int
     share: float
-    features: torch.Tensor
+    frames: torch.Tensor
 
 
 class EmotionClassifier(nn.Module):
@@ -71,6 +70,9 @@ class EmotionClassifier(nn.Module):
     ----------
     emotions, design
         As above; ``emotions`` is a list.
+    frozen : bool
+        Whether training leaves the encoder as it is: all of it can then be run once an utterance, not only the
+        convolutional front end.
     encoder : Transformer
         The encoder, cut behind the layer.
     model : nn.Module
@@ -90,6 +92,7 @@ class EmotionClassifier(nn.Module):
     ):  # fmt: skip
         super().__init__()
         self.emotions, self.design = list(emotions), design
+        self.frozen = design.strategy == "head"
         self.provenance: dict[str, Any] = {}
         with torch.random.fork_rng(devices=[]):
             self.encoder = _load_encoder(spec, design.layer, device, precision)
@@ -108,20 +111,21 @@ class EmotionClassifier(nn.Module):
 
         Parameters
         ----------
-        features : Tensor of float32, shape (frames of all utterances, channels)
+        features : Tensor of float32, shape (rows of all utterances, ...)
             What :meth:`features` gives of each, one after the other.
         lengths : sequence of int
-            Frames of each utterance.
+            Rows of each utterance.
 
         Returns
         -------
         Tensor of float32, shape (utterances, emotions)
             Scores before the softmax.
         """
-        return self.head(self._pooled(features, lengths))
+        means = features.unflatten(0, (len(lengths), -1)) if self.frozen else self._means(features, lengths)
+        return self._classify(means)
 
     def features(self, wave: np.ndarray) -> np.ndarray:
-        """Run the convolutional front end, which no strategy changes: to be computed once an utterance.
+        """Run what training does not change: to be computed once an utterance.
 
         Parameters
         ----------
@@ -130,15 +134,20 @@ class EmotionClassifier(nn.Module):
 
         Returns
         -------
-        ndarray of float32, shape (frames, channels)
-            50 frames a second.
+        ndarray of float32
+            If the encoder is frozen, the means over time of what is pooled, shape (1, dim) for the layer alone or
+            (layer + 1, dim); otherwise what the convolutional front end gives, shape (frames, channels) with 50
+            frames a second.
 
         Raises
         ------
         UserError
             The wave is shorter than the encoder can represent.
         """
-        return self._features(wave).float().cpu().numpy()
+        if self.frozen:
+            with torch.inference_mode():
+                return self._represent([wave])[0].cpu().numpy()
+        return self._front_end(wave).float().cpu().numpy()
 
     def posteriors(self, waves: Sequence[np.ndarray]) -> np.ndarray:
         """Give the probability of every emotion.
@@ -162,12 +171,7 @@ class EmotionClassifier(nn.Module):
             A wave is shorter than the encoder can represent.
         """
         with torch.inference_mode(), self._evaluating():
-            vectors = torch.zeros(len(waves), self.encoder.spec.dim, device=self._device)
-            for batch in self._batches(waves):
-                pooled = self._pooled(torch.cat([part.features for part in batch]), [len(p.features) for p in batch])
-                for part, vector in zip(batch, pooled, strict=True):
-                    vectors[part.row] += part.share * vector
-            return torch.softmax(self.head(vectors), dim=-1).cpu().numpy()
+            return torch.softmax(self._classify(self._represent(waves)), dim=-1).cpu().numpy()
 
     def trainable(self) -> dict[str, nn.Parameter]:
         """Name the parameters that training changes."""
@@ -190,8 +194,10 @@ class EmotionClassifier(nn.Module):
 
     def train(self, mode: bool = True) -> EmotionClassifier:
         """Set training or evaluation mode; what is frozen for all strategies stays in evaluation mode."""
+        if mode == self.training:
+            return self  # the Trainer asks before every update, and there are thousands of modules
         super().train(mode)
-        self.model.train(mode and any(parameter.requires_grad for parameter in self.model.parameters()))
+        self.model.train(mode and not self.frozen)
         # It may hold a batch normalisation, whose statistics would follow the batches.
         self.model.encoder.pos_conv_embed.eval()
         return self
@@ -221,7 +227,7 @@ class EmotionClassifier(nn.Module):
             "emotions": self.emotions, "design": dataclasses.asdict(self.design),
             "encoder": dataclasses.asdict(self.encoder.spec), "encoder_sha256": self._encoder_sha256,
             "weights_sha256": hashlib.sha256(weights).hexdigest(), "provenance": self.provenance,
-            "versions": {package: importlib.metadata.version(package) for package in _PACKAGES},
+            "versions": _versions(),
         }  # fmt: skip
         with atomic_file(folder / CONFIG) as file:
             json.dump(config, file, indent=1)
@@ -261,7 +267,7 @@ class EmotionClassifier(nn.Module):
     def _device(self) -> torch.device:
         return next(self.head.parameters()).device
 
-    def _features(self, wave: np.ndarray) -> torch.Tensor:
+    def _front_end(self, wave: np.ndarray) -> torch.Tensor:
         if len(wave) < self.encoder.min_samples:
             raise UserError(
                 f"{len(wave) / SAMPLE_RATE:.4f} s of audio are too short for the encoder {self.encoder.spec.name}, "
@@ -269,28 +275,47 @@ class EmotionClassifier(nn.Module):
             )
         return self.encoder.features([wave])[0]
 
+    def _represent(self, waves: Sequence[np.ndarray]) -> torch.Tensor:
+        """Average hidden states over time, short utterances together, long ones by windows; as :meth:`_means`."""
+        means = torch.zeros(len(waves), self._pooled, self.encoder.spec.dim, device=self._device)
+        for batch in self._batches(waves):
+            found = self._means(torch.cat([part.frames for part in batch]), [len(part.frames) for part in batch])
+            for part, own in zip(batch, found, strict=True):
+                means[part.row] += part.share * own
+        return means
+
     def _batches(self, waves: Sequence[np.ndarray]) -> Iterator[list[_Part]]:
         """Cut utterances into windows and batches of at most as many frames as a window may have."""
         batch: list[_Part] = []
         for row, wave in enumerate(waves):
-            features = self._features(wave)
-            for part in features.split(_cut(len(features))):
-                if sum(len(other.features) for other in batch) + len(part) > WINDOW:
+            frames = self._front_end(wave)
+            for part in frames.split(_cut(len(frames))):
+                if sum(len(other.frames) for other in batch) + len(part) > WINDOW:
                     yield batch
                     batch = []
-                batch.append(_Part(row, len(part) / len(features), part))
+                batch.append(_Part(row, len(part) / len(frames), part))
         if batch:
             yield batch
 
-    def _pooled(self, features: torch.Tensor, lengths: Sequence[int]) -> torch.Tensor:
-        """Represent utterances by one vector each, shape (utterances, dim)."""
+    @property
+    def _pooled(self) -> int:
+        """How many hidden states are pooled: the last so many."""
+        return self.design.layer + 1 if self.design.pooling == "weighted" else 1
+
+    def _means(self, features: torch.Tensor, lengths: Sequence[int]) -> torch.Tensor:
+        """Average what is pooled over time, shape (utterances, hidden states, dim)."""
         windows = [window for length in lengths for window in _cut(length)]
-        # Not to its end, which is behind the first block, and layer 0 has none.
-        states = itertools.islice(self.encoder.states(features, windows), self.design.layer + 1)
-        if self.design.pooling == "weighted":
-            weights = torch.softmax(self.layer_weights, dim=0)
-            return sum(weight * _means(state, lengths) for weight, state in zip(weights, states, strict=True))
-        return _means(collections.deque(states, maxlen=1).pop(), lengths)
+        means = []
+        for layer, states in enumerate(self.encoder.states(features, windows)):
+            if layer > self.design.layer - self._pooled:
+                means.append(torch.stack([part.mean(dim=0) for part in states.split(list(lengths))]))
+        return torch.stack(means, dim=1)
+
+    def _classify(self, means: torch.Tensor) -> torch.Tensor:
+        """Score what :meth:`_means` gives, shape (utterances, emotions)."""
+        if self.design.pooling == "mean":
+            return self.head(means[:, 0])
+        return self.head(torch.softmax(self.layer_weights, dim=0) @ means)
 
     @contextlib.contextmanager
     def _evaluating(self) -> Iterator[None]:
@@ -308,9 +333,9 @@ def _cut(frames: int) -> list[int]:
     return [frames * (window + 1) // count - frames * window // count for window in range(count)]
 
 
-def _means(states: torch.Tensor, lengths: Sequence[int]) -> torch.Tensor:
-    """Average every utterance's frames; shapes (frames of all, dim) and (utterances, dim)."""
-    return torch.stack([part.mean(dim=0) for part in states.split(list(lengths))])
+@functools.cache
+def _versions() -> dict[str, str]:
+    return {package: importlib.metadata.version(package) for package in _PACKAGES}
 
 
 def _make_head(name: str, dim: int, classes: int) -> nn.Module:

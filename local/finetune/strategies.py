@@ -69,17 +69,27 @@ def _bitfit(model: nn.Module, published_init: bool) -> None:
 
 
 def _ba(model: nn.Module, published_init: bool) -> None:
-    """Add a bottleneck adapter beside every feed-forward layer (study A)."""
+    """Add a bottleneck adapter behind every feed-forward layer (Houlsby et al. 2019; study A)."""
     from local.finetune.adapters import attach_bottlenecks
 
     attach_bottlenecks(model, published_init)
 
 
 def _wg(model: nn.Module, published_init: bool) -> None:
-    """Gate every block's input (study A)."""
+    """Scale every block's input, each dimension by a number of its own (study A)."""
     from local.finetune.adapters import attach_gates
 
     attach_gates(model, published_init)
+
+
+def _prompt(model: nn.Module, published_init: bool) -> None:
+    """Add 10 keys and values to the attention of every block (Li and Liang 2021; Zhang et al. 2023).
+
+    Our own: peft's prompts and prefixes go with token embeddings or a cache of keys, and these encoders have neither.
+    """
+    from local.finetune.adapters import attach_prompts
+
+    attach_prompts(model)
 
 
 @dataclass(frozen=True)
@@ -113,11 +123,8 @@ STRATEGIES = {
     "ia3": Strategy(_ia3, clashes=("lora",)),
     "bitfit": Strategy(_bitfit),
     "ba": Strategy(_ba, unmergeable="its rectifier is not linear"),
-    "wg": Strategy(_wg, unmergeable="its gates depend on the input"),
-}
-_REFUSED = {
-    "prompt": "peft's prompts and prefixes go with token embeddings or a cache of keys, and these encoders have "
-    "neither; the packed forward does not add frames of its own",
+    "wg": Strategy(_wg, unmergeable="no weight of a block scales all that the block reads, its residual included"),
+    "prompt": Strategy(_prompt, unmergeable="no weight of attention stands for keys of its own"),
 }
 
 
@@ -190,8 +197,6 @@ def parse(strategy: str) -> list[str]:
     parts = strategy.split("+")
     place = f"finetune: strategy '{strategy}'"
     for part in parts:
-        if part in _REFUSED:
-            raise UserError(f"{place}: {part} is not offered: {_REFUSED[part]}; known: {_known()}")
         if part not in STRATEGIES:
             near = hint(part, STRATEGIES)
             near = near + " " if near.startswith("did") else ""

@@ -73,7 +73,7 @@ class Run:
     legs : list of Leg
         One, or two for two-stage training.
     cache : Path
-        For the front end's features, which runs share.
+        For what training does not change of each utterance, which runs share.
     identity : dict
         What the result depends on: an interrupted run is gone on with if it had the same. JSON must know it.
     device : str

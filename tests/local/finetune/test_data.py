@@ -106,7 +106,7 @@ class TestCache:
     @pytest.fixture
     def classifier(self, recipe: Path) -> EmotionClassifier:
         write_encoder(recipe)
-        return EmotionClassifier(encoders.spec("small"), EMOTIONS, Design(2))
+        return EmotionClassifier(encoders.spec("small"), EMOTIONS, Design(2, "lora"))
 
     def test_gives_what_the_classifier_computes(self, classifier):
         examples = read().part(0, "train")
@@ -130,10 +130,23 @@ class TestCache:
 
     def test_is_another_for_another_encoder(self, recipe, classifier):
         write_encoder(recipe, "other", "hubert-base")
-        other = EmotionClassifier(encoders.spec("other"), EMOTIONS, Design(2))
+        other = EmotionClassifier(encoders.spec("other"), EMOTIONS, Design(2, "lora"))
         for one in (classifier, other):
             data.fill(data.open_cache(Path("c"), one), read().part(0, "train"), one, False, 1)
         assert len(list(Path("c").iterdir())) == 2
+
+    def test_of_a_frozen_encoder_holds_its_means_by_layer_and_pooling(self, classifier):
+        examples = read().part(0, "train")
+        for layer, pooling in ((2, "mean"), (1, "mean"), (2, "weighted")):
+            frozen = EmotionClassifier(encoders.spec("small"), EMOTIONS, Design(layer, pooling=pooling))
+            cache = data.open_cache(Path("c"), frozen)
+            data.fill(cache, examples, frozen, False, 2)
+            batch = data.read_batch(cache, examples, [3, 1])
+            own = [frozen.features(examples.utterances[row].load()) for row in (3, 1)]
+            assert batch["lengths"] == [layer + 1 if pooling == "weighted" else 1] * 2
+            np.testing.assert_allclose(batch["features"], np.concatenate(own), rtol=0, atol=1e-6)
+        data.fill(data.open_cache(Path("c"), classifier), examples, classifier, False, 1)
+        assert sorted(path.name for path in Path("c").glob("*/inputs.*")) == ["inputs.f16"] + 3 * ["inputs.f32"]
 
     def test_cuts_for_use_the_longest_first(self, classifier):
         examples = read().part(0, "train")

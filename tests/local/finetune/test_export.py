@@ -175,7 +175,7 @@ def test_normalisation_is_the_checkpoints(checkpoint, files: list[str], tmp_path
     ("design", "reason"),
     [
         ({"strategy": "ba"}, r"for what ba adds, .* \(its rectifier is not linear\); use local.finetune.predict"),
-        ({"strategy": "lora+wg"}, r"what wg adds, .* \(its gates .*\); .* train with head, full, lora, ia3 or bitfit"),
+        ({"strategy": "lora+wg"}, r"what wg adds, .* \(no weight .*\); .* train with head, full, lora, ia3 or bitfit"),
         ({"strategy": "lora", "head": "mlp"}, r"linear classifier, and the mlp head .* finetune.head=linear"),
     ],
 )  # fmt: skip

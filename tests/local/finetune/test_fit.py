@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 
+from local.encoders.transformer import Transformer
 from local.finetune import data, fit, train
 from local.finetune.model import EmotionClassifier
 from local.finetune.strategies import Design
@@ -60,6 +61,7 @@ class TestLearning:
             {"strategies": ["head"], "lr": 5e-2, "epochs": 60},
             {"strategies": ["full"], "lr": 3e-3},
             {"strategies": ["lora+ba+wg"], "lr": 1e-2},
+            {"strategies": ["prompt"], "lr": 3e-2, "epochs": 60},
             {"strategies": ["lora"], "lr": 1e-2, "pooling": "weighted"},
         ],
         ids=lambda finetune: "-".join(map(str, finetune.values())),
@@ -78,6 +80,16 @@ class TestLearning:
         _, sense = learn(recipe, part["train"], part["test"], lr=5e-2, epochs=30, patience=30)
         _, nonsense = learn(recipe, shuffled["train"], shuffled["test"], lr=5e-2, epochs=30, patience=30)
         assert sense > 0.8 and nonsense < 0.5
+
+    def test_runs_a_frozen_encoder_once_an_utterance(self, recipe, monkeypatch):
+        runs = []
+        blocks = Transformer.blocks
+        monkeypatch.setattr(Transformer, "blocks", lambda *args: runs.append(args) or blocks(*args))
+        examples = sixteen()
+        learn(recipe, examples, examples, epochs=4, patience=4)
+        assert len(runs) == 16
+        learn(recipe, examples, examples, epochs=4, patience=4)
+        assert len(runs) == 16
 
     def test_has_the_weights_of_the_best_epoch(self, recipe):
         corpus = data.read("a", "small", "speaker", EMOTIONS)
@@ -123,11 +135,14 @@ class TestResult:
         for name, parameter in one.items():
             assert torch.allclose(parameter, other[name], atol=1e-5)
 
-    def test_does_not_depend_on_checkpointing(self, recipe):
-        examples = sixteen()
+    def test_does_not_depend_on_checkpointing(self, recipe, monkeypatch):
+        examples, runs = sixteen(), []
+        block = Transformer._block
+        monkeypatch.setattr(Transformer, "_block", lambda *args: runs.append(args[0].checkpointing) or block(*args))
         one, other = (
             learn(recipe, examples, examples, **LORA, checkpointing=on)[0].trainable() for on in (False, True)
         )
+        assert runs.count(True) > runs.count(False)
         assert all(torch.allclose(parameter, other[name], atol=1e-6) for name, parameter in one.items())
 
     def test_says_what_it_was_trained_on(self, recipe):

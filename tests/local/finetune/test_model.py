@@ -19,7 +19,7 @@ from local.finetune.strategies import HEADS, POOLINGS, STRATEGIES, Design
 from tests.local.encoders.checkpoints import DIM, LAYERS, VARIANTS, make_model, spec_of, write_checkpoint
 from tests.local.encoders.test_transformer import speech
 from tests.local.finetune.conftest import EMOTIONS, LAYER
-from tests.local.finetune.test_strategies import COMBINED, WAVES, packed, perturb
+from tests.local.finetune.test_strategies import COMBINED, WAVES, computed, packed, perturb
 from utils.errors import UserError
 
 BOTH_NORMS = ["hubert-base", "wavlm-large"]
@@ -35,7 +35,7 @@ def trained(make: Make, *arguments, **design) -> EmotionClassifier:
 
 def scores(made: EmotionClassifier, waves: list[np.ndarray]) -> np.ndarray:
     with torch.no_grad():
-        return made(*made.encoder.features(waves)).numpy()
+        return made(*computed(made, waves)).numpy()
 
 
 def log(posteriors: np.ndarray) -> np.ndarray:
@@ -75,19 +75,39 @@ def test_heads_by_hand(make: Make) -> None:
 
 
 @pytest.mark.parametrize("variant", BOTH_NORMS)
-@pytest.mark.parametrize("strategy", ["lora+ba+wg", "bitfit+ia3", "full"])
+@pytest.mark.parametrize("strategy", ["lora+ba+wg", "bitfit+ia3", "full", "prompt"])
 def test_a_batch_is_its_utterances_one_by_one(make: Make, variant: str, strategy: str) -> None:
     made, labels = trained(make, variant, strategy, pooling="weighted"), torch.tensor([0, 3, 1])
     nn.functional.cross_entropy(made(*packed(made)), labels, reduction="sum").backward()
     together = {name: parameter.grad.clone() for name, parameter in made.trainable().items()}
     made.zero_grad()
     for wave, label in zip(WAVES, labels, strict=True):
-        nn.functional.cross_entropy(made(*made.encoder.features([wave])), label[None], reduction="sum").backward()
+        nn.functional.cross_entropy(made(*computed(made, [wave])), label[None], reduction="sum").backward()
     for name, parameter in made.trainable().items():
         scale = max(float(gradient.abs().max()) for gradient in together.values())
         np.testing.assert_allclose(together[name], parameter.grad, rtol=1e-3, atol=1e-5 * scale, err_msg=name)
     alone = np.concatenate([scores(made, [wave]) for wave in WAVES])
     np.testing.assert_allclose(scores(made, WAVES), alone, rtol=0, atol=1e-5)
+
+
+@pytest.mark.parametrize("variant", BOTH_NORMS)
+@pytest.mark.parametrize("pooling", POOLINGS)
+def test_a_frozen_encoder_is_run_once_an_utterance(
+    make: Make, variant: str, pooling: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = trained(make, variant, pooling=pooling)
+    cached = [made.features(wave) for wave in WAVES]
+    rows = LAYER + 1 if pooling == "weighted" else 1
+    assert all(own.dtype == np.float32 and own.shape == (rows, DIM) for own in cached)
+    want = made.posteriors(WAVES)
+    with torch.no_grad():
+        uncached = made._classify(made._means(*made.encoder.features(WAVES)))
+    monkeypatch.setattr(Transformer, "states", None)
+    with torch.no_grad():
+        logits = made(torch.from_numpy(np.concatenate(cached)), [rows] * 3)
+    np.testing.assert_allclose(logits, uncached, rtol=0, atol=1e-5)
+    np.testing.assert_allclose(torch.softmax(logits, 1), want, rtol=0, atol=1e-6)
+    assert np.ptp(want, axis=0).max() > 1e-3
 
 
 def test_cached_features_give_what_posteriors_give(make: Make) -> None:
@@ -122,9 +142,9 @@ def test_long_files_are_averaged_over_windows(make: Make, pooling: str, monkeypa
     # By hand: the means of windows, weighted by their lengths.
     features = made.encoder.features(waves[:1])[0]
     with torch.no_grad():
-        pooled = [made._pooled(part, [len(part)])[0] * len(part) / 130 for part in features.split([43, 43, 44])]
-        want = torch.softmax(made.head(sum(pooled)), dim=0)
-    np.testing.assert_allclose(got[0], want, rtol=0, atol=1e-6)
+        pooled = [made._means(part, [len(part)]) * len(part) / 130 for part in features.split([43, 43, 44])]
+        want = torch.softmax(made._classify(sum(pooled)), dim=1)
+    np.testing.assert_allclose(got[:1], want, rtol=0, atol=1e-6)
     monkeypatch.setattr(model, "WINDOW", 61)
     exact = made.posteriors(waves[1:])
     monkeypatch.setattr(model, "WINDOW", 1500)
@@ -155,11 +175,11 @@ def test_merged_is_a_plain_encoder_with_the_same_outputs(make: Make, variant: st
         assert np.abs(want - scores(trained(make, variant), WAVES)).max() > 1e-3
 
 
-@pytest.mark.parametrize("strategy", ["ba", "wg", "lora+ba", "lora+ba+wg"])
+@pytest.mark.parametrize("strategy", ["ba", "wg", "prompt", "lora+ba", "lora+ba+wg"])
 def test_adapters_cannot_be_merged(make: Make, strategy: str) -> None:
     made = trained(make, "hubert-base", strategy)
     want = scores(made, WAVES)
-    with pytest.raises(UserError, match=r"(ba|wg) cannot be merged into the weights: its .+"):
+    with pytest.raises(UserError, match=r"(ba|wg|prompt) cannot be merged into the weights: (its|no) .+"):
         made.merge()
     assert np.array_equal(scores(made, WAVES), want)
 
@@ -176,7 +196,8 @@ def expected(dim: int, inner: int, blocks: int) -> dict[str, int]:
         "ia3": blocks * (2 * dim + inner),
         "bitfit": blocks * biases,
         "ba": blocks * (2 * dim * narrow + narrow + dim),
-        "wg": blocks * (dim * dim + dim),
+        "wg": blocks * dim,
+        "prompt": blocks * (2 * 10 * dim + dim // 64),
     }
 
 
@@ -191,7 +212,7 @@ def test_counts_at_base_size(strategy: str) -> None:
     got = sum(parameter.numel() for parameter in base.parameters() if parameter.requires_grad)
     by_hand = {
         "head": 0, "full": 85_056_000 + 395_008, "lora": 1_327_104, "ia3": 55_296, "bitfit": 101_376, "ba": 894_528,
-        "wg": 7_087_104,
+        "wg": 9_216, "prompt": 184_464,
     }  # fmt: skip
     assert got == by_hand[strategy] == expected(768, 3072, 12)[strategy] + 395_008 * (strategy == "full")
 

@@ -12,10 +12,12 @@ from hypothesis import strategies as st
 
 from local.experiment import Cap, Experiment, Split
 from local.splits.data import Corpus, Fold
+from local.splits.make import make
 from local.splits.partition import partition
 from local.splits.schemes import make_folds
 from tests.local.splits.corpora import FOUR, corpus, data_dir, grid
 from utils import config
+from utils.data_dir import read_utt2
 from utils.errors import UserError
 
 
@@ -258,3 +260,20 @@ def test_too_few_speakers_to_reserve_any_is_said(tmp_path: Path) -> None:
     own = corpus(grid(tmp_path / "c", 5))
     with pytest.raises(UserError, match="3 folds and 3 reserved groups need 6 speakers .* set split.reserve lower"):
         folds_of(own, scheme="speaker", folds=3, reserve=3)
+
+
+def test_reserved_speakers_get_a_data_directory_with_all_that_they_say(tmp_path: Path) -> None:
+    data = grid(tmp_path / "c", 8, emotions=[*FOUR, "fear"])
+    split = Split(folds=3, reserve=2)
+    make(data, split, FOUR, "c")
+    reserved = data / "folds/speaker/reserved"
+    heard = read_utt2(reserved, "spk")
+    tested = {
+        line.split("-")[0]
+        for fold in "012" for part in ("dev", "test")
+        for line in (data / f"folds/speaker/{fold}/{part}").read_text().splitlines()
+    }  # fmt: skip
+    assert set(heard.values()) == set(read_utt2(data, "spk").values()) - tested
+    assert sorted(set(read_utt2(reserved, "emo").values())) == sorted([*FOUR, "fear"])
+    make(data, Split(folds=3), FOUR, "c")
+    assert not reserved.exists()
