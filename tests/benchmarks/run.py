@@ -1,7 +1,8 @@
 """Run the benchmarks and write their ratios: ``tests/benchmarks/run.sh [NAME ...]``.
 
 Every ``bench_<name>.py`` beside this file has ``run(work) -> list of rows``; a row holds ``name``,
-``ours_s``, ``reference_s``, ``ratio``, ``target`` and a ``note`` that says how each side was measured.
+``ours_s``, ``reference_s`` (seconds; of memory ``ours_mb``, ``reference_mb``), ``ratio``, ``target`` and a ``note``
+that says how each side was measured.
 Rows of benchmarks that were not asked for keep their earlier values.
 """
 
@@ -38,8 +39,10 @@ def main() -> None:
             print(f"== {name}", flush=True)
             for row in importlib.import_module(f"tests.benchmarks.bench_{name}").run(Path(work)):
                 rows[row["name"]] = row
+                unit = "mb" if "ours_mb" in row else "s"
                 print(
-                    f"{row['name']:34} ours {row['ours_s']:9.3f} s  reference {row['reference_s']:9.3f} s  "
+                    f"{row['name']:34} ours {row[f'ours_{unit}']:9.3f} {unit:2} "
+                    f"reference {row[f'reference_{unit}']:9.3f} {unit:2} "
                     f"ratio {row['ratio']:6.2f} (target {row['target']})",
                     flush=True,
                 )
