@@ -1,0 +1,55 @@
+"""Study A's question on one desk, cut down: encoders of one language each, probed and tuned, on real speech."""
+
+from __future__ import annotations
+
+import csv
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+from tests.integration.conftest import Checkout
+
+pytestmark = pytest.mark.integration
+
+QUICK = [
+    "corpora=[emodb, nemo]", "encoders=[small_de, small_pl]", "split.cap={train: 4, dev: 2, test: 2}",
+    "pretrain=[{name: small_de, data: [emodb]}, {name: small_pl, data: [nemo]}]", "probe.epochs=3",
+    "finetune.encoders=[small_de, small_pl]", "finetune.strategies=[head, lora]", "finetune.epochs=2",
+    "finetune.also=[{encoders: [small_de], pairs: ['emodb>nemo:nemo'], strategies: [lora+ba+wg]}]",
+]  # fmt: skip
+
+
+def test_small_from_pre_training_to_report(checkout: Checkout, corpora: Path) -> None:
+    recipe = checkout.root / "egs/small"
+    config = recipe / "conf/pretrain.yaml"
+    config.write_text(re.sub(r"steps: \d+", "steps: 3", config.read_text(encoding="utf-8")), encoding="utf-8")
+    options = ["--db-root", str(corpora), *(word for one in QUICK for word in ("--set", one))]
+    outcome = checkout.run("small", *options)
+    assert outcome.status == 0, outcome.output[-4000:]
+
+    heard = json.loads((recipe / "exp/pretrain/small_de/pretrain.json").read_text(encoding="utf-8"))
+    assert heard["languages"] == ["de"] and list(heard["data"]) == ["emodb"]
+    speaker = dict(line.split() for line in (recipe / "data/emodb/utt2spk").read_text().splitlines())
+    reserved = (recipe / "data/emodb/folds/speaker/reserved/spk2utt").read_text().splitlines()
+    tested = {speaker[utt] for path in (recipe / "data/emodb/folds/speaker").glob("[0-9]/test")
+              for utt in path.read_text().split()}  # fmt: skip
+    assert tested and tested.isdisjoint(line.split()[0] for line in reserved)
+
+    with open(recipe / "exp/results.csv", encoding="utf-8", newline="") as file:
+        rows = [row for row in csv.DictReader(file) if row["fold"] == "all" and row["layer"] == "dev"]
+    tuned = {(row["encoder"], row["method"], row["train"], row["test"]) for row in rows if row["stage"] == "finetune"}
+    corpora_ = ("emodb", "nemo")
+    assert tuned == {
+        (encoder, strategy, train, test) for encoder in ("small_de", "small_pl") for strategy in ("head", "lora")
+        for train in corpora_ for test in corpora_
+    } | {("small_de", "lora+ba+wg.after.emodb", "nemo", "nemo")}  # fmt: skip
+    settings = {(row["encoder"], row["train"], row["test"]): row["setting"] for row in rows}
+    assert settings["small_de", "emodb", "emodb"] == "mono" and settings["small_de", "nemo", "nemo"] == "trans"
+    assert settings["small_de", "emodb", "nemo"] == "cross"
+    assert (recipe / "RESULTS.md").is_file() and (recipe / "exp/report/index.html").is_file()
+
+    again = checkout.run("small", *options)
+    assert again.status == 0 and again.seconds < outcome.seconds / 2
+    assert "to be trained" not in again.output
