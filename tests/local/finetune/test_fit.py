@@ -105,6 +105,18 @@ class TestLearning:
             shares = one.posteriors(waves)[range(len(waves)), dev.labels]
             assert -np.log(shares).mean() == pytest.approx(min(losses), abs=2e-3)
 
+    def test_shows_its_curve_in_tensorboard(self, recipe):
+        from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+        examples = sixteen()
+        learn(recipe, examples, examples, lr=1e-2, epochs=3, patience=3)
+        shown = EventAccumulator("model/tensorboard/a").Reload()
+        with open("model/curve.csv") as file:
+            rows = list(csv.DictReader(file))
+        for tag, column in (("train/loss", "train_loss"), ("eval/loss", "dev_loss"), ("eval/ua", "dev_ua")):
+            values = [event.value for event in shown.Scalars(tag)]
+            assert values == pytest.approx([float(row[column]) for row in rows], abs=1e-4)
+
     def test_has_a_rate_for_its_head(self, recipe):
         before = EmotionClassifier(data.encoders.spec("small"), EMOTIONS, Design(2, "lora"), 0).trainable()
         examples = sixteen()
