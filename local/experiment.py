@@ -36,6 +36,7 @@ class Split:
     scheme: str = "speaker"  # speaker | session | published | random
     folds: int = 5
     seed: int = 0
+    one_speaker: str = "refuse"  # by speaker, a corpus of one: refuse, or random (audit and tables say so)
     # Groups of speakers beside the folds' that train in every fold: all that the recipe's own pre-training hears.
     reserve: int = 0
     cap: Cap = field(default_factory=Cap)
@@ -45,6 +46,7 @@ class Split:
         _one_of("split.scheme", self.scheme, ("speaker", "session", "published", "random"))
         if self.scheme != "published" and self.folds < 3:
             raise ValueError("split.folds must be at least 3: train, dev and test are different groups")
+        _one_of("split.one_speaker", self.one_speaker, ("refuse", "random"))
         if self.reserve < 0 or (self.reserve and self.scheme != "speaker"):
             raise ValueError("split.reserve must be 0 or more, and 0 unless split.scheme is speaker")
         if any(cap is not None and cap < 1 for cap in (self.cap.train, self.cap.dev, self.cap.test)):

@@ -1,7 +1,8 @@
 """The split schemes: how a corpus is cut into K folds of train, dev and test.
 
 Of K groups, fold k tests on group k, develops on group k + 1 (modulo K) and trains on the rest, so that
-every utterance is tested once. Groups of speakers that ``split.reserve`` adds train in every fold.
+every utterance is tested once. Groups of speakers that ``split.reserve`` adds train in every fold. With
+``split.one_speaker``, scheme ``speaker`` cuts a corpus of one speaker at random.
 """
 
 from __future__ import annotations
@@ -43,10 +44,13 @@ def make_folds(corpus: Corpus, split: Split, published: str) -> tuple[list[Fold]
         folds, notes = read_published(corpus, split, published)
     else:
         schemes = {"speaker": _speaker_groups, "session": _session_groups, "random": _random_groups}
-        groups = schemes[split.scheme](corpus, split)
+        scheme = split.scheme
+        if scheme == "speaker" and len(corpus.speakers) == 1 and split.one_speaker == "random" and not split.reserve:
+            scheme = "random"
+        groups = schemes[scheme](corpus, split)
         folds = [_fold(corpus, split, groups, k) for k in range(split.folds)]
         notes = []
-        if split.scheme == "random":
+        if scheme == "random":
             notes = ["random folds: speakers of the test part are in train too, so scores flatter"]
     for k, fold in enumerate(folds):
         _check(corpus, split, k, fold)
@@ -54,10 +58,12 @@ def make_folds(corpus: Corpus, split: Split, published: str) -> tuple[list[Fold]
 
 
 def _speaker_groups(corpus: Corpus, split: Split) -> list[set[str]]:
+    if len(corpus.speakers) == 1 and split.reserve:
+        raise UserError(f"{corpus.folder}: has one speaker, so none can be reserved; set split.reserve to 0")
     if len(corpus.speakers) == 1:
         raise UserError(
-            f"{corpus.folder}: has one speaker, so no speaker-disjoint folds; set split.scheme to random (or to "
-            f"published where there are published folds), and its results are marked so"
+            f"{corpus.folder}: has one speaker, so no speaker-disjoint folds; set split.one_speaker to random (or "
+            f"split.scheme to published where there are published folds), and its results are marked so"
         )
     return _whole_groups(corpus, split, corpus.speaker, "speakers")
 

@@ -180,7 +180,8 @@ def test_sessions_stay_whole(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("count", "split", "words"),
     [
-        (1, {}, "has one speaker, so no speaker-disjoint folds; set split.scheme to random"),
+        (1, {}, "has one speaker, so no speaker-disjoint folds; set split.one_speaker to random"),
+        (1, {"reserve": 1, "one_speaker": "random"}, "has one speaker, so none can be reserved"),
         (4, {}, "5 folds need 5 speakers of every emotion, and only 4 have 'angry'; set split.folds to at most 4"),
         (2, {}, "only 2 have 'angry'; choose another split.scheme"),
     ],
@@ -277,3 +278,13 @@ def test_reserved_speakers_get_a_data_directory_with_all_that_they_say(tmp_path:
     assert sorted(set(read_utt2(reserved, "emo").values())) == sorted([*FOUR, "fear"])
     make(data, Split(folds=3), FOUR, "c")
     assert not reserved.exists()
+
+
+def test_a_corpus_of_one_speaker_is_refused_or_cut_at_random(tmp_path: Path) -> None:
+    own = corpus(grid(tmp_path / "c", 1, each=6))
+    with pytest.raises(UserError, match="has one speaker, .* set split.one_speaker to random"):
+        folds_of(own, scheme="speaker", folds=3)
+    folds, notes = make_folds(own, Split(folds=3, one_speaker="random"), "c")
+    assert folds == folds_of(own, scheme="random", folds=3) and "random folds" in notes[0]
+    several = corpus(grid(tmp_path / "d", 6))
+    assert folds_of(several, folds=3, one_speaker="random") == folds_of(several, folds=3)
