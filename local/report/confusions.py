@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from local.report.figures import Figure, axes_of, short, training_label
-from local.report.inputs import GROUPS, Inputs, Result, System
+from local.report.figures import Figure, axes_of, panel_title, short, training_label
+from local.report.inputs import GROUPS, Inputs, Result, System, in_words
 
 COLUMNS = 6  # panels beside each other
 
@@ -72,7 +72,8 @@ def pooled(inputs: Inputs) -> Drawing:
     import matplotlib.pyplot as plt
 
     groups = [group for group in GROUPS if inputs.headlines(group)]
-    lines = [(method, group) for method in inputs.methods for group in groups]
+    used = {(result.system.method, result.group) for result in inputs.results}
+    lines = [(method, group) for method in inputs.methods for group in groups if (method, group) in used]
     across = inputs.encoders
     if len(lines) > len(across):
         lines, across = across, lines
@@ -85,6 +86,7 @@ def pooled(inputs: Inputs) -> Drawing:
     )
     for axes in panels.flat:
         axes.set_visible(False)
+    titled = set()
     for (row, down), (column, beside) in itertools.product(enumerate(lines), enumerate(across)):
         encoder, (method, group) = (beside, down) if isinstance(beside, str) else (down, beside)
         results = inputs.of(System(encoder, method), group)
@@ -93,8 +95,11 @@ def pooled(inputs: Inputs) -> Drawing:
         axes = panels[column // columns * len(lines) + row, column % columns]
         axes.set_visible(True)
         _annotated(axes, 100 * shares(results))
-        name = f"{method}, {group}" if len(inputs.methods) > 1 else group
-        if row == 0:
+        name = f"{in_words(method)}, {group}" if len(inputs.methods) > 1 else group
+        if inputs.strategies:
+            name = name.replace(", ", "\n").replace(" after ", "\nafter ")
+        if column not in titled:
+            titled.add(column)
             axes.set_title(encoder if beside == encoder else name, fontsize=9)
         if column % columns == 0:
             axes.set_ylabel(name if beside == encoder else encoder, fontsize=9)
@@ -135,7 +140,7 @@ def blocks(inputs: Inputs, encoder: str) -> Drawing:
         image = axes.imshow(canvas, cmap="Purples", vmin=0, vmax=100)
         labels = [short(inputs, name) for name in tests]
         axes.set_xticks([i * pitch + middle for i in range(len(tests))], labels, fontsize=8)
-        axes.set(xlabel="test", title=inputs.name(system))
+        axes.set(xlabel="test", title=panel_title(inputs, system))
         axes.tick_params(length=0)
         axes.spines[:].set_visible(False)
     labels = [training_label(inputs, train) for train in trains]

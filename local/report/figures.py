@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from local.report.inputs import GROUPS, SETTINGS, Inputs, Result, Score, System
+from local.report.inputs import GROUPS, SETTINGS, Inputs, Result, Score, System, in_words
 from local.report.tables import MARKS, joint_marks, marks
 
 if TYPE_CHECKING:
@@ -99,7 +99,7 @@ def for_report(inputs: Inputs) -> Iterator[Figure]:
     ------
     Figure
     """
-    from local.report import confusions
+    from local.report import confusions, curves
 
     yield Figure(
         "encoders",
@@ -125,6 +125,7 @@ def for_report(inputs: Inputs) -> Iterator[Figure]:
             f"test corpus.{_key(joint_marks(r for r in inputs.results if r.system.encoder == encoder))}"
         )
         yield Figure(f"matrix_{encoder}", f"Source × target: {encoder}", caption, lambda e=encoder: matrix(inputs, e))
+    yield from curves.for_report(inputs)
     yield from confusions.for_report(inputs)
     for encoder in layered if several else []:
         caption = f"`{encoder}`: UA at each layer in every condition; bands are intervals; bold: within the corpus."
@@ -163,15 +164,15 @@ def encoders(inputs: Inputs) -> Drawing:
     panels[0][0].set_yticks(range(len(inputs.encoders)), inputs.encoders)
     panels[0][0].set_ylim(len(inputs.encoders) - 0.4, -0.6)
     if len(inputs.methods) > 1:
-        _legend(drawing, {name: (CYCLE[m % 8], "", MARKERS[m % 8]) for m, name in enumerate(inputs.methods)})
+        _legend(drawing, {in_words(name): (CYCLE[m % 8], "", MARKERS[m % 8]) for m, name in enumerate(inputs.methods)})
     return drawing
 
 
 def layers(inputs: Inputs, names: Sequence[str]) -> Drawing:
-    """Small multiples, encoders across and methods down or the other way round: UA of each setting at each layer."""
-    systems = [System(name, method) for method in inputs.methods for name in names]
+    """Small multiples, encoders across and heads down or the other way round: UA of each setting at each layer."""
+    systems = [System(name, method) for method in inputs.heads for name in names]
     systems = [system for system in systems if system in inputs.systems]
-    columns = [len(names), len(inputs.methods)]
+    columns = [len(names), len(inputs.heads)]
     if columns[1] > columns[0]:
         systems.sort(key=lambda system: names.index(system.encoder))
     fitting = [number for number in columns if 1 < number <= COLUMNS]
@@ -188,13 +189,14 @@ def layers(inputs: Inputs, names: Sequence[str]) -> Drawing:
 
 
 def layer_details(inputs: Inputs, encoder: str) -> Drawing:
-    """Small multiples, a test corpus across, a method down: UA of each training set at each layer."""
-    results = [result for result in inputs.results if result.system.encoder == encoder]
+    """Small multiples, a test corpus across, a head down: UA of each training set at each layer."""
+    results = [result for result in inputs.results if result.system.encoder == encoder and not result.tuned]
     tests = [name for name in inputs.corpora if any(result.test == name for result in results)]
     trains = list(dict.fromkeys(result.train for result in results))
     lines = ("-", (0, (5, 1.5)), (0, (3, 1, 1, 1)), (0, (1, 1)))
     styles = {train: (CYCLE[i % 8], lines[i // 8 % 4], MARKERS[i % 8]) for i, train in enumerate(trains)}
-    cells = [(system, test) for system in inputs.systems if system.encoder == encoder for test in tests]
+    systems = [system for system in inputs.systems if system.encoder == encoder and system.method in inputs.heads]
+    cells = [(system, test) for system in systems for test in tests]
     drawing, panels = _grid(len(cells), min(len(tests), COLUMNS + 1))
     for axes, (system, test) in zip(panels, cells, strict=True):
         for result in inputs.of(system):
@@ -202,7 +204,7 @@ def layer_details(inputs: Inputs, encoder: str) -> Drawing:
                 scores = {**result.layers, "dev": result.headline}
                 place = trains.index(result.train), len(trains)
                 _curve(axes, scores, styles[result.train], place, bold=result.group == "within")
-        title = f"{inputs.corpora[test].label}" + (f", {system.method}" if len(inputs.methods) > 1 else "")
+        title = f"{inputs.corpora[test].label}" + (f", {system.method}" if len(inputs.heads) > 1 else "")
         _finish(axes, inputs, max(results[0].layers), title, len(trains))
     _legend(drawing, {f"train: {inputs.label(train)}": style for train, style in styles.items()})
     return drawing
@@ -287,7 +289,7 @@ def matrix(inputs: Inputs, encoder: str) -> Drawing:
     for axes, system in zip(panels[0], systems, strict=True):
         image = _heat(axes, inputs.of(system), trains, tests, (low, top))
         axes.set_xticks(range(len(tests)), [short(inputs, name) for name in tests], fontsize=8)
-        axes.set(xlabel="test", title=inputs.name(system))
+        axes.set(xlabel="test", title=panel_title(inputs, system))
     panels[0][0].set_yticks(range(len(trains)), labels, fontsize=8)
     panels[0][0].set_ylabel("train")
     drawing.colorbar(image, ax=panels, label="UA (%)", shrink=0.9, aspect=18).outline.set_visible(False)
@@ -321,6 +323,12 @@ def axes_of(inputs: Inputs, results: Sequence[Result]) -> tuple[list[tuple[str, 
     order = {name: index for index, name in enumerate(inputs.corpora)}
     trains = sorted({r.train for r in results}, key=lambda train: (len(train), [order[name] for name in train]))
     return trains, [name for name in order if any(result.test == name for result in results)]
+
+
+def panel_title(inputs: Inputs, system: System) -> str:
+    """Name a system above a small panel; strategies have long names."""
+    name = inputs.name(system)
+    return name.replace(", ", "\n").replace(" after ", "\nafter ") if inputs.strategies else name
 
 
 def short(inputs: Inputs, name: str) -> str:

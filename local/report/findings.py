@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 
-from local.report.inputs import GROUPS, SETTINGS, Inputs, Result, Score, System
-from local.report.tables import MARKS, joint_marks, marks, p_value
+from local.report import comparisons, language
+from local.report.comparisons import p_value
+from local.report.inputs import GROUPS, SETTINGS, Inputs, Result, Score, System, in_words
+from local.report.tables import MARKS, joint_marks, marks, with_method
 
 ENOUGH = 4  # encoders in one sentence
 STANDARDISED = {
@@ -14,6 +16,10 @@ STANDARDISED = {
     "train": "by the training lists",
     "per-corpus": "each corpus by its own training lists (of the test corpus: without labels)",
 }
+_TRAINED = {
+    "head": "nothing but the head", "full": "all blocks", "lora": "low-rank matrices", "ia3": "scaling vectors",
+    "bitfit": "biases", "ba": "bottleneck adapters", "wg": "weighted gates",
+}  # fmt: skip
 FEW_SPEAKERS = 10  # below, a percentile interval is clearly too narrow (utils/intervals.py)
 
 
@@ -35,17 +41,15 @@ def asked(inputs: Inputs) -> list[str]:
     share = ", ".join(f"{count} {group}" for group, count in trained.items())
     choices = ", ".join(f"`{name}`" for name in experiment.labels)
     several = "across" in trained or "joint" in trained
-    layer = "at which layer, and what is lost when the training and the test corpus differ?"
     lines = [
-        f"How well do {_count(len(inputs.emotions), 'emotion')} ({', '.join(inputs.emotions)}) come out of frozen "
-        f"speech representations, {layer if several else 'and at which layer?'}",
+        f"How well do {_count(len(inputs.emotions), 'emotion')} ({', '.join(inputs.emotions)}) come out of "
+        f"{_question(inputs, several)}",
         f"**Corpora**: {corpora}.",
         *([f"**Choices on emotions** (`conf/emotions.yaml`): {choices}."] if choices else []),
-        f"**Encoders** (frozen): {', '.join(f'`{name}`' for name in inputs.encoders)}. "
-        f"**Heads**, on the mean over time of one layer: {', '.join(f'`{name}`' for name in inputs.methods)}.",
+        *_systems(inputs),
         f"**Conditions**: {len(inputs.results)} ({share}), each with "
         f"{_count(inputs.folds, 'fold')} (scheme `{experiment.split.scheme}`) and "
-        f"{_count(inputs.seeds, 'seed')}; features standardised: {STANDARDISED[experiment.probe.normalise]}.",
+        f"{_count(inputs.seeds, 'seed')}{_standardised(inputs)}.",
     ]
     missing = [f"`{name}`" for name in experiment.encoders if name not in inputs.encoders]
     if missing:
@@ -54,6 +58,56 @@ def asked(inputs: Inputs) -> list[str]:
         dev = "the training corpora" if experiment.probe.cross_dev == "source" else "**the test corpus**, labelled"
         lines.append(f"Across corpora, the layer and the epoch were chosen on dev data of {dev}; never on test data.")
     return lines
+
+
+def _question(inputs: Inputs, several: bool) -> str:
+    """What is asked of the representations."""
+    parts = ["at which layer"] if inputs.heads else []
+    parts += ["what is gained by tuning the encoder"] if inputs.strategies else []
+    parts += ["what is lost when the training and the test corpus differ"] if several else []
+    frozen = "frozen speech representations" if inputs.heads else "speech representations"
+    return f"{frozen}, {', '.join(parts[:-1])}{', ' if len(parts) > 1 else ''}and {parts[-1]}?"
+
+
+def _systems(inputs: Inputs) -> list[str]:
+    """Which encoders are used frozen, and which are tuned and how."""
+    frozen, tuned = (
+        list(dict.fromkeys(result.system.encoder for result in inputs.results if result.tuned == kind))
+        for kind in (False, True)
+    )
+    lines = []
+    if frozen:
+        lines.append(
+            f"**Encoders** (frozen): {_code(frozen)}. **Heads**, on the mean over time of one layer: "
+            f"{_code(inputs.heads)}."
+        )
+    if tuned:
+        settings = inputs.experiment.finetune
+        layer = {"probe": "the layer that the probes' dev chose", "last": "its last layer"}.get(settings.layer)
+        parts = [f"`{method}` ({_strategy(method)})" for method in inputs.strategies]
+        lines.append(
+            f"**Encoders** (tuned): {_code(tuned)}, each cut behind {layer or f'layer {settings.layer}'}, with a "
+            f"{settings.head} head on its {settings.pooling} over time. **Strategies**: {', '.join(parts)}."
+        )
+    return lines
+
+
+def _strategy(method: str) -> str:
+    """Say what a strategy trains, in few words."""
+    strategy, _, source = method.partition(".after.")
+    what = ", ".join(_TRAINED[name] for name in strategy.split("+"))
+    return f"{what}; in two stages, first on {source}" if source else what
+
+
+def _standardised(inputs: Inputs) -> str:
+    if not inputs.heads:
+        return ""
+    features = "features of frozen encoders" if inputs.strategies else "features"
+    return f"; {features} standardised: {STANDARDISED[inputs.experiment.probe.normalise]}"
+
+
+def _code(names: Sequence[str]) -> str:
+    return ", ".join(f"`{name}`" for name in names)
 
 
 def found(inputs: Inputs) -> list[str]:
@@ -71,21 +125,21 @@ def found(inputs: Inputs) -> list[str]:
     lines = []
     for group, words in (("within", "Within corpora"), ("across", "Across corpora")):
         lines += _best(inputs, group, words)
-    for part in (_settings, _drop, _extremes, _layers, _confusion, _chance, _significant):
+    for part in (_tuning, language.sentences, _settings, _drop, _extremes, _layers, _confusion, _chance, _significant):
         lines += part(inputs)
     return lines
 
 
 def _best(inputs: Inputs, group: str, words: str) -> list[str]:
     """Rank the encoders under the head of the best system."""
-    scores = inputs.headlines(group)
+    scores = inputs.comparable(group)
     if not scores:
         return []
     top = max(scores, key=lambda system: scores[system].ua)
     ranked = sorted((s for s in scores if s.method == top.method), key=lambda system: -scores[system].ua)
     number = len(inputs.of(top, group))
     over = f"mean over {number} conditions" if number > 1 else "one condition"
-    head = f" with the {top.method} head" if len(inputs.methods) > 1 else ""
+    head = f" {with_method(inputs, top.method)}" if len(inputs.methods) > 1 else ""
     verb = "has the highest UA" if len(ranked) > 1 else "has a UA of"
     reached = f"{verb}{head}: **{scores[top]}**" if len(ranked) > 1 else f"{verb} **{scores[top]}**{head}"
     lines = [f"**{words}**, {_named(inputs, top, group)} {reached} ({over})."]
@@ -122,8 +176,27 @@ def _equals(p: float) -> str:
     return text if text.startswith("<") else f"= {text}"
 
 
+def _tuning(inputs: Inputs) -> list[str]:
+    """What each strategy gains over training the head alone."""
+    level = 1 - inputs.experiment.score.confidence
+    parts = []
+    for method in inputs.strategies:
+        gains = comparisons.gains(inputs, method)
+        if not gains:
+            continue
+        least, most = (pick(gains, key=lambda gain: gain[1].ua) for pick in (min, max))
+        better, worse = (sum(p < level and sign * gain.ua > 0 for _, gain, p in gains) for sign in (1, -1))
+        ends = [f"{gain} points (`{r.system.encoder}`, {_pair(r)})" for r, gain, _ in (least, most)]
+        between = f"between {ends[0]} and {ends[1]}" if len(gains) > 1 else ends[0]
+        parts.append(
+            f"`{in_words(method)}` {between}; significantly better in {better}, worse in {worse} of "
+            f"{_count(len(gains), 'condition')}"
+        )
+    return [f"**Tuning gains**, over training the head alone: {'. '.join(parts)}."] if parts else []
+
+
 def _settings(inputs: Inputs) -> list[str]:
-    """UA by setting of the encoders that are bound to languages, under the head that is best within corpora."""
+    """UA by setting of the encoders that are bound to languages, under the method that is best within corpora."""
     if not inputs.settings_matter:
         return []
     bound = {r.system.encoder: r.meta["encoder_languages"] for r in inputs.results if r.meta["encoder_languages"]}
@@ -142,7 +215,7 @@ def _settings(inputs: Inputs) -> list[str]:
 
 def _best_heads(inputs: Inputs) -> list[System]:
     """Each encoder with its best head, the best encoder first; by UA within corpora, else in any group."""
-    scores = {system: score.ua for group in reversed(GROUPS) for system, score in inputs.headlines(group).items()}
+    scores = {system: score.ua for group in reversed(GROUPS) for system, score in inputs.comparable(group).items()}
     best: dict[str, System] = {}
     for system in sorted(scores, key=lambda system: -scores[system]):
         best.setdefault(system.encoder, system)
@@ -150,7 +223,7 @@ def _best_heads(inputs: Inputs) -> list[System]:
 
 
 def _drop(inputs: Inputs) -> list[str]:
-    drops = inputs.headlines("drop")
+    drops = inputs.comparable("drop")
     if not drops:
         return []
     least, most = (pick(drops, key=lambda system: drops[system].ua) for pick in (min, max))
@@ -165,7 +238,7 @@ def _drop(inputs: Inputs) -> list[str]:
 
 def _extremes(inputs: Inputs) -> list[str]:
     """Best and worst transfer of the system that is best across corpora."""
-    scores = inputs.headlines("across")
+    scores = inputs.comparable("across")
     if not scores:
         return []
     system = max(scores, key=lambda s: scores[s].ua)
@@ -184,8 +257,8 @@ def _layers(inputs: Inputs) -> list[str]:
     """Which layers dev chose, over all conditions of an encoder."""
     parts = []
     for encoder in (system.encoder for system in _best_heads(inputs)):
-        results = [result for result in inputs.results if result.system.encoder == encoder]
-        last = max(results[0].layers)
+        results = [result for result in inputs.results if result.system.encoder == encoder and not result.tuned]
+        last = max((layer for result in results for layer in result.layers), default=0)
         if last == 0:
             continue
         chosen = sum((Counter(result.selected) for result in results), Counter())
@@ -256,8 +329,8 @@ def _significant(inputs: Inputs) -> list[str]:
 
 def _family(row: dict[str, str]) -> tuple[str, ...]:
     """What local/score/compare.py corrects together."""
-    (encoder, method), (other, _) = (row[side].rsplit(".", 1) for side in "ab")
-    return row["stage"], row["train"], row["test"], encoder if encoder == other else f".{method}"
+    a, b = (System.parse(row[side]) for side in "ab")
+    return row["stage"], row["train"], row["test"], a.encoder if a.encoder == b.encoder else f".{a.method}"
 
 
 def caveats(inputs: Inputs) -> list[str]:

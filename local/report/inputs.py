@@ -16,7 +16,9 @@ from utils.errors import UserError
 
 SETTINGS = ("mono", "cross", "trans", "cross-trans")
 GROUPS = ("within", "across", "joint")
-FILES = [Path("exp") / name for name in ("results.csv", "summary.csv", "significance.csv", "confusion.json")]
+FILES = [
+    Path("exp") / name for name in ("results.csv", "summary.csv", "significance.csv", "confusion.json", "language.csv")
+]
 
 
 @dataclass(frozen=True)
@@ -39,10 +41,15 @@ class System:
     encoder: str
     method: str
 
+    @classmethod
+    def parse(cls, text: str) -> System:
+        """Read a system as exp/significance.csv names it; names of encoders hold no dot, those of methods may."""
+        return cls(*text.split(".", 1))
+
 
 @dataclass(frozen=True)
 class Result:
-    """A condition: its headline (the layers that dev chose) and its score at every layer.
+    """A condition: its headline (the layers that dev chose) and, of a probe, its score at every layer.
 
     Attributes
     ----------
@@ -54,7 +61,7 @@ class Result:
         The headline's row of exp/results.csv.
     layers : dict of int to Score
     selected : dict of int to int
-        Layer to the number of fold x seed runs in which dev chose it.
+        Layer to the number of fold x seed runs in which dev chose it, or in which a tuned encoder was cut behind it.
     meta : dict
         The condition's meta.json.
     counts : list of list of int
@@ -70,6 +77,11 @@ class Result:
     selected: dict[int, int]
     meta: dict
     counts: list[list[int]]
+
+    @property
+    def tuned(self) -> bool:
+        """Whether it is of stage 4, not of stage 3."""
+        return self.meta["stage"] == "finetune"
 
     @property
     def group(self) -> str:
@@ -115,6 +127,8 @@ class Inputs:
         For each system and group of exp/summary.csv, layer (a number or ``"dev"``) to Score.
     comparisons : list of dict of str to str
         exp/significance.csv.
+    languages : list of dict of str to str
+        exp/language.csv.
     folds, seeds : int
         How many of each the results have.
     """
@@ -126,6 +140,7 @@ class Inputs:
     results: list[Result]
     means: dict[tuple[System, str], dict[int | str, Score]]
     comparisons: list[dict[str, str]]
+    languages: list[dict[str, str]]
     folds: int
     seeds: int
 
@@ -138,6 +153,16 @@ class Inputs:
     def methods(self) -> list[str]:
         """Methods that have results."""
         return list(dict.fromkeys(system.method for system in self.systems))
+
+    @cached_property
+    def heads(self) -> list[str]:
+        """Methods of stage 3 that have results: classifiers of frozen encoders' layers."""
+        return list(dict.fromkeys(result.system.method for result in self.results if not result.tuned))
+
+    @cached_property
+    def strategies(self) -> list[str]:
+        """Methods of stage 4 that have results: ways to tune encoders."""
+        return list(dict.fromkeys(result.system.method for result in self.results if result.tuned))
 
     @cached_property
     def encoders(self) -> list[str]:
@@ -171,16 +196,34 @@ class Inputs:
         """Mean headlines over a group's conditions (or a setting's, or ``drop``), of the systems that have one."""
         return {s: self.means[s, group]["dev"] for s in self.systems if (s, group) in self.means}
 
+    def comparable(self, group: str) -> dict[System, Score]:
+        """Mean headlines, as above, of the systems that have most conditions; means over fewer do not compare."""
+        scores = self.headlines(group)
+        counted = "across" if group == "drop" else group
+        numbers = {system: len(self.of(system, counted)) for system in scores}
+        return {s: score for s, score in scores.items() if numbers[s] == max(numbers.values())}
+
     def name(self, system: System) -> str:
         """Name a system as briefly as is clear: the method only where there are several."""
-        return system.encoder if len(self.methods) == 1 else f"{system.encoder}, {system.method}"
+        return system.encoder if len(self.methods) == 1 else f"{system.encoder}, {in_words(system.method)}"
 
     def label(self, names: str | tuple[str, ...]) -> str:
         """Label one corpus, or several joined by '+'."""
         return " + ".join(self.corpora[name].label for name in ([names] if isinstance(names, str) else names))
 
 
-def load(recipe: str, experiment: Experiment) -> Inputs:
+def in_words(method: str) -> str:
+    """Name a method as tables do.
+
+    Examples
+    --------
+    >>> in_words("linear"), in_words("lora.after.emodb+urdu")
+    ('linear', 'lora after emodb+urdu')
+    """
+    return method.replace(".after.", " after ")
+
+
+def load(recipe: str, experiment: Experiment) -> Inputs | None:
     """Read what stages 1 and 5 wrote into the recipe's folder, which is the working directory.
 
     Parameters
@@ -192,17 +235,28 @@ def load(recipe: str, experiment: Experiment) -> Inputs:
 
     Returns
     -------
-    Inputs
+    Inputs or None
+        None where a study's figures are to be shown and nothing of the experiment has been run (though stand-ins
+        may have been, in a smoke run).
 
     Raises
     ------
     UserError
-        Stage 5 has not been run.
+        Stage 5 has not been run, or its tables are of other corpora or encoders.
     """
+    alone = bool(experiment.study.reference) and not experiment.study.smoke and not _made(experiment)
     for path in FILES:
         if not path.is_file():
+            if alone:
+                return None
             raise UserError(f"{path}: no such file; run the score stage first")
     everything = _read_csv(FILES[0])
+    foreign = [row for row in everything if not _belongs(row, experiment)]
+    if alone and len(foreign) == len(everything):
+        return None
+    if foreign:
+        names = f"{foreign[0]['encoder']}, trained on {foreign[0]['train']} and tested on {foreign[0]['test']}"
+        raise UserError(f"{FILES[0]}: holds {names}, which the experiment does not name; run the score stage again")
     rows = [row for row in everything if row["fold"] == "all"]
     confusions = json.loads(FILES[3].read_text(encoding="utf-8"))
     results = _results(rows, confusions["conditions"])
@@ -219,6 +273,7 @@ def load(recipe: str, experiment: Experiment) -> Inputs:
         results=results,
         means=means,
         comparisons=_read_csv(FILES[2]),
+        languages=_read_csv(FILES[4]),
         folds=len({row["fold"] for row in everything} - {"all"}),
         seeds=len({row["seed"] for row in everything} - {"all"}),
     )
@@ -228,6 +283,20 @@ def data_files(experiment: Experiment) -> list[Path]:
     """List the files of stage 1 that the report reads."""
     names = ("utt2spk", "utt2emo", "excluded.tsv", "audit.json")
     return [Path("data") / corpus / name for corpus in experiment.corpora for name in names]
+
+
+def _belongs(row: dict[str, str], experiment: Experiment) -> bool:
+    grids = [experiment, experiment.finetune, *experiment.finetune.also]
+    known = row["encoder"] in {name for grid in grids for name in grid.encoders}
+    return known and {*row["train"].split("+"), row["test"]} <= {*experiment.corpora}
+
+
+def _made(experiment: Experiment) -> bool:
+    """Tell whether there are conditions of the experiment's encoders, scored or not."""
+    found = (
+        Path("exp", stage).glob(f"{encoder}.*") for stage in ("probe", "finetune") for encoder in experiment.encoders
+    )
+    return any(path.is_dir() for paths in found for path in paths)
 
 
 def _results(rows: list[dict[str, str]], confusions: list[dict]) -> list[Result]:
@@ -241,6 +310,8 @@ def _results(rows: list[dict[str, str]], confusions: list[dict]) -> list[Result]
         layers = by_condition[meta["stage"], meta["encoder"], meta["method"], "+".join(meta["train"]), meta["test"]]
         headline = layers.pop("dev")
         selected = Counter({layer: int(row["selected"]) for layer, row in layers.items()})
+        if meta["stage"] == "finetune":
+            selected = Counter(confusion["cut"])
         results.append(
             Result(
                 System(meta["encoder"], meta["method"]),

@@ -6,7 +6,8 @@ Run in a recipe folder, after stage 5::
 
 The text is made from the tables of stage 5 alone, and holds no date, so that the same scores give the same
 bytes. A file ``results_intro.md`` in the recipe folder, in Markdown, is put on top of both documents.
-``exp/report/index.html`` is self-contained: one file that can be sent to somebody.
+``exp/report/index.html`` is self-contained: one file that can be sent to somebody. A smoke run of a study, whose
+scores are those of stand-ins, writes RESULTS.smoke.md instead, and both documents say so.
 """
 
 from __future__ import annotations
@@ -24,13 +25,15 @@ from utils.atomic import atomic_dir, atomic_file
 from utils.errors import run_main
 
 if TYPE_CHECKING:
+    from local.report.figures import Figure
     from local.report.inputs import Inputs
     from local.report.sed import Diarization
+    from local.report.study import Study
     from local.report.tables import Table
 
-RESULTS = Path("RESULTS.md")
 FOLDER = Path("exp/report")
 INTRO = Path("results_intro.md")
+FIRST = {"data": 1, "probe": 3, "finetune": 4, "sed": 6}  # what tables are made by, and the stage to begin with
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -43,16 +46,26 @@ def main(argv: Sequence[str] | None = None) -> None:
     arguments = parser.parse_args(argv)
     config = experiment.load(arguments)
     recipe = Path.cwd().name
-    commands = {stage: arguments.command or _command(arguments, config, stage) for stage in ("data", "probe", "sed")}
-    from local.report import inputs, sed
+    commands = {stage: arguments.command or _command(arguments, config, stage) for stage in FIRST}
+    from local.report import inputs, sed, study
 
+    path = results_path(config)
     reason = stamp.why_stale(FOLDER, _stamp(config, commands))
     if reason is None:
-        print(f"{RESULTS}: up to date")
+        print(f"{path}: up to date")
         return
-    print(f"{RESULTS}: writing ({reason})")
-    _write(inputs.load(recipe, config), sed.load(config), commands)
+    print(f"{path}: writing ({reason})")
+    content, published = inputs.load(recipe, config), study.load(config)
+    if content is None:
+        _write_without_results(config, published, commands)
+    else:
+        _write(content, published, sed.load(config), commands)
     stamp.write(FOLDER, _stamp(config, commands))
+
+
+def results_path(config: experiment.Experiment) -> Path:
+    """Name the document in Markdown, which is another in a smoke run."""
+    return Path("RESULTS.smoke.md" if config.study.smoke else "RESULTS.md")
 
 
 def _command(arguments: argparse.Namespace, config: experiment.Experiment, stage: str) -> str:
@@ -61,14 +74,13 @@ def _command(arguments: argparse.Namespace, config: experiment.Experiment, stage
     options += [word for override in arguments.overrides for word in ("--set", override)]
     if stage == "data" and not all(corpora.spec(name).root for name in config.corpora):
         options += ["--db-root", "DIR"]
-    first = {"data": 1, "probe": 3, "sed": 6}[stage]
-    return shlex.join(["./run.sh", "--stage", str(first), "--stop-stage", "8", *options])
+    return shlex.join(["./run.sh", "--stage", str(FIRST[stage]), "--stop-stage", "8", *options])
 
 
 def _stamp(config: experiment.Experiment, commands: dict[str, str]) -> dict:
     from dataclasses import asdict
 
-    from local.report import inputs, sed
+    from local.report import curves, inputs, sed
 
     package = Path(__file__).parent
     settings = {
@@ -76,42 +88,72 @@ def _stamp(config: experiment.Experiment, commands: dict[str, str]) -> dict:
         "corpora": {name: inputs.describe(name) for name in config.corpora},
     }  # fmt: skip
     # The documents are among the fingerprints, so that one which was removed or edited is made again.
-    made_from = [*inputs.FILES, *sed.FILES, *inputs.data_files(config), INTRO, RESULTS, FOLDER / "index.html"]
+    made_from = [*inputs.FILES, *sed.FILES, *inputs.data_files(config), *curves.files(), INTRO]
+    made_from += [Path(config.study.reference)] if config.study.reference else []
+    made_from += [results_path(config), FOLDER / "index.html"]
     return stamp.make(settings, [package, *sorted(package.glob("templates/*"))], made_from)
 
 
-def _write(content: Inputs, diarization: Diarization | None, commands: dict[str, str]) -> None:
-    from tqdm import tqdm
+def _write(content: Inputs, published: Study | None, diarization: Diarization | None, commands: dict[str, str]) -> None:
+    from local.report import audit, figures, findings, sed, study, tables
 
-    from local.report import figures, findings, sed, tables
-
+    config = content.experiment
     shown, drawn = tables.for_report(content), list(figures.for_report(content))
-    words = {"asked": findings.asked(content), "found": findings.found(content)}
+    if published:
+        shown.insert(0, study.beside(published, content))
+    words = {
+        "asked": findings.asked(content), "found": findings.found(content), "caveats": findings.caveats(content),
+        "audited": audit.in_words(content),
+        "synthetic": [corpus.name for corpus in content.corpora.values() if corpus.synthetic],
+    }  # fmt: skip
     if diarization:
         shown, drawn = [*shown, *sed.for_report(diarization)], [*drawn, *sed.figures(diarization)]
-        words["asked"].append(sed.asked(content.experiment))
+        words["asked"].append(sed.asked(config))
         words["found"] += sed.sentences(diarization)
+    _publish(config, shown, words, commands, drawn)
+
+
+def _write_without_results(config: experiment.Experiment, published: Study, commands: dict[str, str]) -> None:
+    """Write what a study has published, beside nothing yet."""
+    from local.report import study
+
+    words = {
+        "asked": [study.asked(config)], "found": ["**Nothing has been run here yet.** The columns of ours are empty."],
+        "caveats": [], "audited": [], "synthetic": [],
+    }  # fmt: skip
+    _publish(config, [study.beside(published, None)], words, commands, [])
+
+
+def _publish(
+    config: experiment.Experiment, shown: list[Table], words: dict[str, list[str]], commands: dict[str, str],
+    drawn: list[Figure],
+) -> None:  # fmt: skip
+    from tqdm import tqdm
+
+    from local.report import figures
+
     with atomic_dir(FOLDER) as folder:
         for figure in tqdm(drawn, desc=str(FOLDER), unit="figure", leave=False, disable=None):
             figures.save(figure, folder)
         pictures = [
             (figure, base64.b64encode((folder / f"{figure.name}.png").read_bytes()).decode()) for figure in drawn
         ]
-        page = _render("page.html", content, shown, words, commands, pictures)
+        page = _render("page.html", config, shown, words, commands, pictures)
         (folder / "index.html").write_text(page, encoding="utf-8")
-    with atomic_file(RESULTS) as file:
-        file.write(_render("results.md", content, shown, words, commands, pictures))
-    print(f"{RESULTS}: {len(shown)} tables; {FOLDER}/index.html: {len(drawn)} figures")
+    path = results_path(config)
+    with atomic_file(path) as file:
+        file.write(_render("results.md", config, shown, words, commands, pictures))
+    print(f"{path}: {len(shown)} tables; {FOLDER}/index.html: {len(drawn)} figures")
 
 
 def _render(
-    name: str, content: Inputs, shown: list[Table], words: dict[str, list[str]], commands: dict[str, str],
-    pictures: list,
+    name: str, config: experiment.Experiment, shown: list[Table], words: dict[str, list[str]],
+    commands: dict[str, str], pictures: list,
 ) -> str:  # fmt: skip
     """Fill a template; both get the same words and the same cells."""
     import jinja2
 
-    from local.report import audit, findings, markdown, tables
+    from local.report import markdown, tables
 
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(Path(__file__).parent / "templates"),
@@ -119,12 +161,10 @@ def _render(
     )  # fmt: skip
     environment.filters |= {"inline": markdown.inline, "markdown": markdown.to_html}
     return environment.get_template(name).render(
-        recipe=content.recipe,
-        synthetic=[corpus.name for corpus in content.corpora.values() if corpus.synthetic],
+        recipe=Path.cwd().name,
+        stand_ins=config.study.stand_ins if config.study.smoke else {},
         intro=INTRO.read_text(encoding="utf-8").strip() if INTRO.is_file() else "",
         **words,
-        caveats=findings.caveats(content),
-        audited=audit.in_words(content),
         tables=shown,
         pictures=pictures,
         commands=commands,

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
-from local.report.inputs import GROUPS, SETTINGS, Inputs, Result, Score, System
+from local.report.inputs import GROUPS, SETTINGS, Inputs, Result, Score, System, in_words
 
 MARKS = {
     "†": "the encoder's pre-training saw audio of the test corpus, without labels",
@@ -112,12 +112,43 @@ def number(value: float, digits: int = 1, scale: float = 100) -> Cell:
     return Cell(f"{scale * value:.{digits}f}", value=value)
 
 
-def _system_cells(inputs: Inputs, system: System) -> list[Cell]:
-    return [Cell(system.encoder)] + ([Cell(system.method)] if len(inputs.methods) > 1 else [])
+def parameters(results: Iterable[Result]) -> Cell:
+    """Count what was trained, one number or, where layers or strategies differ, a range."""
+    counts = sorted({int(result.meta["params"]) for result in results})
+    return Cell(" to ".join(f"{count:,}" for count in dict.fromkeys((counts[0], counts[-1]))), value=counts[-1])
+
+
+def trained(inputs: Inputs, results: Sequence[Result]) -> str:
+    """Say in a caption how many parameters tuned encoders train; nothing where there are none."""
+    tuned = [result for result in results if result.tuned]
+    systems = [system for system in inputs.systems if any(result.system == system for result in tuned)]
+    counts = [
+        f"{inputs.name(system)} {parameters(result for result in tuned if result.system == system).text}"
+        for system in systems
+    ]
+    return f" Trained parameters: {'; '.join(counts)}." if counts else ""
+
+
+def method_column(inputs: Inputs) -> str:
+    """Name the column of methods: heads of frozen encoders, strategies of tuned ones, or both."""
+    return "head" if not inputs.strategies else "method" if inputs.heads else "strategy"
+
+
+def _system_cells(inputs: Inputs, system: System, results: Iterable[Result] | None = None) -> list[Cell]:
+    cells = [Cell(system.encoder)] + ([Cell(in_words(system.method))] if len(inputs.methods) > 1 else [])
+    return cells + ([parameters(results or inputs.of(system))] if inputs.strategies else [])
 
 
 def _system_header(inputs: Inputs) -> list[str]:
-    return ["encoder"] + (["head"] if len(inputs.methods) > 1 else [])
+    header = ["encoder"] + ([method_column(inputs)] if len(inputs.methods) > 1 else [])
+    return header + (["parameters"] if inputs.strategies else [])
+
+
+def _layers_note(inputs: Inputs, method: str | None = None) -> str:
+    note = "layers chosen on dev"
+    if (method or "") not in inputs.heads and inputs.strategies and inputs.experiment.finetune.layer != "probe":
+        note += f" (of tuned encoders: {inputs.experiment.finetune.layer})"
+    return note
 
 
 def means(inputs: Inputs) -> Table:
@@ -128,7 +159,7 @@ def means(inputs: Inputs) -> Table:
         groups.append("drop")
     if inputs.settings_matter:
         groups += [group for group in SETTINGS if group in present]
-    best = {group: max(score.ua for score in inputs.headlines(group).values()) for group in groups}
+    best = {group: max(score.ua for score in inputs.comparable(group).values()) for group in groups}
     rows = []
     for system in inputs.systems:
         row = _system_cells(inputs, system)
@@ -136,14 +167,25 @@ def means(inputs: Inputs) -> Table:
             score = inputs.means.get((system, group), {}).get("dev")
             members = inputs.of(system, None if group == "drop" else group)
             top = score is not None and group != "drop" and score.ua == best[group] and len(inputs.systems) > 1
+            top = top and system in inputs.comparable(group)
             row.append(score_cell(score, joint_marks(members), top))
         rows.append(row)
     caption = "UA in percent [95% interval], mean over conditions"
-    counts = [f"{group} {len(inputs.of(inputs.systems[0], group))}" for group in groups if group in GROUPS]
-    caption += f" ({', '.join(counts)}); layers chosen on dev. Chance is {100 * inputs.chance:.0f}."
+    counts = [f"{group} {_number_of(inputs, group)}" for group in groups if group in GROUPS]
+    caption += f" ({', '.join(counts)}); {_layers_note(inputs)}. Chance is {100 * inputs.chance:.0f}."
     if "drop" in groups:
         caption += " *drop*: points that UA falls from training on the test corpus to training on another one."
-    return Table("means", "Encoders at a glance", caption + _dev_note(inputs), _system_header(inputs) + groups, rows)
+    if any(len(inputs.comparable(group)) < len(inputs.headlines(group)) for group in groups if group != "drop"):
+        caption += " Means over fewer conditions than others do not compare with these and are never in bold."
+    if inputs.strategies:
+        caption += " *parameters*: trained ones, the head's included."
+    return Table("means", "Encoders at a glance", caption + dev_note(inputs), _system_header(inputs) + groups, rows)
+
+
+def _number_of(inputs: Inputs, group: str) -> str:
+    """How many conditions the systems' means are over; those of tuned encoders need not be as many as of probes."""
+    numbers = sorted({len(inputs.of(system, group)) for system in inputs.systems} - {0})
+    return " to ".join(str(number) for number in dict.fromkeys((numbers[0], numbers[-1])))
 
 
 def by_condition(inputs: Inputs, method: str) -> Table:
@@ -161,18 +203,32 @@ def by_condition(inputs: Inputs, method: str) -> Table:
         row += [Cell(any_result.row["n_test"]), Cell(any_result.row["speakers"])]
         for encoder in encoders:
             result = found.get(encoder)
-            best = result is not None and len(encoders) > 1 and result.headline.ua == top
+            best = result is not None and len(found) > 1 and result.headline.ua == top
             row.append(score_cell(result and result.headline, marks(result) if result else "", best))
         rows.append(row)
-    several = len(inputs.methods) > 1
-    return Table(
-        f"conditions-{method}",
-        "UA by condition" + (f": {method} head" if several else ""),
-        f"UA in percent [95% interval] with the {method} head; n test utterances of so many speakers, pooled over "
-        f"folds; layers chosen on dev; best of each row in bold." + _dev_note(inputs),
-        ["train", "test", "n", "speakers", *encoders],
-        rows,
+    title = f"UA by condition: {titled(inputs, method)}" if len(inputs.methods) > 1 else "UA by condition"
+    who = "" if method in inputs.heads else "of encoders "
+    caption = (
+        f"UA in percent [95% interval] {who}{with_method(inputs, method)}; n test utterances of so many speakers, "
+        f"pooled over folds; {_layers_note(inputs, method)}; best of each row in bold.{trained(inputs, chosen)}"
     )
+    header = ["train", "test", "n", "speakers", *encoders]
+    made_by = "probe" if method in inputs.heads else "finetune"
+    return Table(f"conditions-{method}", title, caption + dev_note(inputs), header, rows, made_by)
+
+
+def titled(inputs: Inputs, method: str) -> str:
+    """Name a method in a heading."""
+    return f"{method} head" if method in inputs.heads else f"strategy {in_words(method)}"
+
+
+def with_method(inputs: Inputs, method: str) -> str:
+    """Say in a sentence how scores came about: ``with the linear head``, ``tuned by `lora```."""
+    if method in inputs.heads:
+        return f"with the {method} head"
+    if method == "head":
+        return "with nothing but the head trained (strategy `head`)"
+    return f"tuned by `{in_words(method)}`"
 
 
 def everything(inputs: Inputs) -> Table:
@@ -185,7 +241,7 @@ def everything(inputs: Inputs) -> Table:
         recalls = [number(float(row[f"recall_{e}"])) if row[f"recall_{e}"] else Cell("–") for e in inputs.emotions]
         rows.append(
             [
-                *_system_cells(inputs, result.system),
+                *_system_cells(inputs, result.system, [result]),
                 Cell(inputs.label(result.train)),
                 Cell(inputs.label(result.test)),
                 Cell(result.meta["setting"]),
@@ -203,7 +259,12 @@ def everything(inputs: Inputs) -> Table:
         "UA [95% interval], WA, macro-F1 and recall of each emotion, in percent; recalls are pooled over the test "
         "utterances of all folds and averaged over seeds. *layers*: those that dev chose (in how many folds and seeds)."
     )
-    return Table("all", "Every condition in full", caption + _dev_note(inputs), _system_header(inputs) + header, rows)
+    if inputs.strategies:
+        caption += (
+            " Of tuned encoders: the layer that is classified, above which the encoder is cut. *parameters*: trained "
+            "ones, the head's included; the most of any fold."
+        )
+    return Table("all", "Every condition in full", caption + dev_note(inputs), _system_header(inputs) + header, rows)
 
 
 def by_layer(inputs: Inputs) -> Table:
@@ -223,74 +284,8 @@ def by_layer(inputs: Inputs) -> Table:
         "transformer block. For looking only: a layer that is picked here was picked on test data."
     )
     return Table(
-        "layers", "UA by layer", caption + _dev_note(inputs), [*_system_header(inputs), "layer", *groups], rows
+        "layers", "UA by layer", caption + dev_note(inputs), [*_system_header(inputs), "layer", *groups], rows
     )  # fmt: skip
-
-
-def _comparison_rows(inputs: Inputs, comparisons: Sequence[dict[str, str]], named: bool) -> list[list[Cell]]:
-    found = {(r.system, r.test, r.train): marks(r) for r in inputs.results}
-    rows = []
-    for c in comparisons:
-        a, b = (System(*c[side].rsplit(".", 1)) for side in "ab")
-        if named:
-            train = tuple(c["train"].split("+"))
-            where = [Cell(inputs.label(train)), Cell(inputs.label(c["test"])), Cell(c["setting"])]
-            qualified = [found.get((system, c["test"], train), "") for system in (a, b)]
-        else:
-            where = [Cell(c["setting"])]
-            qualified = [joint_marks(inputs.of(system, c["setting"])) for system in (a, b)]
-        score = Score(*(float(c[key]) for key in ("diff", "lo", "hi")))
-        p, adjusted = float(c["p"]), float(c["p_holm"])
-        rows.append(
-            [
-                *where,
-                Cell(inputs.name(a), qualified[0]),
-                Cell(inputs.name(b), qualified[1]),
-                number(float(c["ua_a"])),
-                number(float(c["ua_b"])),
-                score_cell(score),
-                Cell(c["n"]),
-                Cell(c["speakers"]),
-                Cell(p_value(p), value=p),
-                Cell(p_value(adjusted), best=adjusted < 1 - inputs.experiment.score.confidence, value=adjusted),
-            ]
-        )
-    return rows
-
-
-def p_value(p: float) -> str:
-    """Print a p-value with three decimals."""
-    return "< 0.001" if p < 0.001 else f"{p:.3f}"
-
-
-_COMPARED = ["a", "b", "UA a", "UA b", "a − b", "n", "speakers", "p", "p Holm"]
-_TEST = (
-    "Paired test of UA (percent; difference in points [95% interval]) on the same utterances: randomisation "
-    "with speakers as blocks (with one speaker: utterances), two-sided. Holm's correction within each question: all "
-    "encoders under one head, or all heads on one encoder, in one condition. Bold: significant."
-)
-
-
-def compared_means(inputs: Inputs) -> Table:
-    """Systems compared by their means over conditions."""
-    chosen = sorted(
-        (row for row in inputs.comparisons if row["train"] == "*"), key=lambda row: GROUPS.index(row["setting"])
-    )
-    caption = "Means over all conditions within, or across, corpora. " + _TEST
-    return Table(
-        "compared-means", "Which encoder is better, on average?", caption + _dev_note(inputs),
-        ["conditions", *_COMPARED], _comparison_rows(inputs, chosen, named=False), long=True,
-    )  # fmt: skip
-
-
-def compared(inputs: Inputs) -> Table:
-    """Systems compared in each condition, the clearest differences first."""
-    chosen = [row for row in inputs.comparisons if row["train"] != "*"]
-    chosen.sort(key=lambda row: (float(row["p_holm"]), float(row["p"]), -abs(float(row["diff"]))))
-    caption = "Every pair in every condition, the clearest first. " + _TEST
-    header = ["train", "test", "setting", *_COMPARED]
-    rows = _comparison_rows(inputs, chosen, named=True)
-    return Table("compared", "Pairwise comparisons", caption + _dev_note(inputs), header, rows, long=True)
 
 
 def data(inputs: Inputs) -> Table:
@@ -319,12 +314,11 @@ def encoders(inputs: Inputs) -> Table:
     rows = []
     for name in inputs.encoders:
         spec = inputs.specs[name]
-        depth = len(next(r.layers for r in inputs.results if r.system.encoder == name))
         heard = [corpus for corpus in spec.pretrained_on if corpus in inputs.corpora]
         more = [corpus for corpus in spec.pretrained_on if corpus not in inputs.corpora]
         words = ", ".join(heard) + (f" (and {', '.join(more)})" if more else "")
         languages = ", ".join(spec.languages) or "–"
-        rows.append([Cell(name), Cell(spec.note or "–"), Cell(languages), Cell(str(depth)), Cell(words or "–")])
+        rows.append([Cell(name), Cell(spec.note or "–"), Cell(languages), Cell(str(spec.layers)), Cell(words or "–")])
     header = ["encoder", "what it is", "languages", "layers", "pre-training heard"]
     caption = (
         "*languages*: of the pre-training; – for encoders that are not bound to a language. *pre-training heard*: "
@@ -333,7 +327,7 @@ def encoders(inputs: Inputs) -> Table:
     return Table("encoders", "Encoders", caption, header, rows)
 
 
-def _dev_note(inputs: Inputs) -> str:
+def dev_note(inputs: Inputs) -> str:
     if any(r.meta["cross_dev"] == "target" and r.group == "across" for r in inputs.results):
         return " **Across corpora, layers and epochs were chosen on labelled data of the test corpus.**"
     return ""
@@ -341,11 +335,12 @@ def _dev_note(inputs: Inputs) -> str:
 
 def for_report(inputs: Inputs) -> list[Table]:
     """All tables, in the order in which they are read; those without rows are left out."""
-    from local.report import audit
+    from local.report import audit, comparisons, language
 
-    tables = [means(inputs)]
+    tables = [means(inputs), language.table(inputs), comparisons.strategies(inputs)]
     if len({(r.test, r.train) for r in inputs.results}) > 1:
         tables += [by_condition(inputs, method) for method in inputs.methods]
-    tables += [everything(inputs), by_layer(inputs), compared_means(inputs), compared(inputs)]
+    tables += [everything(inputs), by_layer(inputs)]
+    tables += [comparisons.compared_means(inputs), comparisons.compared(inputs)]
     tables += [encoders(inputs), data(inputs)]
     return [table for table in tables if table.rows] + audit.for_report(inputs)

@@ -14,7 +14,9 @@ It writes
   speakers, or, with one speaker, utterances.
 - ``exp/summary.csv``: each system's means over conditions, within and across corpora and by setting.
 - ``exp/significance.csv``: paired tests between systems, with Holm's correction.
-- ``exp/confusion.json``: every condition's meta.json and its headline's confusion counts over all seeds.
+- ``exp/language.csv``: paired tests between encoders of one language each, by whose language theirs is.
+- ``exp/confusion.json``: every condition's meta.json, its headline's confusion counts over all seeds and, of tuned
+  encoders, the layer behind which each was cut.
 """
 
 from __future__ import annotations
@@ -40,7 +42,7 @@ if TYPE_CHECKING:
     from utils.intervals import Blocks
 
 EXP = Path("exp")
-OUTPUTS = [EXP / name for name in ("results.csv", "summary.csv", "significance.csv", "confusion.json")]
+OUTPUTS = [EXP / name for name in ("results.csv", "summary.csv", "significance.csv", "language.csv", "confusion.json")]
 STAMP = EXP / "score"
 
 
@@ -81,7 +83,7 @@ def _stamp(config: experiment.Experiment, paths: Sequence[Path]) -> dict:
 
 
 def _collect(paths: Sequence[Path], config: experiment.Experiment, recipe: str) -> None:
-    from local.score import compare, conditions, tabulate
+    from local.score import compare, conditions, language, tabulate
 
     score = config.score
     read = sorted((conditions.read(path) for path in paths), key=lambda condition: _order(condition, config))
@@ -95,14 +97,19 @@ def _collect(paths: Sequence[Path], config: experiment.Experiment, recipe: str) 
     results = [row for scored in everything for row in tabulate.condition_rows(scored, recipe, score.confidence)]
     summary = [row for system in systems.values() for row in tabulate.summary_rows(system, recipe, score.confidence)]
     significance = compare.rows(everything, blocks, recipe, score)
+    languages = language.rows(everything, blocks, recipe, score)
     _write_csv(OUTPUTS[0], tabulate.result_columns(emotions), results)
     _write_csv(OUTPUTS[1], tabulate.SUMMARY_COLUMNS, summary)
     _write_csv(OUTPUTS[2], compare.COLUMNS, significance)
-    confusions = [{"meta": s.condition.meta, "counts": s.counts[:, -1].sum(axis=0).tolist()} for s in everything]
-    with atomic_file(OUTPUTS[3]) as file:
+    _write_csv(OUTPUTS[3], language.COLUMNS, languages)
+    confusions = [
+        {"meta": s.condition.meta, "counts": s.counts[:, -1].sum(axis=0).tolist(), "cut": s.condition.cut}
+        for s in everything
+    ]
+    with atomic_file(OUTPUTS[4]) as file:
         json.dump({"recipe": recipe, "emotions": emotions, "conditions": confusions}, file)
         file.write("\n")
-    for path, rows in zip(OUTPUTS, (results, summary, significance, confusions), strict=True):
+    for path, rows in zip(OUTPUTS, (results, summary, significance, languages, confusions), strict=True):
         print(f"{path}: {len(rows)} rows" if path.suffix == ".csv" else f"{path}: {len(rows)} matrices")
 
 
@@ -111,9 +118,11 @@ def _order(condition: Condition, config: experiment.Experiment) -> tuple:
     from local.score import conditions
 
     meta, place = condition.meta, config.corpora.index
-    stages, encoders = list(conditions.STAGES), [*config.encoders, *config.finetune.encoders]
+    grids = [config.finetune, *config.finetune.also]
+    stages, encoders = list(conditions.STAGES), [*config.encoders, *(name for grid in grids for name in grid.encoders)]
+    strategies = [strategy for grid in grids for strategy in grid.strategies]
     # Strategies are written in an order of their own.
-    methods = [set(method.split("+")) for method in [*config.probe.heads, *config.finetune.strategies]]
+    methods = [set(method.split("+")) for method in [*config.probe.heads, *strategies]]
     return (
         stages.index(meta["stage"]),
         encoders.index(meta["encoder"]),

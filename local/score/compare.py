@@ -123,13 +123,13 @@ def rows(scored: Sequence[Scored], blocks: Mapping[str, Blocks], recipe: str, sc
                 "recipe": recipe, "stage": stage, "train": train, "test": test, "setting": "/".join(settings),
                 "a": first.system, "b": second.system,
             }  # fmt: skip
-            families.setdefault((stage, train, test, fixed), []).append(_row(labels, [(test, found)], score))
+            families.setdefault((stage, train, test, fixed), []).append(contrast(labels, [(test, found)], score))
             group = stage, first.group, fixed, first.system, second.system
             means.setdefault(group, []).append((test, found))
     for (stage, group, fixed, a, b), members in means.items():
         if len(members) > 1:
             labels = {"recipe": recipe, "stage": stage, "train": "*", "test": "*", "setting": group, "a": a, "b": b}
-            families.setdefault((stage, "*", group, fixed), []).append(_row(labels, members, score))
+            families.setdefault((stage, "*", group, fixed), []).append(contrast(labels, members, score))
     for family in families.values():
         for row, p in zip(family, significance.holm([float(row["p"]) for row in family]), strict=True):
             row["p_holm"] = f"{p:.6g}"
@@ -145,8 +145,24 @@ def _pairs(systems: Sequence[tuple[str, str]]) -> Iterator[tuple[tuple[tuple[str
             yield (a, b), f"encoder {a[0]}"
 
 
-def _row(labels: dict, members: Sequence[tuple[str, Pair]], score: Score) -> dict:
-    """Compare two systems by the mean over conditions (usually one), given as test corpus and pair."""
+def contrast(labels: dict, members: Sequence[tuple[str, Pair]], score: Score) -> dict:
+    """Compare two systems by the mean over conditions.
+
+    Parameters
+    ----------
+    labels : dict
+        The first columns of the row.
+    members : sequence of (str, Pair)
+        The conditions (usually one): test corpus, and the systems there. Speakers of one test corpus are blocks over
+        all conditions that test on it.
+    score : Score
+        Confidence, number of permutations, seed.
+
+    Returns
+    -------
+    dict
+        The labels, accuracies, their difference with interval, n, speakers and p, as in ``COLUMNS``.
+    """
     share = 1 / len(members)
     low, high = intervals.percentile_interval(sum(found.replicates * share for _, found in members), score.confidence)
     differences: dict[str, np.ndarray] = {}
@@ -154,7 +170,7 @@ def _row(labels: dict, members: Sequence[tuple[str, Pair]], score: Score) -> dic
     for test, found in members:
         differences[test] = differences.get(test, 0) + found.differences * share
         tested[test] = max(tested.get(test, (0, 0)), (found.n, found.speakers))
-    name = ":".join(labels[key] for key in ("stage", "train", "test", "setting", "a", "b"))
+    name = ":".join(value for key, value in labels.items() if key != "recipe")
     rng = np.random.default_rng([score.seed, zlib.crc32(name.encode())])
     p = significance.randomisation_test(np.concatenate(list(differences.values())), score.permutations, rng)
     ua_a, ua_b = (sum(getattr(found, key) for _, found in members) * share for key in ("ua_a", "ua_b"))

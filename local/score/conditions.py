@@ -143,6 +143,8 @@ def _outdated(path: Path, meta: dict, experiment: Experiment, found: dict[str, s
     seeds = list(dict.fromkeys(experiment.probe.seeds))
     # Nothing is drawn in a logistic regression, so it has one seed.
     asked["probe"]["seeds"] = seeds[:1] if meta["method"] == "logreg" else seeds
+    # Both stages choose epochs on what the probes' setting says.
+    asked["finetune"]["cross_dev"] = experiment.probe.cross_dev
     kept = ("emotions", "labels", "split", "probe", "finetune")
     now = stamp.make({key: asked[key] for key in kept}, [], [])["config"]
     for key, before in config.items():

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import zlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -99,6 +99,34 @@ class World:
         names = [c.name for c in self.corpora]
         return self.pairs or [([train], test) for train in names for test in names]
 
+    def write_tuned(
+        self, encoder: Encoder, strategy: str, train: list[str], test: str, source: Sequence[str] = (),
+        gain: float = 0.0, params: int = 5000,
+    ) -> Path:  # fmt: skip
+        """Write one condition of a tuned encoder, whose chance to be right is so much higher than a probe's."""
+        path = self.write_condition(encoder, strategy, train, test)
+        meta = json.loads((path / "meta.json").read_text())
+        method = f"{strategy}.after.{'+'.join(source)}" if source else strategy
+        heard = sorted({c.language for c in self.corpora if c.name in {*source, *train}})
+        kind = setting(encoder.languages, heard, meta["test_language"])
+        meta |= {
+            "stage": "finetune", "method": method, "source": list(source), "setting": kind, "normalise": "none",
+            "train_languages": heard, "params": params,
+        }  # fmt: skip
+        target = self.root / "exp/finetune" / f"{encoder.name}.{method}.{'+'.join(train)}-{test}"
+        target.parent.mkdir(parents=True, exist_ok=True)
+        path.rename(target)
+        (target / "meta.json").write_text(json.dumps(meta))
+        corpus = next(c for c in self.corpora if c.name == test)
+        rng = np.random.default_rng(zlib.crc32(target.name.encode()))
+        _write_predictions(target, corpus, 1, self.seeds, self.folds, encoder.skill + gain, rng, cut=3)
+        config = {
+            "condition": {"strategy": strategy}, "emotions": EMOTIONS,
+            "finetune": {"cross_dev": meta["cross_dev"], "lr": 1e-4},
+        }  # fmt: skip
+        stamp.write(target, stamp.make(config, [], []))
+        return target
+
     def write_condition(self, encoder: Encoder, head: str, train: list[str], test: str) -> Path:
         """Write one condition directory."""
         by_name = {c.name: c for c in self.corpora}
@@ -139,8 +167,9 @@ def _write_data(path: Path, corpus: Corpus) -> None:
 
 
 def _write_predictions(
-    path: Path, corpus: Corpus, layers: int, seeds: list[int], folds: int, skill: float, rng: np.random.Generator
-) -> None:
+    path: Path, corpus: Corpus, layers: int, seeds: list[int], folds: int, skill: float, rng: np.random.Generator,
+    cut: int | None = None,
+) -> None:  # fmt: skip
     utts, speakers, reference = (np.array(column) for column in zip(*corpus.utterances, strict=True))
     fold = (np.unique(speakers, return_inverse=True)[1] if corpus.speakers > 1 else np.arange(len(utts))) % folds
     depth = np.linspace(0, 1, layers) if layers > 1 else np.array([0.7])
@@ -154,9 +183,11 @@ def _write_predictions(
     dev = curve + rng.normal(0, 0.02, (folds, len(seeds), layers))
     dev = np.round(dev, 6)
     chosen = dev.argmax(axis=2)
+    # Stage 4 names the one layer of encoders that are not all cut behind the same so.
+    names = np.arange(layers) if cut is None else np.array([-1])
     np.savez(
         path / "layers.npz", utts=utts, fold=fold.astype(np.int16), ref=reference.astype(np.int8),
-        emotions=np.array(EMOTIONS), seeds=np.array(seeds), layers=np.arange(layers), pred=pred,
+        emotions=np.array(EMOTIONS), seeds=np.array(seeds), layers=names, pred=pred,
     )  # fmt: skip
     with open(path / "hyp", "w", encoding="utf-8") as file:
         file.write("# utt fold seed emo " + " ".join(f"p_{emotion}" for emotion in EMOTIONS) + "\n")
@@ -167,7 +198,7 @@ def _write_predictions(
     header = "fold,seed,layer,epoch,dev_loss,dev_ua,selected,n_train,n_dev,n_test,ua,wa,macro_f1".split(",")  # noqa: SIM905
     with open(path / "scores.csv", "w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file)
-        writer.writerow(header + [f"recall_{emotion}" for emotion in EMOTIONS])
+        writer.writerow(header + [f"recall_{emotion}" for emotion in EMOTIONS] + ["cut"] * (cut is not None))
         for k in range(folds):
             for s, seed in enumerate(seeds):
                 for layer in range(layers):
@@ -176,8 +207,10 @@ def _write_predictions(
                     recalls = [hit[reference[tested] == e].mean() for e in range(len(EMOTIONS))]
                     counts = [len(utts) - 2 * tested.sum(), tested.sum(), tested.sum()]
                     scores = [np.mean(recalls), hit.mean(), 0.0, *recalls]
-                    values = [k, seed, layer, 12, 0.7, dev[k, s, layer], int(layer == chosen[k, s]), *counts]
-                    writer.writerow([*values, *(f"{score:.6f}" for score in scores)])
+                    values = [k, seed, names[layer], 12, 0.7, dev[k, s, layer], int(layer == chosen[k, s]), *counts]
+                    writer.writerow(
+                        [*values, *(f"{score:.6f}" for score in scores), *([] if cut is None else [cut + k % 2])]
+                    )
 
 
 def read_csv(path: Path) -> list[dict[str, str]]:

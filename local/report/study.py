@@ -1,0 +1,216 @@
+"""A published study's figures beside ours.
+
+``study.reference`` of the experiment names a CSV file of the recipe with the columns ``encoder``, ``setting``,
+``train``, ``test``, ``method`` and ``ua`` (percent); lines that begin with ``#`` say where the figures are from. Names
+are the experiment's: corpora joined by ``+``, methods as exp/results.csv has them (``lora.after.emodb``). In a smoke
+run, each name means what stands for it.
+"""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from local import corpora, encoders
+from local.experiment import Experiment, setting
+from local.report.inputs import Inputs, Result, in_words
+from local.report.tables import Cell, Table, marks, number, parameters, score_cell
+from utils.errors import UserError
+from utils.table import read_text
+
+COLUMNS = ("encoder", "setting", "train", "test", "method", "ua")
+STAND_IN = "STAND-IN, says nothing about the study"
+_AFTER = ".after."
+
+
+@dataclass(frozen=True)
+class Published:
+    """One published figure.
+
+    Attributes
+    ----------
+    encoder, setting : str
+    train : tuple of str
+        In alphabetical order.
+    test, method : str
+    ua : float
+        Percent.
+    """
+
+    encoder: str
+    setting: str
+    train: tuple[str, ...]
+    test: str
+    method: str
+    ua: float
+
+    @property
+    def source(self) -> tuple[str, ...]:
+        """Corpora of the first stage of two-stage training; else empty."""
+        after = self.method.partition(_AFTER)[2]
+        return tuple(sorted(after.split("+"))) if after else ()
+
+    @property
+    def key(self) -> tuple:
+        """What tells the condition; the parts of a strategy may come in any order."""
+        strategy = self.method.partition(_AFTER)[0]
+        return self.encoder, frozenset(strategy.split("+")), self.source, self.train, self.test
+
+    def with_stand_ins(self, stand_ins: dict[str, str]) -> Published:
+        """Put stand-ins in the place of the encoder and the corpora."""
+
+        def joined(names: Sequence[str]) -> str:
+            return "+".join(stand_ins.get(name, name) for name in names)
+
+        strategy, after, _ = self.method.partition(_AFTER)
+        return Published(
+            joined([self.encoder]), self.setting, tuple(sorted(joined(self.train).split("+"))), joined([self.test]),
+            strategy + after + joined(self.source), self.ua,
+        )  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Study:
+    """Published figures, and what they are compared with.
+
+    Attributes
+    ----------
+    experiment : Experiment
+    source : str
+        Where the figures are from, in words.
+    rows : list of (Published, Published)
+        As published, and as it is run: in a smoke run, with stand-ins.
+    """
+
+    experiment: Experiment
+    source: str
+    rows: list[tuple[Published, Published]]
+
+
+def load(experiment: Experiment) -> Study | None:
+    """Read the published figures that an experiment names; None where it names none.
+
+    Raises
+    ------
+    UserError
+        The file is missing or malformed, or a row of it does not fit the experiment.
+    """
+    if not experiment.study.reference:
+        return None
+    path = Path(experiment.study.reference)
+    lines = read_text(path).splitlines()
+    source = " ".join(line.removeprefix("#").strip() for line in lines if line.startswith("#"))
+    stand_ins = experiment.study.stand_ins if experiment.study.smoke else {}
+    rows: dict[tuple, tuple[Published, Published]] = {}
+    body = [(place, line) for place, line in enumerate(lines, 1) if line.strip() and not line.startswith("#")]
+    if not body or body[0][1].split(",") != list(COLUMNS):
+        raise UserError(f"{path}: expected the header {','.join(COLUMNS)}")
+    for place, line in body[1:]:
+        origin = f"{path}:{place}: '{line}'"
+        published = _read(next(csv.reader([line])), origin)
+        run = published.with_stand_ins(stand_ins)
+        _check(run, experiment, origin)
+        if run.key in rows:
+            raise UserError(f"{origin} is there twice")
+        rows[run.key] = published, run
+    if not rows:
+        raise UserError(f"{path}: holds no figures")
+    return Study(experiment, source, list(rows.values()))
+
+
+def _read(fields: list[str], origin: str) -> Published:
+    try:
+        encoder, kind, train, test, method, ua = fields
+        return Published(encoder, kind, tuple(sorted(train.split("+"))), test, method, float(ua))
+    except ValueError:
+        raise UserError(f"{origin}: expected {', '.join(COLUMNS)}, the last a number") from None
+
+
+def _check(row: Published, experiment: Experiment, origin: str) -> None:
+    """Refuse a row that no condition of the experiment can answer."""
+    if row.encoder not in experiment.encoders:
+        raise UserError(f"{origin}: the experiment has no encoder '{row.encoder}'; add it to encoders, or mend the row")
+    for corpus in (*row.source, *row.train, row.test):
+        if corpus not in experiment.corpora:
+            raise UserError(f"{origin}: the experiment has no corpus '{corpus}'; add it to corpora, or mend the row")
+    heard = sorted({corpora.spec(corpus).language for corpus in (*row.source, *row.train)})
+    derived = setting(encoders.spec(row.encoder).languages, heard, corpora.spec(row.test).language)
+    if row.setting != derived:
+        raise UserError(f"{origin}: by the languages of its encoder and corpora its setting is {derived}; mend the row")
+
+
+def asked(experiment: Experiment) -> str:
+    """Say what the experiment will ask when it is run, in a Markdown sentence."""
+    own = experiment.finetune
+    strategies = dict.fromkeys(name for grid in (own, *own.also) for name in grid.strategies)
+    return (
+        f"Corpora {_code(experiment.corpora)}, encoders {_code(experiment.encoders)}; heads of frozen layers "
+        f"{_code(experiment.probe.heads)}" + (f", strategies of tuning {_code(strategies)}." if strategies else ".")
+    )
+
+
+def _code(names: Sequence[str]) -> str:
+    return ", ".join(f"`{name}`" for name in names)
+
+
+def beside(study: Study, inputs: Inputs | None) -> Table:
+    """Set every published figure beside ours.
+
+    Parameters
+    ----------
+    study : Study
+        The figures.
+    inputs : Inputs or None
+        Our results; None before there are any.
+
+    Returns
+    -------
+    Table
+    """
+    smoke = study.experiment.study.smoke
+    results = {_key(result): result for result in inputs.results} if inputs else {}
+    rows = []
+    for published, run in study.rows:
+        result = results.get(run.key)
+        names = (published.encoder, "+".join(published.train), published.test, in_words(published.method))
+        standing = (run.encoder, "+".join(run.train), run.test, in_words(run.method))
+        encoder, train, test, method = (
+            Cell(name if name == own else f"{name} (here {own})") for name, own in zip(names, standing, strict=True)
+        )
+        row = [encoder, Cell(published.setting), train, test, method, number(published.ua, scale=1)]
+        rows.append(row + _ours(published, result, smoke))
+    ours = f"ours ({STAND_IN})" if smoke else "ours"
+    header = ["encoder", "setting", "train", "test", "method", "published", ours, "n", "speakers", "parameters"]
+    title = "Beside the published figures"
+    caption = (
+        f"UA in percent. *published*: {study.source.rstrip('.') or study.experiment.study.reference}. *ours*: of the "
+        f"same condition [95% interval], on n utterances of so many speakers, pooled over folds; – was not run. "
+        f"*parameters*: that we train."
+    )
+    if smoke:
+        title = "SMOKE RUN: beside the published figures, those of stand-ins, which say nothing about the study"
+        caption += " **Stand-ins ran in the place of corpora and encoders, so there is no difference to be shown.**"
+    else:
+        header.append("ours − published")
+        caption += " *ours − published*: in points, the interval is that of ours."
+    return Table("study", title, caption, header, rows, made_by="finetune" if inputs else "data")
+
+
+def _ours(published: Published, result: Result | None, smoke: bool) -> list[Cell]:
+    if result is None:
+        return [Cell("–")] * (4 if smoke else 5)
+    row, score = result.row, result.headline
+    cells = [score_cell(score, marks(result)), Cell(row["n_test"]), Cell(row["speakers"]), parameters([result])]
+    if not smoke:
+        ahead, low, high = (100 * value - published.ua for value in (score.ua, score.lo, score.hi))
+        cells.append(Cell(f"{ahead:+.1f} [{low:+.1f}, {high:+.1f}]", value=ahead))
+    return cells
+
+
+def _key(result: Result) -> tuple:
+    meta = result.meta
+    strategy = meta["method"].partition(_AFTER)[0]
+    source = tuple(meta.get("source", ()))
+    return meta["encoder"], frozenset(strategy.split("+")), source, tuple(sorted(result.train)), result.test

@@ -1,0 +1,81 @@
+"""Does the encoder's language matter?  Paired tests between encoders of one language each: exp/language.csv.
+
+Compared are, under the same method and on the same utterances,
+
+- ``own``: trained and tested on one language, its encoder (setting ``mono``) and those of others (``trans``);
+- ``train``: across languages, the encoder of the training language (``cross``) and those of neither language;
+- ``test``: across languages, the encoder of the test language and those of neither language.
+
+Rows with ``test`` ``*`` are means over all corpora or pairs of corpora, with the speakers of all test corpora as
+blocks. Encoders of several languages, or of none, take no part. One family of Holm's correction is one question,
+asked of all methods of a stage: of the means, and of the single test corpora.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+
+from local.experiment import Score
+from local.score import compare
+from local.score.compare import Pair
+from local.score.tabulate import Scored
+from utils import significance
+from utils.intervals import Blocks
+
+QUESTIONS = ("own", "train", "test")
+COLUMNS = [
+    *("recipe", "stage", "question", "method", "test"),
+    *("ua_a", "ua_b", "diff", "lo", "hi", "n", "speakers", "p", "p_holm"),
+]
+
+
+def rows(scored: Sequence[Scored], blocks: Mapping[str, Blocks], recipe: str, score: Score) -> list[dict]:
+    """Ask the three questions wherever there are encoders to answer them.
+
+    Parameters
+    ----------
+    scored : sequence of Scored
+        All conditions.
+    blocks : mapping of str to Blocks
+        By test corpus.
+    recipe : str
+        Its name, for the first column.
+    score : Score
+        Confidence, number of permutations, seed.
+
+    Returns
+    -------
+    list of dict
+        ``a`` is the encoder whose language is that of the question, ``b`` the mean of the others.
+    """
+    members: dict[tuple[str, str, str, str], list[tuple[str, Pair]]] = {}
+    for question, a, b in _comparable(scored):
+        meta = a.condition.meta
+        found = meta["test"], compare.pair(a, b, blocks[meta["test"]])
+        for test in ("*", meta["test"]):
+            members.setdefault((meta["stage"], question, meta["method"], test), []).append(found)
+    families: dict[tuple[str, str, bool], list[dict]] = {}
+    for (stage, question, method, test), found in members.items():
+        labels = {"recipe": recipe, "stage": stage, "question": question, "method": method, "test": test}
+        families.setdefault((stage, question, test == "*"), []).append(compare.contrast(labels, found, score))
+    for family in families.values():
+        for row, p in zip(family, significance.holm([float(row["p"]) for row in family]), strict=True):
+            row["p_holm"] = f"{p:.6g}"
+    return [row for family in families.values() for row in family]
+
+
+def _comparable(scored: Sequence[Scored]) -> Iterator[tuple[str, Scored, Scored]]:
+    """Yield questions with an encoder of the language that they are about and one of another."""
+    alike: dict[tuple, list[Scored]] = {}
+    for item in scored:
+        meta = item.condition.meta
+        if len(meta["encoder_languages"]) == 1 and len(meta["train_languages"]) == 1:
+            alike.setdefault((meta["stage"], meta["method"], item.condition.train, meta["test"]), []).append(item)
+    for items in alike.values():
+        meta = items[0].condition.meta
+        train, test = meta["train_languages"][0], meta["test_language"]
+        others = [item for item in items if item.condition.meta["encoder_languages"][0] not in (train, test)]
+        for question, language in (("own", test),) if train == test else (("train", train), ("test", test)):
+            for item in items:
+                if item.condition.meta["encoder_languages"] == [language]:
+                    yield from ((question, item, other) for other in others)

@@ -1,0 +1,186 @@
+"""A study's figures beside ours: every row of the reference, nothing that was not run, and no stand-in as a result."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+import yaml
+
+from local.report import make
+from local.report.study import STAND_IN
+from tests.local.report.test_make import Page, build, markdown_tables
+from tests.local.report.test_tuned import tune
+from tests.local.score.synthetic import Encoder, World, read_csv, small_world, where
+from utils.errors import UserError
+
+pytestmark = pytest.mark.usefixtures("undrawn")
+HEADER = "encoder,setting,train,test,method,ua"
+ROWS = [
+    "big,mono,uno,uno,head,60.5", "big,cross,uno,zwei,lora+ba,70.0", "big,trans,zwei,zwei,ba+lora.after.uno,71.0",
+    "big,mono,uno,uno,full,55.5",
+]  # fmt: skip
+
+
+@pytest.fixture
+def undrawn(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Save the time that figures take."""
+    monkeypatch.setattr("local.report.figures.for_report", lambda inputs: [])
+
+
+def refer(world: World, rows: Sequence[str], **study: object) -> None:
+    """Write a reference and name it in the experiment."""
+    (world.root / "conf/published.csv").write_text("# A paper,\n# table 1\n" + "\n".join([HEADER, *rows]) + "\n")
+    path = world.root / "conf/experiment.yaml"
+    config = yaml.safe_load(path.read_text())
+    config["study"] = {"reference": "conf/published.csv", **study}
+    path.write_text(yaml.safe_dump(config))
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> World:
+    return tune(small_world(tmp_path_factory.mktemp("made") / "toy"))
+
+
+def test_every_row_stands_beside_ours(made: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    refer(made, ROWS)
+    text, page = build(made, monkeypatch)
+    table = markdown_tables(text)["Beside the published figures"]
+    assert table == page.tables["study"]
+    assert "*published*: A paper, table 1." in text
+    header, *rows = table
+    found = [dict(zip(header, row, strict=True)) for row in rows]
+    assert [row["published"] for row in found] == ["60.5", "70.0", "71.0", "55.5"]
+    results = where(read_csv(made.root / "exp/results.csv"), fold="all", layer="dev", stage="finetune")
+    for row, method in zip(found, ["head", "lora+ba", "lora+ba.after.uno"], strict=False):
+        own = where(results, train=row["train"], test=row["test"], method=method)[0]
+        ua, low, high = (100 * float(own[key]) for key in ("ua", "ua_lo", "ua_hi"))
+        assert row["ours"] == f"{ua:.1f} [{low:.1f}, {high:.1f}]"
+        assert (row["n"], row["speakers"]) == (own["n_test"], own["speakers"])
+        assert row["parameters"] == f"{int(own['params']):,}"
+        published = float(row["published"])
+        difference = f"{ua - published:+.1f} [{low - published:+.1f}, {high - published:+.1f}]"
+        assert row["ours − published"] == difference
+    assert {found[3][name] for name in ("ours", "n", "speakers", "parameters", "ours − published")} == {"–"}
+
+
+@pytest.mark.parametrize(
+    ("row", "said"),
+    [
+        ("huge,mono,uno,uno,head,1", "no encoder 'huge'"),
+        ("big,mono,tre,uno,head,1", "no corpus 'tre'"),
+        ("big,trans,zwei,zwei,lora.after.tre,1", "no corpus 'tre'"),
+        ("big,cross,uno,uno,head,1", "its setting is mono"),
+        ("big,mono,uno,uno,head,high", "the last a number"),
+        ("big,mono,uno,uno,head", "expected encoder, setting"),
+        (ROWS[0], "is there twice"),
+    ],
+)
+def test_a_row_that_does_not_fit_is_named(made: World, monkeypatch: pytest.MonkeyPatch, row: str, said: str) -> None:
+    refer(made, [ROWS[0], row])
+    with pytest.raises(UserError, match=said) as caught:
+        build(made, monkeypatch)
+    assert str(caught.value).startswith(f"conf/published.csv:5: '{row}'")
+
+
+def test_a_file_without_the_columns_is_refused(made: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    refer(made, ROWS)
+    (made.root / "conf/published.csv").write_text(f"{HEADER}\n")
+    with pytest.raises(UserError, match="conf/published.csv: holds no figures"):
+        build(made, monkeypatch)
+    (made.root / "conf/published.csv").write_text("encoder,ua\nbig,1\n")
+    with pytest.raises(UserError, match="expected the header encoder,setting,train,test,method,ua"):
+        build(made, monkeypatch)
+
+
+def test_before_anything_is_run_the_figures_stand_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+) -> None:
+    world = small_world(tmp_path / "toy")
+    refer(world, ROWS)
+    monkeypatch.chdir(world.root)
+    Path("exp/probe").rename("unrun")
+    make.main([])
+    text = Path("RESULTS.md").read_text(encoding="utf-8")
+    _, *rows = markdown_tables(text)["Beside the published figures"]
+    assert [row[5:7] for row in rows] == [["60.5", "–"], ["70.0", "–"], ["71.0", "–"], ["55.5", "–"]]
+    assert "**Nothing has been run here yet.**" in text and "--stage 1" in text
+    page = Page(Path("exp/report/index.html").read_text(encoding="utf-8"))
+    assert not page.open and page.references and {link.removeprefix("#") for link in page.references} <= page.ids
+    make.main([])
+    assert "RESULTS.md: up to date" in capsys.readouterr().out
+    # What was run and not scored is not called not run.
+    Path("unrun").rename("exp/probe")
+    Path("RESULTS.md").unlink()
+    with pytest.raises(UserError, match="run the score stage first"):
+        make.main([])
+
+
+def smoke_world(root: Path) -> World:
+    """A world whose corpora and encoder stand for those of a study."""
+    world = tune(small_world(root, encoders=[Encoder("big", 3, 0.8, ["it"])]))
+    path = world.root / "conf/experiment.yaml"
+    text = path.read_text()
+    for name, own in (("uno", "italian"), ("zwei", "german"), ("big", "large")):
+        text = text.replace(name, own)
+    path.write_text(text)
+    for registry, entry in (
+        (
+            "corpora",
+            {"italian": {"module": "table", "language": "it"}, "german": {"module": "table", "language": "de"}},
+        ),
+        ("encoders", {"large": {"source": "a/large", "layers": 3, "dim": 9, "languages": ["it"]}}),
+    ):
+        path = world.root / f"conf/{registry}.yaml"
+        path.write_text(yaml.safe_dump(yaml.safe_load(path.read_text()) | entry))
+    rows = [
+        "large,mono,italian,italian,head,60.5", "large,cross,italian,german,lora+ba,70.0",
+        "large,trans,german,german,lora+ba.after.italian,71.0",
+    ]  # fmt: skip
+    refer(world, rows, stand_ins={"italian": "uno", "german": "zwei", "large": "big"})
+    return world
+
+
+def test_a_smoke_run_is_labelled_wherever_its_figures_stand(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from local.score import collect
+
+    world = smoke_world(tmp_path / "toy")
+    monkeypatch.chdir(world.root)
+    smoke = ["--set", "study.smoke=true"]
+    collect.main(smoke)
+    make.main(smoke)
+    assert not Path("RESULTS.md").exists()
+    text = Path("RESULTS.smoke.md").read_text(encoding="utf-8")
+    assert text.startswith("# SMOKE RUN, no results: toy\n")
+    assert all(f"{own} for {name}" in text for name, own in (("italian", "uno"), ("german", "zwei"), ("large", "big")))
+    title, table = next((title, rows) for title, rows in markdown_tables(text).items() if "SMOKE RUN" in title)
+    assert "say nothing about the study" in title
+    header, *rows = table
+    assert f"ours ({STAND_IN})" in header and "ours − published" not in header
+    assert [row[0] for row in rows] == ["large (here big)"] * 3
+    assert rows[2][4] == "lora+ba after italian (here lora+ba after uno)"
+    assert all("[" in row[6] for row in rows)
+    page = Path("exp/report/index.html").read_text(encoding="utf-8")
+    assert "<title>SMOKE RUN, xser: toy" in page and "<h1>SMOKE RUN, no results" in page
+    assert Page(page).tables["study"] == table
+    # The study's own report takes none of it.
+    make.main([])
+    own = Path("RESULTS.md").read_text(encoding="utf-8")
+    assert "SMOKE" not in own and {row[6] for row in markdown_tables(own)["Beside the published figures"][1:]} == {"–"}
+    assert "SMOKE" not in Path("exp/report/index.html").read_text(encoding="utf-8")
+
+
+def test_a_smoke_run_that_was_not_scored_names_the_mend(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(smoke_world(tmp_path / "toy").root)
+    with pytest.raises(UserError, match="run the score stage first"):
+        make.main(["--set", "study.smoke=true"])
+
+
+def test_results_of_other_corpora_are_not_taken_for_the_experiments(
+    made: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    refer(made, ROWS)
+    build(made, monkeypatch)
+    with pytest.raises(UserError, match="which the experiment does not name; run the score stage again"):
+        make.main(["--set", "corpora=[uno]", "--set", "study.reference=''"])

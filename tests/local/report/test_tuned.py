@@ -1,0 +1,180 @@
+"""Tuned encoders in the report: worded as such, with what they train, and tested against training the head alone."""
+
+from __future__ import annotations
+
+import argparse
+import re
+from pathlib import Path
+
+import pytest
+import yaml
+
+from local import experiment
+from local.report import comparisons, curves, inputs
+from local.report.inputs import System
+from local.score import collect
+from tests.local.report.test_make import Page, build, markdown_tables
+from tests.local.score.synthetic import Corpus, World, read_csv, small_world, where
+from utils.errors import UserError
+
+TWO_STAGE = "lora+ba.after.uno"
+
+
+def tune(world: World, **finetune: object) -> World:
+    """Add tuned conditions, `lora` much better than `head`, and ask for them."""
+    big = next(encoder for encoder in world.encoders if encoder.name == "big")
+    for train, test in ((["uno"], "uno"), (["uno"], "zwei"), (["zwei"], "zwei")):
+        for strategy, gain, params in (("head", -0.4, 3076), ("lora+ba", 0.1, 1_234_567)):
+            world.write_tuned(big, strategy, train, test, gain=gain, params=params)
+    world.write_tuned(big, "lora+ba", ["zwei"], "zwei", source=["uno"], gain=0.1, params=1_300_000)
+    path = world.root / "conf/experiment.yaml"
+    config = yaml.safe_load(path.read_text())
+    config["finetune"] = {
+        "encoders": ["big"], "strategies": ["head", "ba+lora"], "pairs": ["within", "uno:zwei"],
+        "also": [{"strategies": ["ba+lora"], "pairs": ["uno>zwei:zwei"]}], **finetune,
+    }  # fmt: skip
+    path.write_text(yaml.safe_dump(config))
+    return world
+
+
+def read() -> inputs.Inputs:
+    """Read what stage 5 wrote in the working directory."""
+    arguments = argparse.Namespace(config=Path("conf/experiment.yaml"), overrides=[])
+    content = inputs.load("toy", experiment.load(arguments))
+    assert content is not None
+    return content
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory: pytest.TempPathFactory) -> World:
+    corpora = [Corpus("uno", "it", speakers=12), Corpus("zwei", "de", speakers=14)]
+    return tune(small_world(tmp_path_factory.mktemp("made") / "toy", corpora=corpora))
+
+
+@pytest.fixture(scope="module")
+def documents(world: World) -> tuple[str, Page]:
+    with pytest.MonkeyPatch.context() as patch:
+        return build(world, patch)
+
+
+def test_frozen_and_tuned_are_told_apart(documents: tuple[str, Page]) -> None:
+    text, _ = documents
+    asked = text.split("## What was asked")[1].split("\n## ")[0]
+    assert "**Encoders** (frozen): `big`, `flat`. **Heads**, on the mean over time of one layer: `linear`." in asked
+    assert "**Encoders** (tuned): `big`, each cut behind the layer that the probes' dev chose" in asked
+    assert "`head` (nothing but the head), `lora+ba` (low-rank matrices, bottleneck adapters)" in asked
+    assert "`lora+ba.after.uno` (low-rank matrices, bottleneck adapters; in two stages, first on uno)" in asked
+    assert "features of frozen encoders standardised" in asked and "what is gained by tuning the encoder" in asked
+    assert "lora+ba head" not in text and "UA by condition: strategy lora+ba after uno" in text
+    assert re.search(r"\*\*Within corpora\*\*, `big` has a UA of \*\*[^*]+\*\* tuned by `lora\+ba`", text)
+    # Two-stage training has one condition of two: its mean does not compare.
+    assert "Means over fewer conditions than others" in text
+    header, *rows = markdown_tables(text)["Encoders at a glance"]
+    assert any(row[1] == "lora+ba after uno" for row in rows)
+    assert not re.search(
+        r"lora\+ba after uno \| [^|]+\| \*\*", text.split("## Encoders at a glance")[1].split("\n## ")[0]
+    )
+    layers = next(line for line in text.splitlines() if line.startswith("- **Layers**"))
+    assert "-1" not in layers and "`big` layer" in layers
+
+
+def test_every_table_with_tuned_encoders_counts_what_is_trained(documents: tuple[str, Page]) -> None:
+    text, page = documents
+    sections = {section.splitlines()[0]: section for section in text.split("\n## ")[1:]}
+    shown = [title for title, section in sections.items() if "lora+ba" in section and title.startswith("What was") < 1]
+    assert len(shown) >= 7
+    for title in shown:
+        assert "1,234,567" in sections[title] or "1,300,000" in sections[title], title
+    header, *rows = page.tables["all"]
+    found = {(r[0], r[1], r[3].split()[0]): dict(zip(header, r, strict=True)) for r in rows if r[0] == "big"}
+    assert found["big", "head", "uno"]["parameters"] == found["big", "linear", "uno"]["parameters"] == "3,076"
+    # The layer above which an encoder is cut, by how many folds.
+    assert found["big", "lora+ba", "uno"]["layers"] == "3 (2), 4 (2)"
+
+
+def test_strategies_stand_beside_the_head_alone(world: World, documents: tuple[str, Page]) -> None:
+    text, page = documents
+    assert markdown_tables(text)["What tuning gains"] == page.tables["strategies"]
+    header, *rows = page.tables["strategies"]
+    assert header[4:] == [
+        "n", "speakers", "head", "lora+ba", "lora+ba after uno", "lora+ba − head", "lora+ba after uno − head",
+    ]  # fmt: skip
+    table = read_csv(world.root / "exp/significance.csv")
+    results = where(read_csv(world.root / "exp/results.csv"), fold="all", layer="dev", stage="finetune")
+    assert len(rows) == 3
+    for row in rows:
+        cells = dict(zip(header, row, strict=True))
+        train, test = (cells[key].split()[0] for key in ("train", "test"))
+        for method in ("head", "lora+ba"):
+            result = where(results, method=method, train=train, test=test)[0]
+            assert cells[method].startswith(f"{100 * float(result['ua']):.1f} [")
+        pair = where(table, a="big.head", b="big.lora+ba", train=train, test=test)[0]
+        difference = -100 * float(pair["diff"])
+        assert cells["lora+ba − head"].startswith(f"{difference:+.1f} [{-100 * float(pair['hi']):+.1f}, ")
+        assert difference > 20 and "p < 0.05" not in cells["lora+ba − head"]
+        assert (cells["lora+ba after uno"] != "–") == (train == "zwei")
+    # Holm's correction is over the strategies on one encoder: three pairs where three strategies were run.
+    family = where(table, train="zwei", test="zwei", stage="finetune")
+    assert {(row["a"], row["b"]) for row in family} == {
+        ("big.head", "big.lora+ba"), ("big.head", f"big.{TWO_STAGE}"), ("big.lora+ba", f"big.{TWO_STAGE}"),
+    }  # fmt: skip
+    smallest = min(family, key=lambda row: float(row["p"]))
+    assert float(smallest["p_holm"]) == pytest.approx(min(1, 3 * float(smallest["p"])), rel=1e-4)
+    assert "**Tuning gains**, over training the head alone: `lora+ba` between " in text
+
+
+def test_signs_follow_who_is_compared_with_whom(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(world.root)
+    collect.main([])
+    content = read()
+    head, lora = (
+        next(r for r in content.results if r.tuned and r.system == System("big", m)) for m in ("head", "lora+ba")
+    )
+    gain, p = comparisons.paired(content, lora, head.system)
+    loss, same = comparisons.paired(content, head, lora.system)
+    assert (loss.ua, loss.lo, loss.hi, same) == (-gain.ua, -gain.hi, -gain.lo, p)
+    assert gain.lo <= gain.ua <= gain.hi
+    assert comparisons.paired(content, lora, System("big", "full")) is None
+
+
+def test_tuned_encoders_alone_are_enough(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    world = tune(small_world(tmp_path / "toy"), layer="last")
+    for path in (world.root / "exp/probe").iterdir():
+        (path / "meta.json").unlink()
+    text, page = build(world, monkeypatch)
+    asked = text.split("## What was asked")[1].split("\n## ")[0]
+    assert "(frozen)" not in asked and "standardised" not in asked and "cut behind its last layer" in asked
+    assert page.tables["means"][0][:3] == ["encoder", "strategy", "parameters"]
+    assert "layers chosen on dev (of tuned encoders: last)" in text
+
+
+def test_conditions_made_with_other_dev_lists_are_left_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+) -> None:
+    world = tune(small_world(tmp_path / "toy"))
+    monkeypatch.chdir(world.root)
+    for path in (world.root / "exp/probe").iterdir():
+        (path / "meta.json").unlink()
+    with pytest.raises(UserError, match="no finished condition"):
+        collect.main(["--set", "probe.cross_dev=target"])
+    assert "was made with finetune.cross_dev source and the experiment now says target" in capsys.readouterr().err
+
+
+def test_both_stages_of_training_are_drawn(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(world.root)
+    collect.main([])
+    assert list(curves.for_report(read())) == []
+    for fold in range(2):
+        path = curves.MODELS / f"big.{TWO_STAGE}.zwei" / f"fold{fold}.seed0" / "curve.csv"
+        path.parent.mkdir(parents=True)
+        rows = [("uno", 1, 1.2, 0.4), ("uno", 2, 1.3, 0.5), ("zwei", 1, 1.1, 0.5), ("zwei", 2, 0.9, 0.6)]
+        lines = [f"{name},{epoch},1.0,{loss},{ua},0.1" for name, epoch, loss, ua in rows]
+        path.write_text("\n".join(["train,epoch,train_loss,dev_loss,dev_ua,seconds", *lines]) + "\n")
+    assert len(curves.files()) == 2
+    (figure,) = curves.for_report(read())
+    (axes,) = figure.draw().axes
+    first, kept, second, best = axes.lines[:4]
+    assert (list(first.get_xdata()), list(second.get_xdata())) == ([1, 2], [3, 4])
+    # The first stage ends with its first epoch's weights, whose dev loss is the lowest.
+    assert (list(kept.get_xdata()), list(best.get_xdata())) == ([1], [4])
+    assert second.get_ydata() == pytest.approx([50, 60])
