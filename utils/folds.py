@@ -1,11 +1,17 @@
-"""Fold lists: numbered folders, each with the lists ``train``, ``dev`` and ``test``."""
+"""Fold lists: numbered folders, each with the lists ``train``, ``dev`` and ``test``; and what is left out of them."""
 
 from __future__ import annotations
 
+import csv
+from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from utils.errors import UserError
 from utils.table import read_list
+
+if TYPE_CHECKING:
+    import numpy as np
 
 PARTS = ("train", "dev", "test")
 
@@ -32,3 +38,50 @@ def read_folds(directory: Path) -> list[dict[str, list[str]]]:
     if not numbers or numbers != list(range(len(numbers))):
         raise UserError(f"{directory}: expected folds 0, 1, 2 ..., found {numbers or 'none'}; run the data stage again")
     return [{part: read_list(directory / str(number) / part) for part in PARTS} for number in numbers]
+
+
+def read_excluded(path: Path) -> set[str]:
+    """Read which utterances an encoder could not take: the column ``item`` of a table that need not be there."""
+    if not path.is_file():
+        return set()
+    with open(path, encoding="utf-8", newline="") as file:
+        return {row["item"] for row in csv.DictReader(file, delimiter="\t", quoting=csv.QUOTE_NONE)}
+
+
+def indices(directory: Path, lists: Iterable[dict[str, list[str]]], utts: Sequence[str]) -> list[dict[str, np.ndarray]]:
+    """Turn fold lists into indices.
+
+    Parameters
+    ----------
+    directory : Path
+        Where the lists are from, for messages.
+    lists : iterable of dict of str to list of str
+        From :func:`read_folds`.
+    utts : sequence of str
+        All utterances that there are; others in the lists are passed over.
+
+    Returns
+    -------
+    list of dict of str to ndarray of int64
+        For each fold, the indices into ``utts`` of each part.
+
+    Raises
+    ------
+    UserError
+        A part is empty or overlaps another of its fold.
+    """
+    import numpy as np
+
+    place = {utt: index for index, utt in enumerate(utts)}
+    folds = []
+    for number, fold in enumerate(lists):
+        own = {part: [place[utt] for utt in fold[part] if utt in place] for part in PARTS}
+        for part in PARTS:
+            if not own[part]:
+                raise UserError(f"{directory}/{number}/{part}: no utterances; choose another split or fewer folds")
+        train, dev, test = (set(own[part]) for part in PARTS)
+        overlap = train & (dev | test) | dev & test
+        if overlap:
+            raise UserError(f"{directory}/{number}: {utts[min(overlap)]} is in two of train, dev and test")
+        folds.append({part: np.array(rows, dtype=np.int64) for part, rows in own.items()})
+    return folds

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import functools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -17,7 +16,7 @@ from local.finetune.model import EmotionClassifier
 from utils.data_dir import Utterance, read_utt2, read_utterances
 from utils.errors import UserError
 from utils.feature_cache import InputCache
-from utils.folds import PARTS, read_folds
+from utils.folds import indices, read_excluded, read_folds
 
 _FRAMES_A_SECOND = 50
 
@@ -102,40 +101,19 @@ def read(name: str, encoder: str, scheme: str, emotions: Sequence[str]) -> Corpu
         if emotion.get(utt) not in emotions:
             what = f"has the emotion {emotion[utt]}" if utt in emotion else "is not in utt2emo"
             raise UserError(f"{directory}: {utt} {what}; run the data stage again")
-    excluded = _excluded(Path("dump", encoder, name, "excluded.tsv")) & wanted
+    excluded = read_excluded(Path("dump", encoder, name, "excluded.tsv")) & wanted
     utterances = sorted((u for u in read_utterances(data) if u.id in wanted - excluded), key=lambda u: u.id)
-    place = {utterance.id: index for index, utterance in enumerate(utterances)}
-    folds = [
-        {part: np.array([place[utt] for utt in fold[part] if utt in place], dtype=np.int64) for part in PARTS}
-        for fold in lists
-    ]
-    _check_folds(directory, folds, utterances)
+    utts = [utterance.id for utterance in utterances]
+    folds = indices(directory, lists, utts)
     return Corpus(
         name=name,
-        languages=sorted({language[utt] for utt in place}),
-        one_speaker=len({speaker[utt] for utt in place}) == 1,
+        languages=sorted({language[utt] for utt in utts}),
+        one_speaker=len({speaker[utt] for utt in utts}) == 1,
         utterances=utterances,
-        labels=np.array([list(emotions).index(emotion[utt]) for utt in place], dtype=np.int64),
+        labels=np.array([list(emotions).index(emotion[utt]) for utt in utts], dtype=np.int64),
         folds=folds,
         excluded=len(excluded),
     )
-
-
-def _check_folds(directory: Path, folds: list[dict[str, np.ndarray]], utterances: list[Utterance]) -> None:
-    for number, fold in enumerate(folds):
-        for part in PARTS:
-            if not len(fold[part]):
-                raise UserError(f"{directory}/{number}/{part}: no utterances; choose another split or fewer folds")
-        overlap = set(fold["train"]) & {*fold["dev"], *fold["test"]} | set(fold["dev"]) & set(fold["test"])
-        if overlap:
-            raise UserError(f"{directory}/{number}: {utterances[min(overlap)].id} is in two of train, dev and test")
-
-
-def _excluded(path: Path) -> set[str]:
-    if not path.is_file():
-        return set()
-    with open(path, encoding="utf-8", newline="") as file:
-        return {row["item"] for row in csv.DictReader(file, delimiter="\t", quoting=csv.QUOTE_NONE)}
 
 
 def check_classes(examples: Examples, emotions: Sequence[str], corpora: Sequence[str], fold: int) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import json
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +11,7 @@ import numpy as np
 from utils import ark
 from utils.data_dir import read_utt2
 from utils.errors import UserError
-from utils.folds import PARTS, read_folds
+from utils.folds import indices, read_excluded, read_folds
 
 
 @dataclass(frozen=True)
@@ -78,14 +77,9 @@ def read(name: str, encoder: str, scheme: str, emotions: list[str]) -> Corpus:
         if emotion.get(utt) not in emotions:
             what = f"has the emotion {emotion[utt]}" if utt in emotion else "is not in utt2emo"
             raise UserError(f"{data}/folds/{scheme}: {utt} {what}; run the data stage again")
-    excluded = _excluded(dump / "excluded.tsv") & set(wanted)
+    excluded = read_excluded(dump / "excluded.tsv") & set(wanted)
     utts = [utt for utt in wanted if utt not in excluded]
-    place = {utt: index for index, utt in enumerate(utts)}
-    folds = [
-        {part: np.array([place[utt] for utt in fold[part] if utt in place], dtype=np.int64) for part in PARTS}
-        for fold in lists
-    ]
-    _check_folds(data / "folds" / scheme, folds, utts)
+    folds = indices(data / "folds" / scheme, lists, utts)
     index = {label: number for number, label in enumerate(emotions)}
     return Corpus(
         name=name,
@@ -125,23 +119,6 @@ def read_features(corpus: Corpus, encoder: str) -> np.ndarray:
         if not np.isfinite(matrix).all():
             raise UserError(f"{path}: the features of {utt} are not finite; delete {path.parent} and extract again")
     return features
-
-
-def _check_folds(directory: Path, folds: list[dict[str, np.ndarray]], utts: list[str]) -> None:
-    for number, fold in enumerate(folds):
-        for part in PARTS:
-            if not len(fold[part]):
-                raise UserError(f"{directory}/{number}/{part}: no utterances; choose another split or fewer folds")
-        overlap = set(fold["train"]) & {*fold["dev"], *fold["test"]} | set(fold["dev"]) & set(fold["test"])
-        if overlap:
-            raise UserError(f"{directory}/{number}: {utts[min(overlap)]} is in two of train, dev and test")
-
-
-def _excluded(path: Path) -> set[str]:
-    if not path.is_file():
-        return set()
-    with open(path, encoding="utf-8", newline="") as file:
-        return {row["item"] for row in csv.DictReader(file, delimiter="\t", quoting=csv.QUOTE_NONE)}
 
 
 def _info(path: Path) -> dict:

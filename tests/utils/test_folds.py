@@ -1,0 +1,43 @@
+"""Fold lists and their indices."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from utils.errors import UserError
+from utils.folds import PARTS, indices, read_excluded, read_folds
+
+
+def write(folder: Path, **parts: str) -> Path:
+    for part in PARTS:
+        (folder / "0").mkdir(parents=True, exist_ok=True)
+        (folder / "0" / part).write_text("".join(f"{utt}\n" for utt in parts[part].split()))
+    return folder
+
+
+def test_indices_are_places_and_absent_utterances_are_passed_over(tmp_path: Path) -> None:
+    folder = write(tmp_path, train="a b d", dev="c", test="e gone")
+    (fold,) = indices(folder, read_folds(folder), list("abcde"))
+    assert {part: rows.tolist() for part, rows in fold.items()} == {"train": [0, 1, 3], "dev": [2], "test": [4]}
+
+
+@pytest.mark.parametrize(
+    ("parts", "message"),
+    [
+        ({"train": "a b", "dev": "gone", "test": "c"}, r"0/dev: no utterances; choose"),
+        ({"train": "a b", "dev": "c", "test": "b"}, r"0: b is in two of train, dev and test"),
+        ({"train": "a", "dev": "b c", "test": "c"}, r"0: c is in two of train, dev and test"),
+    ],
+)
+def test_a_fold_that_cannot_be_used_is_named(tmp_path: Path, parts: dict[str, str], message: str) -> None:
+    folder = write(tmp_path, **parts)
+    with pytest.raises(UserError, match=message):
+        indices(folder, read_folds(folder), list("abc"))
+
+
+def test_what_an_encoder_could_not_take_is_read_if_there_is_any(tmp_path: Path) -> None:
+    assert read_excluded(tmp_path / "excluded.tsv") == set()
+    (tmp_path / "excluded.tsv").write_text('item\treason\na\ttoo "short\nb\tno audio\n')
+    assert read_excluded(tmp_path / "excluded.tsv") == {"a", "b"}
