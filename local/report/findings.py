@@ -16,9 +16,9 @@ STANDARDISED = {
     "train": "by the training lists",
     "per-corpus": "each corpus by its own training lists (of the test corpus: without labels)",
 }
-_TRAINED = {
+TRAINED = {
     "head": "nothing but the head", "full": "all blocks", "lora": "low-rank matrices", "ia3": "scaling vectors",
-    "bitfit": "biases", "ba": "bottleneck adapters", "wg": "weighted gates",
+    "bitfit": "biases", "ba": "bottleneck adapters", "wg": "weighted gates", "prompt": "keys and values of attention",
 }  # fmt: skip
 FEW_SPEAKERS = 10  # below, a percentile interval is clearly too narrow (utils/intervals.py)
 
@@ -95,7 +95,7 @@ def _systems(inputs: Inputs) -> list[str]:
 def _strategy(method: str) -> str:
     """Say what a strategy trains, in few words."""
     strategy, _, source = method.partition(".after.")
-    what = ", ".join(_TRAINED[name] for name in strategy.split("+"))
+    what = ", ".join(TRAINED[name] for name in strategy.split("+"))
     return f"{what}; in two stages, first on {source}" if source else what
 
 

@@ -10,7 +10,8 @@ import pytest
 import yaml
 
 from local import experiment
-from local.report import comparisons, curves, inputs
+from local.finetune.strategies import STRATEGIES
+from local.report import comparisons, curves, findings, inputs
 from local.report.inputs import System
 from local.score import collect
 from tests.local.report.test_make import Page, build, markdown_tables
@@ -178,3 +179,7 @@ def test_both_stages_of_training_are_drawn(world: World, monkeypatch: pytest.Mon
     # The first stage ends with its first epoch's weights, whose dev loss is the lowest.
     assert (list(kept.get_xdata()), list(best.get_xdata())) == ([1], [4])
     assert second.get_ydata() == pytest.approx([50, 60])
+
+
+def test_every_strategy_has_words() -> None:
+    assert set(findings.TRAINED) == set(STRATEGIES)
