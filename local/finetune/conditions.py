@@ -31,7 +31,8 @@ _TRAINED_BY = ("adapters", "curve", "data", "fit", "model", "strategies", "train
 _ENCODED_BY = ("frontend", "loading", "positional", "transformer")
 _TRAINING_CODE = [REPO / "local/finetune" / f"{name}.py" for name in _TRAINED_BY]
 _TRAINING_CODE += [REPO / "local/encoders" / f"{name}.py" for name in _ENCODED_BY]
-_TRAINING_CODE += [REPO / "utils" / f"{name}.py" for name in ("audio", "feature_cache", "folds", "reproducible")]
+_FROM_UTILS = ("audio", "dropout", "feature_cache", "folds", "reproducible")
+_TRAINING_CODE += [REPO / "utils" / f"{name}.py" for name in _FROM_UTILS]
 _CODE = [REPO / "local/finetune/write.py", REPO / "utils/metrics.py"]
 _SETTINGS = (
     *("lr", "lr_head", "weight_decay", "epochs", "patience", "batch_size", "accumulate", "precision", "checkpointing"),

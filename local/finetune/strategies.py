@@ -221,9 +221,12 @@ def apply(design: Design, model: nn.Module) -> None:
     model : nn.Module
         A transformers model of the wav2vec 2.0 family, cut behind the layer; all its weights are frozen first.
     """
+    from utils.dropout import speed_up
+
     model.requires_grad_(False)
     for part in parse(design.strategy):
         STRATEGIES[part].apply(model, design.published_init)
+    speed_up(model)
 
 
 def merge(design: Design, model: nn.Module) -> bool:
