@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from local.report.inputs import GROUPS, SETTINGS, Inputs, Result, Score, System, in_words
+from local.report.inputs import GROUPS, SETTINGS, Inputs, Result, Score, System
 from local.report.tables import MARKS, joint_marks, marks
 
 if TYPE_CHECKING:
@@ -134,23 +134,27 @@ def for_report(inputs: Inputs) -> Iterator[Figure]:
 
 
 def encoders(inputs: Inputs) -> Drawing:
-    """Points with intervals: a row an encoder, a panel a group."""
+    """Points with intervals: a row a system, encoders apart, a panel a group."""
     import matplotlib.pyplot as plt
 
     groups = [group for group in GROUPS if inputs.headlines(group)]
-    step = 0.8 / len(inputs.methods)
-    height = 0.9 + len(inputs.encoders) * max(0.36, 0.25 * len(inputs.methods)) + 0.3 * (len(inputs.methods) > 1)
+    gap = 0.7 if len(inputs.methods) > 1 else 0.0
+    place = {}
+    for number, encoder in enumerate(inputs.encoders):
+        for system in inputs.systems:
+            if system.encoder == encoder:
+                place[system] = len(place) + number * gap
+    last = max(place.values())
     drawing, panels = plt.subplots(
-        1, len(groups), figsize=(1.6 + 3.3 * len(groups), height), sharex=True, sharey=True, squeeze=False
+        1, len(groups), figsize=(2.6 + 3.3 * len(groups), 1.1 + 0.26 * last), sharex=True, sharey=True, squeeze=False
     )
     for axes, group in zip(panels[0], groups, strict=True):
         for system, score in inputs.headlines(group).items():
-            m = inputs.methods.index(system.method)
-            y = inputs.encoders.index(system.encoder) + (m - (len(inputs.methods) - 1) / 2) * step
+            m, y = inputs.methods.index(system.method), place[system]
             results = inputs.of(system, group)
             if len(results) > 1:
                 values = [100 * result.headline.ua for result in results]
-                axes.plot(values, np.full(len(values), y + 0.3 * step), ".", color="#8c8c8c", alpha=0.7, ms=4, mew=0)
+                axes.plot(values, np.full(len(values), y + 0.3), ".", color="#8c8c8c", alpha=0.7, ms=4, mew=0)
             colour = CYCLE[m % 8]
             axes.plot([100 * score.lo, 100 * score.hi], [y, y], color=colour, lw=1.8, solid_capstyle="round")
             axes.plot(100 * score.ua, y, MARKERS[m % 8], color=colour, ms=5.5, mec="white", mew=0.8)
@@ -161,10 +165,8 @@ def encoders(inputs: Inputs) -> Drawing:
         axes.set_xlabel("UA (%)")
         axes.grid(axis="x", color="#e6e6e6", lw=0.7)
         axes.set_axisbelow(True)
-    panels[0][0].set_yticks(range(len(inputs.encoders)), inputs.encoders)
-    panels[0][0].set_ylim(len(inputs.encoders) - 0.4, -0.6)
-    if len(inputs.methods) > 1:
-        _legend(drawing, {in_words(name): (CYCLE[m % 8], "", MARKERS[m % 8]) for m, name in enumerate(inputs.methods)})
+    panels[0][0].set_yticks(list(place.values()), [inputs.name(system) for system in place], fontsize=8)
+    panels[0][0].set_ylim(last + 0.7, -0.7)
     return drawing
 
 
