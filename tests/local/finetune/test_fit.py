@@ -164,7 +164,7 @@ class TestResult:
         loaded = EmotionClassifier.load(one.directory)
         assert loaded.provenance["trained_on"] == [["a"]] and loaded.provenance["n_train"] == 8
         assert sorted(path.name for path in one.directory.iterdir()) == [
-            ".done", "config.json", "curve.csv", "model.safetensors",
+            ".done", "config.json", "curve.csv", "model.safetensors", "tensorboard",
         ]  # fmt: skip
 
 
