@@ -14,7 +14,8 @@ from tests.integration.conftest import Checkout
 pytestmark = pytest.mark.integration
 
 QUICK = [
-    "corpora=[emodb, nemo]", "encoders=[small_de, small_pl]", "split.cap={train: 4, dev: 2, test: 2}",
+    "corpora=[emodb, nemo]", "encoders=[small_de, small_pl]",
+    "split.cap.train=4", "split.cap.dev=2", "split.cap.test=2",
     "pretrain=[{name: small_de, data: [emodb]}, {name: small_pl, data: [nemo]}]", "probe.epochs=3",
     "finetune.encoders=[small_de, small_pl]", "finetune.strategies=[head, lora]", "finetune.epochs=2",
     "finetune.also=[{encoders: [small_de], pairs: ['emodb>nemo:nemo'], strategies: [lora+ba+wg]}]",
