@@ -5,19 +5,7 @@ Every field can be set on the command line: ``./run.sh --set probe.epochs=20``.
 
 from __future__ import annotations
 
-import argparse
-import dataclasses
-import re
-from collections.abc import Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any
-
-from local import labels
-from utils import config
-from utils.errors import UserError
-
-REPO = Path(__file__).resolve().parent.parent
 
 
 @dataclass
@@ -243,96 +231,6 @@ class Experiment:
         return list(dict.fromkeys([*self.folded, *heard, *self.sed.test]))
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Give a stage's command the options that all stages share: ``--config`` and ``--set``."""
-    parser.add_argument("--config", type=Path, default=Path("conf/experiment.yaml"), help="the recipe's experiment")
-    parser.add_argument(
-        "--set", dest="overrides", metavar="KEY.PATH=VALUE", action="append", default=[],
-        help="set any field of the experiment; may be repeated",
-    )  # fmt: skip
-
-
-def load(arguments: argparse.Namespace) -> Experiment:
-    """Read the experiment that a stage's command line names, sets of emotions written out.
-
-    Raises
-    ------
-    UserError
-        The file or an override is malformed, or an emotion is asked for twice.
-    """
-    experiment = config.load(Experiment, arguments.config, arguments.overrides)
-    if experiment.study.smoke:
-        overrides = [*experiment.study.smoke_set, *arguments.overrides]
-        experiment = _with_stand_ins(config.load(Experiment, arguments.config, overrides), arguments.config)
-    experiment.emotions = labels.expand(experiment.emotions)
-    if len(set(experiment.emotions)) < len(experiment.emotions):
-        raise UserError(f"{arguments.config}: emotions names something twice: {', '.join(experiment.emotions)}")
-    return experiment
-
-
-def _with_stand_ins(experiment: Experiment, path: Path) -> Experiment:
-    """Put stand-ins in the place of an experiment's corpora and encoders, wherever it names them."""
-    stand_ins = experiment.study.stand_ins
-    missing = [name for name in [*experiment.prepared, *experiment.encoders] if name not in stand_ins]
-    if missing:
-        raise UserError(f"{path}: study.stand_ins has nothing for '{missing[0]}', so there is no smoke run")
-
-    def replaced(value: Any) -> Any:
-        if isinstance(value, str):
-            return re.sub(r"\w+", lambda word: stand_ins.get(word[0], word[0]), value)
-        if isinstance(value, list):
-            return [replaced(one) for one in value]
-        return value
-
-    def walk(section: Any, names: Sequence[str]) -> Any:
-        return dataclasses.replace(section, **{name: replaced(getattr(section, name)) for name in names})
-
-    grid = ("encoders", "pairs")
-    return dataclasses.replace(
-        walk(experiment, ("corpora", "encoders")),
-        probe=walk(experiment.probe, ("pairs",)),
-        finetune=walk(
-            dataclasses.replace(experiment.finetune, also=[walk(one, grid) for one in experiment.finetune.also]), grid
-        ),
-        sed=walk(experiment.sed, ("encoders", "corpora", "test")),
-        pretrain=[walk(one, ("data",)) for one in experiment.pretrain],
-    )
-
-
 def _one_of(name: str, value: str, known: tuple[str, ...]) -> None:
     if value not in known:
         raise ValueError(f"{name}: '{value}' is not one of {', '.join(known)}")
-
-
-def setting(encoder_languages: list[str], train_languages: list[str], test_language: str) -> str:
-    """Derive a condition's setting from its languages (study A, section III-B).
-
-    An encoder that is not bound to a language (spectral features, random weights) counts as being of
-    the training language.
-
-    Parameters
-    ----------
-    encoder_languages : list of str
-        Languages the encoder was pre-trained on; empty if it is not bound to any.
-    train_languages : list of str
-        Languages of the training corpora.
-    test_language : str
-        Language of the test corpus.
-
-    Returns
-    -------
-    str
-        ``mono`` (encoder, training and test language agree), ``cross`` (trained on the encoder's language,
-        tested on another), ``trans`` (trained and tested on a language that is not the encoder's) or
-        ``cross-trans`` (trained on a language that is not the encoder's, tested on yet another), which the
-        study does not have and which a full source x target matrix brings.
-
-    Examples
-    --------
-    >>> setting(["zh"], ["zh"], "de"), setting(["zh"], ["de"], "de"), setting([], ["de"], "de")
-    ('cross', 'trans', 'mono')
-    """
-    at_home = not encoder_languages or set(train_languages) <= set(encoder_languages)
-    if test_language in train_languages:
-        return "mono" if at_home else "trans"
-    return "cross" if at_home else "cross-trans"

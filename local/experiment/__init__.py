@@ -1,0 +1,41 @@
+"""What a recipe asks for: its ``conf/experiment.yaml``, typed and checked, as every stage reads it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from local.experiment.languages import setting
+from local.experiment.loading import add_arguments, load
+from local.experiment.schema import (
+    Cap,
+    Experiment,
+    Features,
+    Finetune,
+    Grid,
+    Pretrain,
+    Probe,
+    Score,
+    Sed,
+    Split,
+    Study,
+)
+
+REPO = Path(__file__).resolve().parents[2]
+
+__all__ = [
+    "REPO",
+    "Cap",
+    "Experiment",
+    "Features",
+    "Finetune",
+    "Grid",
+    "Pretrain",
+    "Probe",
+    "Score",
+    "Sed",
+    "Split",
+    "Study",
+    "add_arguments",
+    "load",
+    "setting",
+]
