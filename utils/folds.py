@@ -40,6 +40,11 @@ def read_folds(directory: Path) -> list[dict[str, list[str]]]:
     return [{part: read_list(directory / str(number) / part) for part in PARTS} for number in numbers]
 
 
+def count(directory: Path) -> int:
+    """Count the folds of a scheme; none if it has not been cut."""
+    return sum(path.name.isdecimal() for path in directory.glob("*"))
+
+
 def read_excluded(path: Path) -> set[str]:
     """Read which utterances an encoder could not take: the column ``item`` of a table that need not be there."""
     if not path.is_file():

@@ -36,6 +36,9 @@ def load(arguments: argparse.Namespace) -> Experiment:
     if experiment.study.smoke:
         overrides = [*experiment.study.smoke_set, *arguments.overrides]
         experiment = _with_stand_ins(config.load(Experiment, arguments.config, overrides), arguments.config)
+    if not experiment.tag:
+        own = "" if arguments.config.stem == "experiment" else arguments.config.stem
+        experiment.tag = "_".join(filter(None, (own, "smoke" if experiment.study.smoke else "")))
     experiment.emotions = labels.expand(experiment.emotions)
     if len(set(experiment.emotions)) < len(experiment.emotions):
         raise UserError(f"{arguments.config}: emotions names something twice: {', '.join(experiment.emotions)}")

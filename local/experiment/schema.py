@@ -5,7 +5,11 @@ Every field can be set on the command line: ``./run.sh --set probe.epochs=20``.
 
 from __future__ import annotations
 
+import dataclasses
+import functools
 from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
 
 
 @dataclass
@@ -131,6 +135,7 @@ class Grid:
     encoders: list[str] = field(default_factory=list)
     strategies: list[str] = field(default_factory=list)
     pairs: list[str] = field(default_factory=list)
+    layer: str = ""  # as finetune.layer
 
 
 @dataclass
@@ -201,6 +206,10 @@ class Experiment:
     emotions: list[str] = field(default_factory=lambda: ["angry", "happy", "neutral", "sad"])
     labels: list[str] = field(default_factory=list)  # names of `variants` in conf/emotions.yaml
     encoders: list[str] = field(default_factory=list)
+    # Factors, or fields of probe, finetune and sed, that take several values side by side.
+    vary: dict[str, list[Any]] = field(default_factory=dict)
+    tag: str = ""  # keeps results apart: exp_<tag>, RESULTS.<tag>.md; by default the name of a --config of its own
+    expdir: str = ""  # where results go, if not to exp or exp_<tag>
     split: Split = field(default_factory=Split)
     features: Features = field(default_factory=Features)
     probe: Probe = field(default_factory=Probe)
@@ -217,6 +226,26 @@ class Experiment:
                 raise ValueError(f"{name} must not be empty")
             if len(set(values)) != len(values):
                 raise ValueError(f"{name} names something twice: {', '.join(values)}")
+
+    @staticmethod
+    @functools.cache
+    def defaults() -> Experiment:
+        """Give an experiment that leaves everything at its default (and so asks for nothing)."""
+        blank = object.__new__(Experiment)
+        for item in dataclasses.fields(Experiment):
+            made = item.default if item.default_factory is dataclasses.MISSING else item.default_factory()
+            setattr(blank, item.name, made)
+        return blank
+
+    @property
+    def exp(self) -> Path:
+        """Where its results go, from the recipe's folder."""
+        return Path(self.expdir or "_".join(filter(None, ("exp", self.tag))))
+
+    @property
+    def results(self) -> Path:
+        """The results for people, in the recipe's folder."""
+        return Path(".".join(filter(None, ("RESULTS", self.tag, "md"))))
 
     @property
     def folded(self) -> list[str]:

@@ -6,7 +6,6 @@ not known the card says so.
 
 from __future__ import annotations
 
-import csv
 import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -14,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from local import corpora
 from local.corpora import CorpusSpec
-from utils import stamp
+from utils import csv_file, stamp
 from utils.errors import UserError
 
 if TYPE_CHECKING:
@@ -127,11 +126,11 @@ def results(folder: Path) -> list[dict[str, str]]:
     for done in sorted(folder.parents[2].glob(f"*/{stamp.NAME}")):
         try:
             meta = json.loads((done.parent / "meta.json").read_text(encoding="utf-8"))
-            if _group(meta) != folder.parent.name or _newer(folder / stamp.NAME, done):
+            if meta["models"] != folder.parent.name or _newer(folder / stamp.NAME, done):
                 continue
-            with open(done.parent / "scores.csv", encoding="utf-8", newline="") as file:
-                rows = [row for row in csv.DictReader(file) if (row["fold"], row["seed"]) == (fold, seed)]
-            found += [row | {"test": meta["test"], "notes": "; ".join(_notes(meta))} for row in rows]
+            rows = csv_file.read(done.parent / "scores.csv")
+            rows = [row for row in rows if (row["fold"], row["seed"]) == (fold, seed)]
+            found += [row | {"test": meta["factors"]["test"], "notes": "; ".join(_notes(meta))} for row in rows]
         except (OSError, ValueError, KeyError) as error:
             raise UserError(f"{done.parent}: damaged ({error}); run stage 4 again, or remove it") from error
     return found
@@ -139,22 +138,17 @@ def results(folder: Path) -> list[dict[str, str]]:
 
 def _notes(meta: dict[str, Any]) -> Iterator[str]:
     """Say what a condition's numbers must not be read without."""
-    if meta["test"] not in (*meta["train"], *meta["source"]):
+    factors = meta["factors"]
+    if factors["test"] not in (*factors["train"], *factors["source"]):
         yield "not trained on this corpus"
-    if meta["dev"] != meta["train"]:
+    if meta["dev"] != factors["train"]:
         yield f"training stopped by {'+'.join(meta['dev'])}"
     if meta["one_speaker"]:
         yield "a corpus has a single speaker"
-    elif meta["scheme"] != "speaker":
-        yield f"split by {meta['scheme']}"
+    elif factors["split"] != "speaker":
+        yield f"split by {factors['split']}"
     if meta["contaminated"]:
         yield f"pre-training heard {'+'.join(meta['contaminated'])}"
-
-
-def _group(meta: dict[str, Any]) -> str:
-    """Name the folder of a condition's models, as ``conditions.Group.name`` does."""
-    train, dev = "+".join(meta["train"]), "+".join(meta["dev"])
-    return f"{meta['encoder']}.{meta['method']}.{train}" + ("" if dev == train else f".dev-{dev}")
 
 
 def _newer(model: Path, condition: Path) -> bool:

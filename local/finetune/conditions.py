@@ -1,155 +1,53 @@
-"""Which encoders an experiment tunes, on what, by which strategy, and where models and results are.
-
-A condition is an encoder, a strategy, training corpora (in two-stage training also those of the first stage) and a
-test corpus. Conditions that share their training are a group; a training is one fold and seed of a group.
-"""
+"""What stage 4 makes: an encoder, a strategy, corpora to train on (in two stages, or one), a corpus to test on."""
 
 from __future__ import annotations
 
-import csv
 import dataclasses
-import zlib
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from local import encoders
-from local.experiment import REPO, Experiment
+from local.experiment import Experiment
 from local.finetune import strategies
 from local.finetune.strategies import Design
-from local.pairs import tuned
-from utils import stamp
+from local.grid import conditions as grid
+from local.grid import manifest
+from local.grid.conditions import Condition, Group, Training
+from local.grid.factors import FINETUNE, PROBE, Value
+from local.grid.pairs import staged_pairs
+from local.grid.plan import Stage
+from local.results import corpus
+from utils import csv_file, stamp
 from utils.errors import UserError
 from utils.registry import hint
 
-EXP = Path("exp/finetune")
-MODELS = EXP / "models"
-PLAN = EXP / "plan"
-_PROBE = Path("exp/probe")
-# What a trained model depends on; what a condition depends on beyond that.
-_TRAINED_BY = ("adapters", "curve", "data", "fit", "model", "strategies", "trainer")
-_ENCODED_BY = ("frontend", "loading", "positional", "transformer")
-_TRAINING_CODE = [REPO / "local/finetune" / f"{name}.py" for name in _TRAINED_BY]
-_TRAINING_CODE += [REPO / "local/encoders" / f"{name}.py" for name in _ENCODED_BY]
-_FROM_UTILS = ("audio", "dropout", "feature_cache", "folds", "reproducible")
-_TRAINING_CODE += [REPO / "utils" / f"{name}.py" for name in _FROM_UTILS]
-_CODE = [REPO / "local/finetune/write.py", REPO / "utils/metrics.py"]
 _SETTINGS = (
     *("lr", "lr_head", "weight_decay", "epochs", "patience", "batch_size", "accumulate", "precision", "checkpointing"),
 )
+# Factors that a probe and what is tuned on its layer share.
+_SHARED = ("encoder", "train", "emotions", "labels", "split", "cross_dev")
 
 
-@dataclass(frozen=True)
-class Condition:
-    """A tuned encoder, the corpora that it is trained on, and the corpus that it is tested on."""
-
-    encoder: str
-    method: str
-    train: tuple[str, ...]
-    test: str
-
-    @property
-    def name(self) -> str:
-        """The name of its directory."""
-        return f"{self.encoder}.{self.method}.{'+'.join(self.train)}-{self.test}"
-
-    @property
-    def directory(self) -> Path:
-        """Where its results are, from the recipe's folder."""
-        return EXP / self.name
-
-
-@dataclass(frozen=True)
-class Group:
-    """Conditions that share their models: trained and stopped on the same data, tested on different corpora.
-
-    Attributes
-    ----------
-    encoder, strategy : str
-    source : tuple of str
-        Corpora of the first stage of two-stage training, which stops by their own dev lists; else empty.
-    train, dev : tuple of str
-        Corpora whose train and dev lists count.
-    conditions : tuple of Condition
-    """
-
-    encoder: str
-    strategy: str
-    source: tuple[str, ...]
-    train: tuple[str, ...]
-    dev: tuple[str, ...]
-    conditions: tuple[Condition, ...]
-
-    @property
-    def method(self) -> str:
-        """The strategy, and on what it was trained before."""
-        return method(self.strategy, self.source)
-
-    @property
-    def name(self) -> str:
-        """A name of its own, from which its seeds derive."""
-        dev = "" if self.dev == self.train else f".dev-{'+'.join(self.dev)}"
-        return f"{self.encoder}.{self.method}.{'+'.join(self.train)}{dev}"
-
-    @property
-    def directory(self) -> Path:
-        """Where its models are."""
-        return MODELS / self.name
-
-    @property
-    def learnt(self) -> list[str]:
-        """Corpora that training or stopping reads, in a fixed order, each once."""
-        return list(dict.fromkeys([*self.source, *self.train, *self.dev]))
-
-
-@dataclass(frozen=True)
-class Training:
-    """One fold and seed of a group."""
-
-    group: Group
-    fold: int
-    seed: int
-
-    @property
-    def directory(self) -> Path:
-        """Where the trained model is."""
-        return self.group.directory / f"fold{self.fold}.seed{self.seed}"
-
-    def draw(self, what: str) -> int:
-        """Derive a seed from its own name, so that nothing depends on what else is trained."""
-        return zlib.crc32(f"{self.group.name} fold {self.fold} seed {self.seed} {what}".encode())
-
-
-def method(strategy: str, source: Sequence[str]) -> str:
-    """Name what tables compare: the strategy, and after which corpora it began.
-
-    Examples
-    --------
-    >>> method("lora", []), method("lora", ["emodb"])
-    ('lora', 'lora.after.emodb')
-    """
-    return f"{strategy}.after.{'+'.join(source)}" if source else strategy
-
-
-def groups(experiment: Experiment) -> list[Group]:
-    """List the groups of an experiment's conditions, in a fixed order.
-
-    As for the probes, ``probe.cross_dev: source`` stops training by the training corpora's dev lists, so that one
-    model is tested on every corpus; with ``target`` every test corpus has its own.
+def asked(experiment: Experiment) -> Iterator[dict[str, Value]]:
+    """List what an experiment asks for, in a fixed order: every grid of ``finetune``, multiplied out.
 
     Raises
     ------
     UserError
-        An encoder is not of the experiment or not of kind ``hf``, or a strategy or pair makes no sense.
+        An encoder is not of the experiment or has no blocks, or a strategy or pair makes no sense.
     """
-    shared: dict[tuple, dict[Condition, None]] = {}
-    for encoder, name, source, train, test in tuned(experiment):
-        _check_encoder(encoder, experiment)
-        strategy = "+".join(strategies.parse(name))
-        dev = train if experiment.probe.cross_dev == "source" else (test,)
-        condition = Condition(encoder, method(strategy, source), train, test)
-        shared.setdefault((encoder, strategy, source, train, dev), {})[condition] = None
-    return [Group(*key, tuple(conditions)) for key, conditions in shared.items()]
+    settings = experiment.finetune
+    for own in [settings, *settings.also] if settings.encoders else settings.also:
+        pairs = staged_pairs(own.pairs or settings.pairs, experiment.corpora)
+        for encoder in own.encoders or settings.encoders:
+            _check_encoder(encoder, experiment)
+            for name in own.strategies or settings.strategies:
+                strategy = "+".join(strategies.parse(name))
+                for source, train, test in pairs:
+                    yield {
+                        "encoder": encoder, "method": strategy, "source": source, "train": train, "test": test,
+                        "layer": own.layer or None,
+                    }  # fmt: skip
 
 
 def _check_encoder(encoder: str, experiment: Experiment) -> None:
@@ -161,14 +59,7 @@ def _check_encoder(encoder: str, experiment: Experiment) -> None:
         raise UserError(f"finetune.encoders: '{encoder}' ({spec.kind}) has no blocks; name an encoder of kind hf")
 
 
-def trainings(group: Group, experiment: Experiment) -> list[Training]:
-    """List a group's trainings, by fold, then by seed."""
-    folder = Path("data", group.train[0], "folds", experiment.split.scheme)
-    folds = sum(path.name.isdecimal() for path in folder.glob("*"))
-    return [Training(group, k, seed) for k in range(folds) for seed in dict.fromkeys(experiment.finetune.seeds)]
-
-
-def design(training: Training, experiment: Experiment) -> Design:
+def design(training: Training) -> Design:
     """Say how a training's classifier is built.
 
     Raises
@@ -176,147 +67,109 @@ def design(training: Training, experiment: Experiment) -> Design:
     UserError
         The layer is to be the probes', and these have not been made.
     """
-    settings, group = experiment.finetune, training.group
-    if settings.layer == "probe":
-        layer = _probed_layer(training, experiment)
+    lead = training.group.first
+    layer = lead.factors["layer"]
+    if layer == "probe":
+        number = _probed_layer(training)
     else:
-        layer = encoders.spec(group.encoder).layers - 1 if settings.layer == "last" else int(settings.layer)
-    return Design(layer, group.strategy, settings.pooling, settings.head, settings.published_init)
+        number = encoders.spec(lead.encoder).layers - 1 if layer == "last" else int(layer)
+    return Design(number, lead.method, *(lead.factors[name] for name in ("pooling", "head", "init")))
 
 
-def _probed_layer(training: Training, experiment: Experiment) -> int:
+def _probed_layer(training: Training) -> int:
     """Read the layer that the probe's dev chose; the best above layer 0 where there have to be blocks."""
-    group = training.group
-    # Dev lists of the training corpora choose the same layer whatever the test corpus is.
-    tests = [condition.test for condition in group.conditions]
-    if experiment.probe.cross_dev == "source":
-        tests += [*group.train, *experiment.corpora]
-    stem = f"{group.encoder}.{experiment.finetune.head}.{'+'.join(group.train)}"
-    paths = [_PROBE / f"{stem}-{test}" / "scores.csv" for test in dict.fromkeys(tests)]
-    path = next((path for path in paths if path.is_file()), paths[0])
+    lead = training.group.first
+    path = _probe(training.group)
+    if path is None:
+        raise UserError(
+            f"{lead.experiment.exp}/{PROBE}: has no condition of {lead.encoder} with the {lead.factors['head']} head "
+            f"trained on {'+'.join(lead.train)}, so there is no layer for finetune.layer=probe; run the probe stage "
+            f"with {lead.factors['head']} among probe.heads, or set finetune.layer to last or a number"
+        )
     try:
-        with open(path, encoding="utf-8", newline="") as file:
-            rows = [row for row in csv.DictReader(file) if int(row["fold"]) == training.fold]
+        rows = [row for row in csv_file.read(path) if int(row["fold"]) == training.fold]
         seeds = {int(row["seed"]) for row in rows}
         seed = training.seed if training.seed in seeds else min(seeds)
         own = [row for row in rows if int(row["seed"]) == seed]
         chosen = next(int(row["layer"]) for row in own if row["selected"] == "1")
-        if chosen == 0 and group.strategy != "head":
+        if chosen == 0 and lead.method != "head":
             chosen = int(max((row for row in own if int(row["layer"])), key=lambda row: float(row["dev_ua"]))["layer"])
-    except FileNotFoundError:
-        raise UserError(
-            f"{path}: no such file, so there is no layer for finetune.layer=probe; run the probe stage with "
-            f"{experiment.finetune.head} among probe.heads, or set finetune.layer to last or a number"
-        ) from None
     except (KeyError, ValueError, StopIteration) as error:
         raise UserError(f"{path}: no layer is selected in fold {training.fold}; run the probe stage again") from error
     return chosen
 
 
-def training_settings(training: Training, experiment: Experiment) -> dict:
+def _probe(group: Group) -> Path | None:
+    """Find the scores of a probe that chose its layer on the same data, by the factors that both have."""
+    lead = group.first
+    wanted = {name: lead.identity[name] for name in _SHARED} | {"method": lead.factors["head"]}
+    # Dev lists of the training corpora choose the same layer whatever the test corpus is.
+    tests = None if lead.dev == lead.train else {condition.test for condition in group.conditions}
+    for entry in _manifest(lead.experiment.exp / PROBE):
+        if wanted.items() <= entry.factors.items() and (tests is None or entry.factors["test"] in tests):
+            path = entry.path / "scores.csv"
+            if path.is_file():
+                return path
+    return None
+
+
+def _manifest(folder: Path) -> list[manifest.Entry]:
+    """Read the probes' manifest, once a process and state."""
+    path = folder / manifest.NAME
+    key = (str(path.resolve()), path.stat().st_mtime_ns if path.is_file() else 0)
+    if key not in _READ:
+        _READ[key] = manifest.read(folder)
+    return _READ[key]
+
+
+_READ: dict[tuple[str, int], list[manifest.Entry]] = {}
+
+
+def _trainings(group: Group) -> list[Training]:
+    return group.trainings(group.first.experiment.finetune.seeds)
+
+
+def training_settings(training: Training) -> dict:
     """Everything that decides a trained model, apart from its input files."""
-    group = training.group
+    lead = training.group.first
     return {
         "training": {
-            "encoder": group.encoder, "source": list(group.source), "train": list(group.train),
-            "dev": list(group.dev), "fold": training.fold, "seed": training.seed,
+            "encoder": lead.encoder, "source": list(lead.source), "train": list(lead.train), "dev": list(lead.dev),
+            "emotions": list(lead.factors["emotions"]), "labels": list(lead.factors["labels"]),
+            "words": training.group.words, "fold": training.fold, "seed": training.seed,
         },
-        "design": dataclasses.asdict(design(training, experiment)),
-        "emotions": experiment.emotions,
-        "labels": experiment.labels,
-        "split": dataclasses.asdict(experiment.split),
-        "finetune": {name: getattr(experiment.finetune, name) for name in _SETTINGS},
+        "design": dataclasses.asdict(design(training)),
+        "split": dataclasses.asdict(lead.experiment.split),
+        "finetune": {name: getattr(lead.experiment.finetune, name) for name in _SETTINGS},
     }  # fmt: skip
 
 
-def training_stamp(training: Training, experiment: Experiment) -> dict:
-    """Describe what a trained model is made from (utils.stamp); cheap, and without torch."""
-    spec = encoders.spec(training.group.encoder)
-    settings = training_settings(training, experiment) | {"encoder": spec.identity()}
-    inputs = [*_inputs(training.group.learnt, training.group.encoder, experiment), *spec.files()]
-    return stamp.make(settings, _TRAINING_CODE, inputs)
+def _training_stamp(training: Training) -> dict:
+    spec = encoders.spec(training.group.first.encoder)
+    made_of = training_settings(training) | {"encoder": spec.identity()}
+    inputs = [*_inputs(training.group, training.group.learnt), *spec.files()]
+    return stamp.make(made_of, ["local.finetune.run"], inputs)
 
 
-def settings(group: Group, condition: Condition, experiment: Experiment) -> dict:
+def settings(condition: Condition) -> dict:
     """Everything that decides a condition's result, apart from its input files: its ``config.yaml``."""
-    own = experiment.finetune
-    names = ("layer", "pooling", "head", "published_init", *_SETTINGS)
-    return {
-        "condition": {
-            "encoder": group.encoder, "strategy": group.strategy, "source": list(group.source),
-            "train": list(group.train), "dev": list(group.dev), "test": condition.test,
-        },
-        "emotions": experiment.emotions,
-        "labels": experiment.labels,
-        "split": dataclasses.asdict(experiment.split),
-        "finetune": {
-            "cross_dev": experiment.probe.cross_dev, "seeds": list(dict.fromkeys(own.seeds)),
-            **{name: getattr(own, name) for name in names},
-        },
-    }  # fmt: skip
+    found = grid.settings(condition, "finetune", _SETTINGS)
+    found["finetune"]["seeds"] = list(dict.fromkeys(condition.experiment.finetune.seeds))
+    return found
 
 
-def condition_stamp(group: Group, condition: Condition, experiment: Experiment) -> dict:
-    """Describe what a condition's result is made from (utils.stamp): models and the test corpus."""
-    inputs = [training.directory / stamp.NAME for training in trainings(group, experiment)]
-    inputs += _inputs([condition.test], group.encoder, experiment)
-    return stamp.make(settings(group, condition, experiment), _CODE, inputs)
+def _stamp(group: Group, condition: Condition) -> dict:
+    inputs = [training.directory / stamp.NAME for training in _trainings(group)]
+    return stamp.make(settings(condition), ["local.finetune.run"], inputs + _inputs(group, [condition.test]))
 
 
-def _inputs(corpora: Sequence[str], encoder: str, experiment: Experiment) -> list[Path]:
-    inputs = []
-    for data in (Path("data", corpus) for corpus in sorted(corpora)):
-        inputs += [data / name for name in ("utt2emo", "utt2lang", "utt2spk", "wav.scp", "segments")]
-        inputs += [data / "folds" / experiment.split.scheme / stamp.NAME]
-        inputs += [Path("dump", encoder, data.name, "excluded.tsv")]
-    return inputs
+def _inputs(group: Group, corpora: Iterable[str]) -> list[Path]:
+    inputs = corpus.inputs(corpora, group.first.encoder, group.scheme)
+    return inputs + [Path("data", name, table) for name in sorted(corpora) for table in ("wav.scp", "segments")]
 
 
-@dataclass(frozen=True)
-class Work:
-    """What is to be done of a group.
-
-    Attributes
-    ----------
-    group : Group
-    trainings : dict of Training to str
-        Those that have to be made, and why.
-    conditions : dict of Condition to str
-        Those that have to be tested, and why.
-    """
-
-    group: Group
-    trainings: dict[Training, str]
-    conditions: dict[Condition, str]
-
-    @property
-    def units(self) -> list[str]:
-        """Names of what jobs divide among themselves: trainings, or else the testing of the group."""
-        if self.trainings:
-            return [str(training.directory) for training in self.trainings]
-        return [str(self.group.directory)] if self.conditions else []
+def _needs(group: Group) -> dict[Path, str]:
+    return {Path("data", name, "folds", group.scheme): "data" for name in group.corpora}
 
 
-def work(group: Group, experiment: Experiment) -> Work:
-    """Find what has to be done of a group.
-
-    Raises
-    ------
-    UserError
-        A corpus's folds, or the probes that choose the layer, are not finished.
-    """
-    for corpus in dict.fromkeys([*group.learnt, *(condition.test for condition in group.conditions)]):
-        folds = Path("data", corpus, "folds", experiment.split.scheme)
-        if not (folds / stamp.NAME).is_file():
-            raise UserError(f"{folds}: not finished (no {stamp.NAME}); run the data stage first")
-    models = {
-        training: stamp.why_stale(training.directory, training_stamp(training, experiment))
-        for training in trainings(group, experiment)
-    }
-    stale = {training: reason for training, reason in models.items() if reason}
-    tests = {}
-    for condition in group.conditions:
-        reason = stamp.why_stale(condition.directory, condition_stamp(group, condition, experiment))
-        if reason or stale:
-            tests[condition] = reason or "a model of it is to be trained"
-    return Work(group, stale, tests)
+STAGE = Stage(FINETUNE, asked, _stamp, _needs, _trainings, _training_stamp)

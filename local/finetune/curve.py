@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from utils.atomic import atomic_file
+from utils import csv_file
 
 COLUMNS = ("train", "epoch", "train_loss", "dev_loss", "dev_ua", "seconds")
 
@@ -54,7 +53,4 @@ def is_over(rows: Sequence[dict[str, Any]], epochs: int, patience: int) -> bool:
 
 def write(path: Path, rows: Sequence[dict[str, Any]]) -> None:
     """Write ``curve.csv``."""
-    with atomic_file(path) as file:
-        writer = csv.DictWriter(file, COLUMNS, lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(rows)
+    csv_file.write(path, COLUMNS, rows)

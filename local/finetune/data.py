@@ -13,45 +13,11 @@ import torch
 
 from local import encoders
 from local.finetune.model import EmotionClassifier
-from utils.data_dir import Utterance, read_utt2, read_utterances
-from utils.errors import UserError
+from local.results.corpus import Corpus
+from utils.data_dir import Utterance
 from utils.feature_cache import InputCache
-from utils.folds import indices, read_excluded, read_folds
 
 _FRAMES_A_SECOND = 50
-
-
-@dataclass(frozen=True)
-class Corpus:
-    """A corpus without its audio.
-
-    Attributes
-    ----------
-    name : str
-    languages : list of str
-    one_speaker : bool
-    utterances : list of Utterance
-        Every utterance in a fold that the encoder can take, sorted by id.
-    labels : ndarray of int64, shape (utterances,)
-        Indices into the experiment's emotions.
-    folds : list of dict of str to ndarray of int64
-        For each fold, ``train``, ``dev`` and ``test``: indices into ``utterances``.
-    excluded : int
-        Utterances of the folds that the features stage found the encoder could not take.
-    """
-
-    name: str
-    languages: list[str]
-    one_speaker: bool
-    utterances: list[Utterance]
-    labels: np.ndarray
-    folds: list[dict[str, np.ndarray]]
-    excluded: int
-
-    def part(self, fold: int, part: str) -> Examples:
-        """Give the utterances of one of a fold's lists."""
-        rows = self.folds[fold][part]
-        return Examples([self.utterances[row] for row in rows], self.labels[rows])
 
 
 @dataclass(frozen=True)
@@ -68,63 +34,10 @@ class Examples:
         return Examples(utterances, np.concatenate([part.labels for part in parts]))
 
 
-def read(name: str, encoder: str, scheme: str, emotions: Sequence[str]) -> Corpus:
-    """Read a corpus's tables and fold lists.
-
-    Parameters
-    ----------
-    name : str
-        data/<name> is read, and of dump/<encoder>/<name> which utterances the encoder cannot take.
-    encoder : str
-        Its name in the registry.
-    scheme : str
-        The split scheme, data/<name>/folds/<scheme>.
-    emotions : sequence of str
-        The classes.
-
-    Returns
-    -------
-    Corpus
-
-    Raises
-    ------
-    UserError
-        A file is missing or malformed, an utterance of a fold is not in the data directory or has no emotion among
-        ``emotions``, or a part of a fold is empty or overlaps another.
-    """
-    data = Path("data", name)
-    emotion, language, speaker = (read_utt2(data, what) for what in ("emo", "lang", "spk"))
-    directory = data / "folds" / scheme
-    lists = read_folds(directory)
-    wanted = {utt for fold in lists for part in fold.values() for utt in part}
-    for utt in sorted(wanted):
-        if emotion.get(utt) not in emotions:
-            what = f"has the emotion {emotion[utt]}" if utt in emotion else "is not in utt2emo"
-            raise UserError(f"{directory}: {utt} {what}; run the data stage again")
-    excluded = read_excluded(Path("dump", encoder, name, "excluded.tsv")) & wanted
-    utterances = sorted((u for u in read_utterances(data) if u.id in wanted - excluded), key=lambda u: u.id)
-    utts = [utterance.id for utterance in utterances]
-    folds = indices(directory, lists, utts)
-    return Corpus(
-        name=name,
-        languages=sorted({language[utt] for utt in utts}),
-        one_speaker=len({speaker[utt] for utt in utts}) == 1,
-        utterances=utterances,
-        labels=np.array([list(emotions).index(emotion[utt]) for utt in utts], dtype=np.int64),
-        folds=folds,
-        excluded=len(excluded),
-    )
-
-
-def check_classes(examples: Examples, emotions: Sequence[str], corpora: Sequence[str], fold: int) -> None:
-    """Refuse, with a UserError, training examples that lack an emotion."""
-    present = np.bincount(examples.labels, minlength=len(emotions))
-    for emotion, number in zip(emotions, present, strict=True):
-        if not number:
-            raise UserError(
-                f"{'+'.join(corpora)}: fold {fold} has no training utterance of '{emotion}'; "
-                "take it out of emotions or choose other folds"
-            )
+def part(corpus: Corpus, fold: int, part: str) -> Examples:
+    """Give the utterances of one of a fold's lists."""
+    rows = corpus.folds[fold][part]
+    return Examples([corpus.utterances[row] for row in rows], corpus.labels[rows])
 
 
 def open_cache(folder: Path, classifier: EmotionClassifier) -> InputCache:

@@ -107,9 +107,12 @@ class Strategy:
         Strategies that it cannot be joined with.
     unmergeable : str
         Why what it adds cannot be merged into the encoder's weights; empty if it can.
+    words : str
+        What it trains, for readers; the name where there are none.
     """
 
     apply: Callable[[nn.Module, bool], None]
+    words: str = ""
     alone: bool = False
     clashes: tuple[str, ...] = ()
     unmergeable: str = ""
@@ -117,14 +120,14 @@ class Strategy:
 
 # In the order in which they are applied: peft freezes whatever it finds, so its own come first.
 STRATEGIES = {
-    "head": Strategy(_head, alone=True),
-    "full": Strategy(_full, alone=True),
-    "lora": Strategy(_lora, clashes=("ia3",)),
-    "ia3": Strategy(_ia3, clashes=("lora",)),
-    "bitfit": Strategy(_bitfit),
-    "ba": Strategy(_ba, unmergeable="its rectifier is not linear"),
-    "wg": Strategy(_wg, unmergeable="no weight of a block scales all that the block reads, its residual included"),
-    "prompt": Strategy(_prompt, unmergeable="no weight of attention stands for keys of its own"),
+    "head": Strategy(_head, "nothing but the head", alone=True),
+    "full": Strategy(_full, "all blocks", alone=True),
+    "lora": Strategy(_lora, "low-rank matrices", clashes=("ia3",)),
+    "ia3": Strategy(_ia3, "scaling vectors", clashes=("lora",)),
+    "bitfit": Strategy(_bitfit, "biases"),
+    "ba": Strategy(_ba, "bottleneck adapters", unmergeable="its rectifier is not linear"),
+    "wg": Strategy(_wg, "weighted gates", unmergeable="no weight of a block scales all that the block reads, its residual included"),
+    "prompt": Strategy(_prompt, "keys and values of attention", unmergeable="no weight of attention stands for keys of its own"),
 }
 
 
@@ -209,6 +212,17 @@ def parse(strategy: str) -> list[str]:
             if other in parts:
                 raise UserError(f"{place}: {part} and {other} change the same matrices; choose one; known: {_known()}")
     return sorted(parts, key=list(STRATEGIES).index)
+
+
+def words(strategy: str) -> str:
+    """Say what a strategy trains, in few words.
+
+    Examples
+    --------
+    >>> words("lora+wg")
+    'low-rank matrices, weighted gates'
+    """
+    return ", ".join(STRATEGIES[part].words or part for part in parse(strategy))
 
 
 def apply(design: Design, model: nn.Module) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -12,11 +11,11 @@ import numpy as np
 import torch
 from threadpoolctl import threadpool_limits
 
-from local.experiment import Experiment
-from local.probe.conditions import Group, seeds
-from local.probe.corpus import Corpus
+from local.grid.conditions import Group
+from local.probe.conditions import seeds, steps
 from local.probe.heads import HEADS, Linear, train
 from local.probe.scale import FoldFeatures
+from local.results.corpus import Corpus, check_classes
 from utils import metrics
 from utils.errors import UserError
 
@@ -88,7 +87,6 @@ class Heads:
     Parameters
     ----------
     group : Group
-    experiment : Experiment
     train_on, select_on : list of (Corpus, ndarray)
         Corpora with their features; fold k is trained on their train lists k, and selected on dev lists k.
 
@@ -102,15 +100,16 @@ class Heads:
         An emotion has no training utterance, or a dev loss is never finite.
     """
 
-    def __init__(self, group: Group, experiment: Experiment, train_on: list[Source], select_on: list[Source]):
-        self._group, self._experiment = group, experiment
+    def __init__(self, group: Group, train_on: list[Source], select_on: list[Source]):
+        self._group, self._lead = group, group.first
         self._train_on, self._select_on = train_on, select_on
-        self._seeds = seeds(group.head, experiment)
+        self._seeds = seeds(self._lead)
         self._folds = len(train_on[0][0].folds)
         self._shape = train_on[0][1].shape[1:]
+        emotions = self._lead.factors["emotions"]
         for fold in range(self._folds):
-            self._check_classes(fold)
-        self._kind = HEADS.get(group.head, Linear)(self._shape[1], len(experiment.emotions))
+            check_classes(_labels(train_on, fold, "train"), emotions, self._lead.train, fold)
+        self._kind = HEADS.get(self._lead.method, Linear)(self._shape[1], len(emotions))
         blocks = _blocks(self._shape[0], AT_ONCE)
         self._trained = _parallel(self._train, [Task(k, block) for k in range(self._folds) for block in blocks])
         self.selection = self._select()
@@ -147,7 +146,7 @@ class Heads:
         """
         if features.shape[1:] != self._shape:
             raise UserError(
-                f"dump/{self._group.encoder}/{corpus.name}/feats.scp: (layers, dim) is {features.shape[1:]}, that of "
+                f"dump/{self._lead.encoder}/{corpus.name}/feats.scp: (layers, dim) is {features.shape[1:]}, that of "
                 f"{self._train_on[0][0].name} is {self._shape}; extract both with the same encoder"
             )
 
@@ -159,22 +158,22 @@ class Heads:
         return self._by_fold(_parallel(probabilities, self._trained))
 
     def _train(self, task: Task) -> Trained:
-        settings = self._experiment.probe
+        settings, lead = self._lead.experiment.probe, self._lead
         # A regularised regression needs features of one scale, whatever the other heads are given.
-        standardise = self._group.head == "logreg" and settings.normalise == "none"
+        standardise = lead.method == "logreg" and settings.normalise == "none"
         normalise = "train" if standardise else settings.normalise
-        features = FoldFeatures(self._train_on, task.fold, task.layers, normalise)
+        features = FoldFeatures(self._train_on, task.fold, task.layers, normalise, steps(lead))
         dev = [features.of(*source, "dev") for source in self._select_on]
         y, dev_y = (torch.from_numpy(_labels(*part)) for part in self._parts(task.fold))
         x, dev_x = torch.from_numpy(features.x), torch.from_numpy(np.concatenate(dev, axis=1))
         fits = []
         for seed in self._seeds:
-            if self._group.head == "logreg":
+            if lead.method == "logreg":
                 from local.probe import logreg  # here, since scikit-learn is slow to import
 
                 fits.append(logreg.train(x, y, dev_x, dev_y, settings.logreg_c))
             else:
-                draws = tuple(derive_seed(self._group.name, task.fold, seed, what) for what in ("weights", "order"))
+                draws = tuple(self._group.draw(task.fold, seed, what) for what in ("weights", "order"))
                 fits.append(train(self._kind, x, y, dev_x, dev_y, settings, draws))
         for fit in fits:
             if not fit.dev_loss.isfinite().all():
@@ -192,15 +191,6 @@ class Heads:
 
     def _parts(self, fold: int) -> tuple[tuple[list[Source], int, str], ...]:
         return (self._train_on, fold, "train"), (self._select_on, fold, "dev")
-
-    def _check_classes(self, fold: int) -> None:
-        present = np.bincount(_labels(self._train_on, fold, "train"), minlength=len(self._experiment.emotions))
-        for emotion, number in zip(self._experiment.emotions, present, strict=True):
-            if not number:
-                raise UserError(
-                    f"{'+'.join(self._group.train)}: fold {fold} has no training utterance of '{emotion}'; "
-                    "take it out of emotions or choose other folds"
-                )
 
     def _by_fold(self, parts: list[np.ndarray]) -> list[np.ndarray]:
         """Join what the tasks of each fold gave, arrays of shape (seeds, layers of the task, ...)."""
@@ -239,12 +229,6 @@ def _blocks(layers: int, at_once: int) -> list[range]:
     number = -(-layers // at_once)
     ends = [-(-layers * part // number) for part in range(number + 1)]
     return [range(start, end) for start, end in zip(ends, ends[1:], strict=False)]
-
-
-def derive_seed(name: str, fold: int, seed: int, what: str) -> int:
-    """Make a seed that is the same on every machine and in every process, unlike Python's own hash."""
-    digest = hashlib.sha256(f"{name} fold {fold} seed {seed} {what}".encode()).digest()
-    return int.from_bytes(digest[:8], "big") >> 1
 
 
 def _parallel(function: Callable[[Item], Result], items: list[Item]) -> list[Result]:

@@ -97,6 +97,12 @@ class Mlp:
 
 
 HEADS = {"linear": Linear, "mlp": Mlp}
+# What a reader is told of each; logreg is local/probe/logreg.py's.
+WORDS = {
+    "linear": "a linear classifier of the frozen features",
+    "mlp": "a network of two hidden layers (128 and 16) on the frozen features",
+    "logreg": "a logistic regression on the frozen features",
+}
 
 
 @dataclass(frozen=True)

@@ -1,12 +1,36 @@
-"""Features of some layers of a fold, laid out for training and normalised without looking at test utterances."""
+"""Features of some layers of a fold, laid out for training and treated without looking at test utterances.
+
+After the scaling come the steps of the condition's factors, each a module with the function ``fit(value, fold)``: it
+may learn from the training utterances (:class:`Training`), and gives a function that is applied to all features.
+"""
 
 from __future__ import annotations
 
+import importlib
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
-from local.probe.corpus import Corpus
+from local.results.corpus import Corpus
+
+
+@dataclass(frozen=True)
+class Training:
+    """What a step may learn from: the training utterances of a fold.
+
+    Attributes
+    ----------
+    x : ndarray of float32, shape (layers, utterances, dim)
+        Scaled, and treated by the steps before.
+    labels : ndarray of int64, shape (utterances,)
+    utts : list of str
+    """
+
+    x: np.ndarray
+    labels: np.ndarray
+    utts: list[str]
 
 
 @dataclass(frozen=True)
@@ -81,6 +105,8 @@ class FoldFeatures:
     normalise : str
         ``train``: by the training utterances of all training corpora together; ``per-corpus``: every corpus by
         its own training list of this fold, whose labels are not looked at; ``none``.
+    steps : mapping of str to value
+        Modules of further steps, in their order, and the value of the factor of each.
 
     Attributes
     ----------
@@ -88,14 +114,25 @@ class FoldFeatures:
         Corpus after corpus, in the order of their lists.
     """
 
-    def __init__(self, train: list[tuple[Corpus, np.ndarray]], fold: int, layers: range, normalise: str):
+    def __init__(
+        self, train: list[tuple[Corpus, np.ndarray]], fold: int, layers: range, normalise: str,
+        steps: Mapping[str, Any] | None = None,
+    ):  # fmt: skip
         self._fold, self._layers, self._normalise = fold, layers, normalise
         self._shared: Scaling | None = None
+        self._steps: list[Callable[[np.ndarray], np.ndarray]] = []
         parts = [self.of(*source, "train") for source in train]
         self.x = parts[0] if len(parts) == 1 else np.concatenate(parts, axis=1)
         if normalise == "train":
             self._shared = measure(self.x)
             self._shared.apply(self.x)
+        for module, value in (steps or {}).items():
+            rows = [corpus.folds[fold]["train"] for corpus, _ in train]
+            labels = np.concatenate([corpus.labels[own] for (corpus, _), own in zip(train, rows, strict=True)])
+            utts = [corpus.utts[row] for (corpus, _), own in zip(train, rows, strict=True) for row in own]
+            step = importlib.import_module(module).fit(value, Training(self.x, labels, utts))
+            self.x = step(self.x)
+            self._steps.append(step)
 
     def of(self, corpus: Corpus, features: np.ndarray, part: str) -> np.ndarray:
         """Take a part of this fold of any corpus, shape (layers, utterances, dim)."""
@@ -106,6 +143,8 @@ class FoldFeatures:
             scaling = measure(x if part == "train" else pick(features, rows["train"], self._layers))
         if scaling:
             scaling.apply(x)
+        for step in self._steps:
+            x = step(x)
         return x
 
     def release(self) -> None:

@@ -1,27 +1,26 @@
-"""Finished conditions: which of them belong to the experiment, what is in them, and whether it fits together."""
+"""Reads the conditions that manifests ask for, and checks that the files of each fit together."""
 
 from __future__ import annotations
 
-import csv
-import dataclasses
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from local.experiment import Experiment
-from local.pairs import pairs, tuned
-from utils import stamp
+from local.grid import manifest
+from local.grid.factors import freeze
+from utils import csv_file, stamp
 from utils.errors import UserError
 
-STAGES = ("probe", "finetune")
+STAGES = ("probe", "finetune")  # whose conditions classify utterances
 FILES = ("meta.json", "scores.csv", "hyp", "layers.npz", stamp.NAME)
 
 
 @dataclass(frozen=True)
-class Condition:
+class Finished:
     """One condition directory, read.
 
     Attributes
@@ -58,9 +57,34 @@ class Condition:
         return np.array([f"{utt} {k}" for utt, k in zip(self.utts.tolist(), self.fold.tolist(), strict=True)])
 
     @property
+    def stage(self) -> str:
+        """The stage that made it."""
+        return self.meta["stage"]
+
+    @property
+    def factors(self) -> dict[str, Any]:
+        """Its factors, all by name."""
+        return self.meta["factors"]
+
+    @property
+    def emotions(self) -> list[str]:
+        """The classes."""
+        return self.factors["emotions"]
+
+    @property
     def train(self) -> str:
         """Training corpora, joined by '+'."""
-        return "+".join(self.meta["train"])
+        return "+".join(self.factors["train"])
+
+    @property
+    def test(self) -> str:
+        """The tested corpus."""
+        return self.factors["test"]
+
+    @property
+    def system(self) -> System:
+        """All of its factors but the corpora that train and test it."""
+        return system(self.factors)
 
     @property
     def cut(self) -> list[int]:
@@ -68,94 +92,55 @@ class Condition:
         return [int(row["cut"]) for row in self.rows if "cut" in row]
 
     @property
-    def system(self) -> str:
-        """Encoder and method, as significance.csv names them."""
-        return f"{self.meta['encoder']}.{self.meta['method']}"
-
-    @property
     def group(self) -> str:
         """``within`` (trained on the test corpus), ``across`` (on others) or ``joint`` (on it and others)."""
-        train, test = self.meta["train"], self.meta["test"]
-        if test not in train:
-            return "across"
-        return "within" if len(train) == 1 else "joint"
+        return group_of(self.factors["train"], self.test)
 
 
-def find(exp: Path, experiment: Experiment) -> tuple[list[Path], list[str]]:
-    """Pick the experiment's finished conditions.
+System = tuple[tuple[str, Any], ...]
+
+
+def system(factors: Mapping[str, Any]) -> System:
+    """Make of a condition's factors what it shares with those on other corpora; can be a key."""
+    return tuple((name, freeze(value)) for name, value in factors.items() if name not in ("train", "test"))
+
+
+def group_of(train: Sequence[str], test: str) -> str:
+    """Tell ``within`` (trained on the test corpus), ``across`` (on others) or ``joint`` (on it and others)."""
+    if test not in train:
+        return "across"
+    return "within" if len(train) == 1 else "joint"
+
+
+def finished(exp: Path) -> tuple[list[Path], list[str]]:
+    """List the finished conditions that the manifests ask for.
 
     Parameters
     ----------
     exp : Path
-        Holds <stage>/<condition>/.
-    experiment : Experiment
-        Says which encoders, methods and corpora are asked for, and how.
+        Holds <stage>/manifest.jsonl and <stage>/<condition>/.
 
     Returns
     -------
     tuple of (list of Path, list of str)
-        Condition directories, sorted; and one warning for each reason why others that should be among
-        them are not.
+        Condition directories, in the manifests' order; and one warning for each reason why others are left out.
     """
     chosen: list[Path] = []
     left: dict[str, list[Path]] = {}
-    found: dict[str, str] = {}
+    seen: dict[str, str] = {}
     for stage in STAGES:
-        for path in sorted(path for path in (exp / stage).glob("[!.]*") if (path / "meta.json").is_file()):
-            meta = json.loads((path / "meta.json").read_text(encoding="utf-8"))
-            if not _belongs(meta, experiment):
-                continue
-            missing = [name for name in FILES if not (path / name).is_file()]
-            reason = f"has no {missing[0]}" if missing else _outdated(path, meta, experiment, found)
+        for entry in manifest.read(exp / stage):
+            missing = [name for name in FILES if not (entry.path / name).is_file()]
+            reason = entry.why_unfinished(seen) or (f"has no {missing[0]}" if missing else None)
             if reason:
-                left.setdefault(f"{reason}; run the {stage} stage again", []).append(path)
+                left.setdefault(f"{reason}; run the {stage} stage again", []).append(entry.path)
             else:
-                chosen.append(path)
+                chosen.append(entry.path)
     more = {reason: f" (and {len(paths) - 1} more)" if len(paths) > 1 else "" for reason, paths in left.items()}
     return chosen, [f"{paths[0]}{more[reason]} left out: {reason}" for reason, paths in left.items()]
 
 
-def _belongs(meta: dict, experiment: Experiment) -> bool:
-    train, test = tuple(sorted(meta["train"])), meta["test"]
-    if meta["stage"] == "probe":
-        return (
-            (train, test) in pairs(experiment.probe.pairs, experiment.corpora)
-            and meta["encoder"] in experiment.encoders
-            and meta["method"] in experiment.probe.heads
-        )
-    made = (meta["encoder"], set(strategy_of(meta).split("+")), tuple(meta["source"]), train, test)
-    return any(made == (own, set(strategy.split("+")), *pair) for own, strategy, *pair in tuned(experiment))
-
-
-def strategy_of(meta: dict) -> str:
-    """The strategy of a condition of stage 4, whose method also says after which corpora it began."""
-    return meta["method"].partition(".after.")[0]
-
-
-def _outdated(path: Path, meta: dict, experiment: Experiment, found: dict[str, str]) -> str | None:
-    """Tell what has changed since a condition was made; ``found`` keeps fingerprints that many conditions share."""
-    try:
-        made = json.loads((path / stamp.NAME).read_text(encoding="utf-8"))
-        config, inputs = made["config"], made["inputs"]
-    except (ValueError, KeyError, TypeError):
-        return f"has a damaged {stamp.NAME}"
-    asked = dataclasses.asdict(experiment)
-    seeds = list(dict.fromkeys(experiment.probe.seeds))
-    # Nothing is drawn in a logistic regression, so it has one seed.
-    asked["probe"]["seeds"] = seeds[:1] if meta["method"] == "logreg" else seeds
-    # Both stages choose epochs on what the probes' setting says.
-    asked["finetune"]["cross_dev"] = experiment.probe.cross_dev
-    kept = ("emotions", "labels", "split", "probe", "finetune")
-    now = stamp.make({key: asked[key] for key in kept}, [], [])["config"]
-    for key, before in config.items():
-        if key in now and now[key] != before:
-            return f"was made with {key} {before} and the experiment now says {now[key]}"
-    found |= stamp.make({}, [], [name for name in inputs if name not in found])["inputs"]
-    changed = [name for name, before in inputs.items() if found[name] != before]
-    return f"was made from another {changed[0]}" if changed else None
-
-
-def read(path: Path) -> Condition:
+def read(path: Path) -> Finished:
     """Read a condition directory and check that its files agree with each other.
 
     Parameters
@@ -165,7 +150,7 @@ def read(path: Path) -> Condition:
 
     Returns
     -------
-    Condition
+    Finished
 
     Raises
     ------
@@ -173,15 +158,14 @@ def read(path: Path) -> Condition:
         hyp or scores.csv does not fit layers.npz, or a layer was selected that is not dev's choice.
     """
     meta = json.loads((path / "meta.json").read_text(encoding="utf-8"))
-    with open(path / "scores.csv", encoding="utf-8", newline="") as file:
-        rows = list(csv.DictReader(file))
+    rows = csv_file.read(path / "scores.csv")
     with np.load(path / "layers.npz", allow_pickle=False) as arrays:
         utts, fold = arrays["utts"], arrays["fold"].astype(int)
         reference = arrays["ref"].astype(int)
         emotions = [str(name) for name in arrays["emotions"]]
         seeds, layers = arrays["seeds"].tolist(), arrays["layers"].tolist()
         hypotheses = arrays["pred"]
-    if emotions != meta["emotions"] or hypotheses.shape != (len(seeds), len(layers), len(utts)):
+    if emotions != meta["factors"]["emotions"] or hypotheses.shape != (len(seeds), len(layers), len(utts)):
         raise UserError(f"{path}/layers.npz: does not fit meta.json; remove {path} and run its stage again")
     selected = _selected(path, rows)
     chosen = _read_hyp(path / "hyp", utts, fold, seeds, emotions)
@@ -192,7 +176,7 @@ def read(path: Path) -> Condition:
         if (hypotheses[index, layer, np.arange(len(utts))] != chosen[index]).any():
             raise UserError(f"{path}/hyp: is not the selected layers' part of layers.npz; remove {path} and run again")
     hypotheses = np.concatenate([hypotheses, chosen[:, None]], axis=1)
-    return Condition(path, meta, rows, utts, reference, fold, seeds, layers, hypotheses)
+    return Finished(path, meta, rows, utts, reference, fold, seeds, layers, hypotheses)
 
 
 def _selected(path: Path, rows: Iterable[dict[str, str]]) -> dict[tuple[int, int], int]:

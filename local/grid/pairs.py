@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from local.experiment import Experiment
 from utils.errors import UserError
 from utils.registry import hint
 
@@ -82,29 +81,6 @@ def staged_pairs(words: Iterable[str], corpora: Sequence[str]) -> list[tuple[tup
             if test in source and test not in train:
                 raise UserError(f"{option}: '{word}' tests on {test}, which its first stage trains on; test on another")
             found[source, train, test] = None
-    return list(found)
-
-
-def tuned(experiment: Experiment) -> list[tuple[str, str, tuple[str, ...], tuple[str, ...], str]]:
-    """List what stage 4 tunes: every grid of ``finetune``, multiplied out.
-
-    Returns
-    -------
-    list of (str, str, tuple of str, tuple of str, str)
-        Encoder, strategy as it is written, corpora of a first stage, training corpora and test corpus; each once.
-
-    Raises
-    ------
-    UserError
-        As :func:`staged_pairs`.
-    """
-    settings = experiment.finetune
-    found = {}
-    for grid in [settings, *settings.also] if settings.encoders else settings.also:
-        found_pairs = staged_pairs(grid.pairs or settings.pairs, experiment.corpora)
-        for encoder in grid.encoders or settings.encoders:
-            for strategy in grid.strategies or settings.strategies:
-                found.update(dict.fromkeys((encoder, strategy, *pair) for pair in found_pairs))
     return list(found)
 
 

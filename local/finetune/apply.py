@@ -1,0 +1,80 @@
+"""Tests the models of a group, and writes its conditions' directories: those of a probe's condition, with one layer.
+
+``scores.csv`` has a column more, ``cut``: the layer behind which the fold's encoder was cut. Where the probes chose it,
+it is another in every fold and corpus, and ``layer`` is -1 throughout, the last of what is left of the encoder.
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+import numpy as np
+
+from local import encoders
+from local.finetune import data, strategies, trainer
+from local.finetune.conditions import STAGE, settings
+from local.finetune.model import EmotionClassifier
+from local.grid.conditions import Condition, Group, Training
+from local.results import corpus as reader
+from local.results.corpus import Corpus
+from local.results.write import Run, describe, write
+from utils import stamp
+from utils.atomic import atomic_dir
+
+CUT = -1  # the layer's name where it differs between folds
+
+
+def test(group: Group, condition: Condition, device: str = "cpu") -> None:
+    """Test a condition and write its directory.
+
+    Parameters
+    ----------
+    group : Group
+        Its models are trained.
+    condition : Condition
+        What they are tested on; an earlier result is replaced.
+    device : str
+        As torch names it.
+
+    Raises
+    ------
+    UserError
+        The test corpus is not whole, mixes languages or has another number of folds than the models, or a model is
+        damaged.
+    """
+    # Taken before anything is read: what changes meanwhile makes the result stale, as it should.
+    made_from = STAGE.stamp(group, condition)
+    emotions = condition.factors["emotions"]
+    corpora = {
+        name: reader.read(name, condition.encoder, group.scheme, emotions)
+        for name in dict.fromkeys([*group.learnt, condition.test])
+    }
+    reader.check_folds(corpora.values(), group.scheme)
+    spec = encoders.spec(condition.encoder)
+    meta = describe(condition, corpora, spec, strategies.words(condition.method)) | {"models": group.name}
+    tested = [_apply(training, corpora[condition.test], device) for training in STAGE.trainings(group)]
+    meta["params"] = max(params for _, params in tested)
+    runs = [run for run, _ in tested]
+    with atomic_dir(condition.directory) as directory:
+        write(directory, condition, meta, settings(condition), corpora.values(), corpora[condition.test], runs)
+        stamp.write(directory, made_from)
+
+
+def _apply(training: Training, corpus: Corpus, device: str) -> tuple[Run, int]:
+    """Apply a model to its fold's test list; also tell how many parameters were trained."""
+    classifier = EmotionClassifier.load(training.directory, device)
+    examples = data.part(corpus, training.fold, "test")
+    cache = data.open_cache(data.cache_folder(training.group.first.encoder), classifier)
+    data.fill(cache, examples, classifier, sys.stderr.isatty(), 1)
+    batches = data.by_length(cache, examples, 16)
+    probabilities = np.empty((len(examples.labels), len(classifier.emotions)), dtype=np.float32)
+    for rows, scores in zip(batches, trainer.score(classifier, cache, examples, batches), strict=True):
+        probabilities[rows] = scores.softmax(dim=1).numpy()
+    cut, made = classifier.design.layer, classifier.provenance
+    facts: dict[str, Any] = {"epoch": made["best_epoch"]} | {
+        name: made[name] for name in ("dev_loss", "dev_ua", "n_train", "n_dev")
+    }
+    layer = CUT if training.group.first.factors["layer"] == "probe" else cut
+    run = Run(training.fold, training.seed, layer, True, facts, probabilities, {"cut": cut})
+    return run, classifier.counts()[0]

@@ -1,0 +1,210 @@
+"""The factors: everything that one condition may do differently from another.
+
+A condition is a stage and a value of each of its factors. A factor that has a ``field`` takes its value from there
+(``probe.normalise``); every factor can take several values side by side through ``vary``. To add one, give it a line in
+``FACTORS``; where frozen features are to be treated in a new way, name the module that does it (local/probe/steps.py).
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from local.experiment import Experiment
+from utils.errors import UserError
+from utils.registry import hint
+
+Value = Any  # what YAML holds: a string, a number, a truth value, or a tuple of strings
+PROBE, FINETUNE, SED = STAGES = ("probe", "finetune", "sed")
+_VARIABLE = (*STAGES, "split.scheme")  # sections whose fields may vary: other fields change what all conditions share
+
+
+@dataclass(frozen=True)
+class Factor:
+    """One thing that may differ between conditions.
+
+    Attributes
+    ----------
+    name : str
+        Column of the tables, and word in the names of directories.
+    stages : tuple of str
+        Those that know it.
+    field : str
+        Of the experiment, which gives its value; empty for one that the stage or ``vary`` alone sets.
+    default : value
+        At which it is not mentioned. Of a factor with a field: the field's own default.
+    words : mapping of value to str
+        How tables call a value; others are called ``name value``.
+    seeded : bool
+        Whether other values draw other random numbers. What only treats the same draws differently is not: its
+        conditions then differ in nothing else.
+    module : str
+        Of the probes: the module that carries it out (its ``fit``), where the value is not the default.
+    """
+
+    name: str
+    stages: tuple[str, ...] = STAGES
+    field: str = ""
+    default: Value = None
+    words: Mapping[Value, str] = field(default_factory=dict, compare=False)
+    seeded: bool = False
+    module: str = ""
+
+    def says(self, value: Value) -> str:
+        """Call a value as tables do; nothing at the default."""
+        if value == self.default:
+            return ""
+        return self.words.get(value, f"{self.name} {show(value)}")
+
+
+# In the order of names and columns. The first five make a condition; the default of the others is not mentioned.
+FACTORS = {
+    factor.name: factor
+    for factor in (
+        Factor("encoder", default=""),
+        Factor("method"),
+        Factor("source", (FINETUNE,), default=(), seeded=True),
+        Factor("train", default=()),
+        Factor("test"),
+        Factor("emotions", field="emotions"),
+        Factor("labels", field="labels"),
+        Factor("split", field="split.scheme"),
+        Factor("cross_dev", (PROBE, FINETUNE), "probe.cross_dev", words={"target": "dev of the target"}),
+        Factor("normalise", (PROBE,), "probe.normalise"),
+        Factor("layer", (FINETUNE,), "finetune.layer"),
+        Factor("pooling", (FINETUNE,), "finetune.pooling"),
+        Factor("head", (FINETUNE,), "finetune.head"),
+        Factor("init", (FINETUNE,), "finetune.published_init", words={True: "published start"}),
+        Factor("precision", (FINETUNE,), "finetune.precision"),
+        Factor("decoder", (SED,), "sed.decoder"),
+    )
+}  # fmt: skip
+CORPORA = ("source", "train", "test")  # factors whose values are corpora
+
+
+def known(stage: str) -> list[Factor]:
+    """List the factors that a stage knows, in their order, defaults filled in from the experiment's schema."""
+    return [_with_default(factor) for factor in FACTORS.values() if stage in factor.stages]
+
+
+def variants(experiment: Experiment, stage: str) -> Iterator[tuple[Experiment, dict[Factor, Value]]]:
+    """Multiply out what an experiment varies.
+
+    Parameters
+    ----------
+    experiment : Experiment
+        Its ``vary`` names factors or fields, and the values that each takes.
+    stage : str
+        Of which conditions are to be made; what it does not know is not multiplied.
+
+    Yields
+    ------
+    (Experiment, dict of Factor to value)
+        The experiment with its fields set to one value each, and the values of the factors without a field and of the
+        fields that are factors for being varied.
+
+    Raises
+    ------
+    UserError
+        A name is no factor and no field that may vary, or a value is not of its kind.
+    """
+    axes = []
+    for key, values in experiment.vary.items():
+        factor = _find(key, experiment)
+        if not values:
+            raise UserError(f"vary.{key}: name at least one value")
+        if stage in factor.stages:
+            axes.append([(factor, freeze(value)) for value in dict.fromkeys(map(freeze, values))])
+    for chosen in itertools.product(*axes):
+        own = experiment
+        for factor, value in chosen:
+            if factor.field:
+                own = _set(own, factor.field, value)
+        yield own, {factor: value for factor, value in chosen if factor.name not in FACTORS or not factor.field}
+
+
+def values(experiment: Experiment, stage: str) -> dict[str, Value]:
+    """Read the factors that have a field, from an experiment that varies nothing any more."""
+    return {factor.name: freeze(_get(experiment, factor.field)) for factor in known(stage) if factor.field}
+
+
+def schemes(experiment: Experiment) -> list[str]:
+    """List the split schemes that an experiment asks for: stage 1 cuts corpora into the folds of each."""
+    named = [value for key in ("split", "split.scheme") for value in experiment.vary.get(key, [])]
+    return list(dict.fromkeys(named)) or [experiment.split.scheme]
+
+
+def freeze(value: Value) -> Value:
+    """Make a value hashable: lists become tuples."""
+    return tuple(map(freeze, value)) if isinstance(value, (list, tuple)) else value
+
+
+def show(value: Value) -> str:
+    """Write a value into a name: several, joined by ``+``.
+
+    Examples
+    --------
+    >>> show(("emodb", "nemo")), show(True), show(0.001)
+    ('emodb+nemo', 'true', '0.001')
+    """
+    if isinstance(value, tuple):
+        return "+".join(map(show, value)) or "none"
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def _find(key: str, experiment: Experiment) -> Factor:
+    """Look up what ``vary`` names: a factor by its name or field, or a field that becomes one."""
+    for factor in FACTORS.values():
+        if key in (factor.name, factor.field):
+            if factor.field and not factor.field.startswith(_VARIABLE):
+                break
+            return _with_default(factor)
+    else:
+        section, _, name = key.partition(".")
+        if section in STAGES and name and hasattr(getattr(experiment, section), name):
+            if not isinstance(_get(Experiment.defaults(), key), list):
+                return Factor(name, (section,), key, freeze(_get(Experiment.defaults(), key)))
+        elif not _is_field(experiment, key):
+            raise UserError(f"vary: '{key}' is neither a factor nor a field; {hint(key, list(FACTORS))}")
+    raise UserError(
+        f"vary: '{key}' cannot vary within one experiment: it is a list already, or changes what all conditions are "
+        "made from; run it again with another value and --tag"
+    )
+
+
+def _is_field(experiment: Experiment, key: str) -> bool:
+    try:
+        _get(experiment, key)
+    except AttributeError:
+        return False
+    return True
+
+
+def _with_default(factor: Factor) -> Factor:
+    if not factor.field:
+        return factor
+    return dataclasses.replace(factor, default=freeze(_get(Experiment.defaults(), factor.field)))
+
+
+def _get(experiment: Any, path: str) -> Value:
+    for name in path.split("."):
+        experiment = getattr(experiment, name)
+    return experiment
+
+
+def _set(section: Any, path: str, value: Value) -> Any:
+    name, _, rest = path.partition(".")
+    before = getattr(section, name)
+    if rest:
+        return dataclasses.replace(section, **{name: _set(before, rest, value)})
+    if type(value) is int and isinstance(before, (float, str)):
+        value = type(before)(value)
+    if before is not None and type(value) is not type(before):
+        raise UserError(f"vary: '{value}' is not of the kind of {name}, which is {before!r}")
+    try:
+        return dataclasses.replace(section, **{name: value})
+    except ValueError as error:
+        raise UserError(f"vary: {error}") from error

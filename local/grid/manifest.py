@@ -1,0 +1,95 @@
+"""Manifests: the conditions that an experiment asks a stage for, in order, ``exp/<stage>/manifest.jsonl``.
+
+A stage's plan writes it; the stages that score and report read it and the conditions' directories, and nothing else
+about what was asked.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from utils import stamp
+from utils.atomic import atomic_file
+from utils.errors import UserError
+
+NAME = "manifest.jsonl"
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One condition that is asked for.
+
+    Attributes
+    ----------
+    path : Path
+        Its directory.
+    factors : dict
+        Its factors, as in ``meta.json``.
+    settings : str
+        Digest of all settings that decide its result.
+    """
+
+    path: Path
+    factors: dict[str, Any]
+    settings: str
+
+    def why_unfinished(self, seen: dict[str, str]) -> str | None:
+        """Tell why its directory does not hold what is asked for; None when it does.
+
+        Parameters
+        ----------
+        seen : dict of str to str
+            Fingerprints of inputs that are known already; others are added.
+        """
+        try:
+            made = json.loads((self.path / stamp.NAME).read_text(encoding="utf-8"))
+            config, inputs = made["config"], made["inputs"]
+        except FileNotFoundError:
+            return "is not finished"
+        except (ValueError, KeyError, TypeError):
+            return f"has a damaged {stamp.NAME}"
+        if digest(config) != self.settings:
+            return "was made with other settings"
+        new = [name for name in inputs if name not in seen]
+        seen |= stamp.make({}, [], new)["inputs"]
+        changed = [name for name, before in inputs.items() if seen[name] != before]
+        return f"was made from another {changed[0]}" if changed else None
+
+
+def digest(config: Mapping) -> str:
+    """Digest the settings of a stamp."""
+    return hashlib.sha256(json.dumps(config, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def write(folder: Path, entries: Sequence[Entry]) -> None:
+    """Write a stage's manifest into its folder."""
+    with atomic_file(folder / NAME) as file:
+        for entry in entries:
+            line = {"name": entry.path.name, "factors": entry.factors, "settings": entry.settings}
+            file.write(json.dumps(line, ensure_ascii=False) + "\n")
+
+
+def read(folder: Path) -> list[Entry]:
+    """Read a stage's manifest; a stage that has not been run has none, and asks for nothing.
+
+    Raises
+    ------
+    UserError
+        A line is damaged.
+    """
+    path = folder / NAME
+    if not path.is_file():
+        return []
+    entries = []
+    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
+        try:
+            made = json.loads(line)
+            entries.append(Entry(folder / made["name"], dict(made["factors"]), str(made["settings"])))
+        except (ValueError, KeyError, TypeError):
+            raise UserError(f"{path}:{number}: not what {folder.name}'s plan writes; run that stage again") from None
+    return entries

@@ -1,0 +1,77 @@
+"""Train a group's heads, test them on the corpus of each of its conditions, and write the conditions' directories."""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+
+import numpy as np
+
+from local import encoders
+from local.grid.conditions import Condition, Group
+from local.probe import features
+from local.probe.conditions import STAGE, seeds, settings
+from local.probe.group import Heads, Selection
+from local.probe.heads import WORDS
+from local.results import corpus as reader
+from local.results.write import Run, describe, write
+from utils import stamp
+from utils.atomic import atomic_dir
+
+
+def run(group: Group) -> None:
+    """Train a group's heads, and test them on the test corpus of every one of its conditions.
+
+    Parameters
+    ----------
+    group : Group
+        With the conditions to make; earlier results of theirs are replaced.
+
+    Raises
+    ------
+    UserError
+        Something is missing or wrong in the corpora's folds or features.
+    """
+    began = time.monotonic()
+    # Taken before anything is read: what changes meanwhile makes the result stale, as it should.
+    stamps = {condition: STAGE.stamp(group, condition) for condition in group.conditions}
+    encoder, emotions = group.first.encoder, group.first.factors["emotions"]
+    corpora = {name: reader.read(name, encoder, group.scheme, emotions) for name in group.corpora}
+    reader.check_folds(corpora.values(), group.scheme)
+    metas = {condition: _describe(condition, corpora) for condition in group.conditions}
+    learnt = {name: features.read(corpora[name], encoder) for name in group.learnt}
+    heads = Heads(group, *([(corpora[name], learnt[name]) for name in names] for names in _parts(group)))
+    print(f"probe: {group.name}: {heads.number} heads trained in {time.monotonic() - began:.1f} s", flush=True)
+    for condition in group.conditions:
+        test = corpora[condition.test]
+        # One corpus beside those trained on is in memory at a time.
+        tested = learnt[test.name] if test.name in learnt else features.read(test, encoder)
+        runs = _runs(heads.selection, heads.test(test, tested), seeds(condition))
+        with atomic_dir(condition.directory) as directory:
+            meta = metas[condition] | {"params": heads.params}
+            write(directory, condition, meta, settings(condition), corpora.values(), test, runs)
+            stamp.write(directory, stamps[condition])
+        print(f"probe: {condition.directory}: done", flush=True)
+
+
+def _parts(group: Group) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    return group.first.train, group.first.dev
+
+
+def _describe(condition: Condition, corpora: dict[str, reader.Corpus]) -> dict:
+    # What the features were made with counts, not what the registry says by now.
+    made = features.read_info(condition.test, condition.encoder)
+    spec = dataclasses.replace(encoders.spec(condition.encoder), **made)
+    return describe(condition, corpora, spec, WORDS[condition.method])
+
+
+def _runs(selection: Selection, probabilities: list[np.ndarray], names: list[int]) -> list[Run]:
+    """List the heads' results, by fold, seed and layer."""
+    runs = []
+    for fold, seed, layer in np.ndindex(*selection.dev_ua.shape):
+        cell = fold, seed, layer
+        facts = {name: getattr(selection, name)[cell] for name in ("epoch", "dev_loss", "dev_ua")}
+        facts |= {"n_train": selection.n_train[fold], "n_dev": selection.n_dev[fold]}
+        chosen = bool(layer == selection.layer[fold, seed])
+        runs.append(Run(fold, names[seed], layer, chosen, facts, probabilities[fold][seed, layer]))
+    return runs
