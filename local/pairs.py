@@ -1,4 +1,4 @@
-"""Which corpora are trained and tested on together: the pairs that an experiment's words stand for."""
+"""Which corpora are trained and tested on together: the pairs that an experiment's words stand for; and settings."""
 
 from __future__ import annotations
 
@@ -130,3 +130,37 @@ def _joined(names: str, word: str, corpora: Sequence[str], option: str) -> tuple
 def _check_known(corpus: str, word: str, corpora: Sequence[str], option: str) -> None:
     if corpus not in corpora:
         raise UserError(f"{option}: '{word}': the experiment has no corpus '{corpus}'; {hint(corpus, corpora)}")
+
+
+def setting(encoder_languages: list[str], train_languages: list[str], test_language: str) -> str:
+    """Derive a condition's setting from its languages (study A, section III-B).
+
+    An encoder that is not bound to a language (spectral features, random weights) counts as being of
+    the training language.
+
+    Parameters
+    ----------
+    encoder_languages : list of str
+        Languages the encoder was pre-trained on; empty if it is not bound to any.
+    train_languages : list of str
+        Languages of the training corpora.
+    test_language : str
+        Language of the test corpus.
+
+    Returns
+    -------
+    str
+        ``mono`` (encoder, training and test language agree), ``cross`` (trained on the encoder's language,
+        tested on another), ``trans`` (trained and tested on a language that is not the encoder's) or
+        ``cross-trans`` (trained on a language that is not the encoder's, tested on yet another), which the
+        study does not have and which a full source x target matrix brings.
+
+    Examples
+    --------
+    >>> setting(["zh"], ["zh"], "de"), setting(["zh"], ["de"], "de"), setting([], ["de"], "de")
+    ('cross', 'trans', 'mono')
+    """
+    at_home = not encoder_languages or set(train_languages) <= set(encoder_languages)
+    if test_language in train_languages:
+        return "mono" if at_home else "trans"
+    return "cross" if at_home else "cross-trans"

@@ -16,11 +16,12 @@ from typing import Any
 import numpy as np
 
 from local import encoders
-from local.experiment import Experiment, setting
+from local.experiment import Experiment
 from local.finetune import data, trainer
 from local.finetune.conditions import Condition, Group, Training, settings, trainings
 from local.finetune.data import Corpus
 from local.finetune.model import EmotionClassifier
+from local.pairs import setting
 from utils import metrics
 from utils.errors import UserError
 
