@@ -27,6 +27,7 @@ from utils.errors import UserError
 ROOT = Path(__file__).resolve().parent.parent
 # Fields of syntax trees that repeat what the rest of them says.
 _MUTE = ("ctx", "kind", "type_comment", "type_ignores")
+_files: dict[Path, _File] = {}
 
 
 class _Import(NamedTuple):
@@ -43,15 +44,15 @@ class _File(NamedTuple):
     neutral: tuple[str, ...]
 
 
-def digests(modules: Iterable[str], root: Path = ROOT) -> dict[str, str]:
+def digests(modules: Iterable[str], root: Path | None = None) -> dict[str, str]:
     """Find everything that modules import, and digest every file of it.
 
     Parameters
     ----------
     modules : iterable of str
         Dotted names, such as ``local.probe.train``.
-    root : Path
-        The folder that holds the packages: folders with an ``__init__.py``.
+    root : Path, optional
+        The folder that holds the packages, which are folders with an ``__init__.py``; by default the repository.
 
     Returns
     -------
@@ -63,7 +64,7 @@ def digests(modules: Iterable[str], root: Path = ROOT) -> dict[str, str]:
     UserError
         A module is missing, cannot be read or is not Python.
     """
-    return _closure(tuple(modules), root)
+    return _closure(tuple(modules), root or ROOT)
 
 
 @functools.cache
@@ -80,7 +81,7 @@ def _closure(modules: tuple[str, ...], root: Path) -> dict[str, str]:
         path = _find(name, root)
         if path is None:
             raise UserError(f"{wanted_by}: there is no module {name} in {root}; correct the name")
-        file = _read(path, name)
+        file = _file(path, name)
         found[path.relative_to(root).as_posix()] = file.digest
         if "." in name:
             left.append((name.rpartition(".")[0], wanted_by))  # which runs when a module in it is imported
@@ -101,10 +102,15 @@ def _find(name: str, root: Path) -> Path | None:
 
 def _neutral(package: str, root: Path) -> tuple[str, ...]:
     path = _find(package, root)
-    return _read(path, package).neutral if path else ()
+    return _file(path, package).neutral if path else ()
 
 
-@functools.cache
+def _file(path: Path, name: str) -> _File:
+    if path not in _files:
+        _files[path] = _read(path, name)
+    return _files[path]
+
+
 def _read(path: Path, name: str) -> _File:
     """Read a module, whose name is what its relative imports start from."""
     try:
