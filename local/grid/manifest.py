@@ -38,14 +38,8 @@ class Entry:
     factors: dict[str, Any]
     settings: str
 
-    def why_unfinished(self, seen: dict[str, str]) -> str | None:
-        """Tell why its directory does not hold what is asked for; None when it does.
-
-        Parameters
-        ----------
-        seen : dict of str to str
-            Fingerprints of inputs that are known already; others are added.
-        """
+    def why_unfinished(self) -> str | None:
+        """Tell why its directory does not hold what is asked for; None when it does."""
         try:
             made = json.loads((self.path / stamp.NAME).read_text(encoding="utf-8"))
             config, inputs = made["config"], made["inputs"]
@@ -55,9 +49,8 @@ class Entry:
             return f"has a damaged {stamp.NAME}"
         if digest(config) != self.settings:
             return "was made with other settings"
-        new = [name for name in inputs if name not in seen]
-        seen |= stamp.make({}, [], new)["inputs"]
-        changed = [name for name, before in inputs.items() if seen[name] != before]
+        now = stamp.make({}, [], inputs)["inputs"]
+        changed = [name for name, before in inputs.items() if now[name] != before]
         return f"was made from another {changed[0]}" if changed else None
 
 

@@ -1,4 +1,4 @@
-"""Which corpora are trained and tested on together: the pairs that an experiment's words stand for."""
+"""Which corpora are trained and tested on together: the pairs that an experiment's words stand for; and settings."""
 
 from __future__ import annotations
 
@@ -106,3 +106,5 @@ def _joined(names: str, word: str, corpora: Sequence[str], option: str) -> tuple
 def _check_known(corpus: str, word: str, corpora: Sequence[str], option: str) -> None:
     if corpus not in corpora:
         raise UserError(f"{option}: '{word}': the experiment has no corpus '{corpus}'; {hint(corpus, corpora)}")
+
+

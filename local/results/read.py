@@ -127,11 +127,10 @@ def finished(exp: Path) -> tuple[list[Path], list[str]]:
     """
     chosen: list[Path] = []
     left: dict[str, list[Path]] = {}
-    seen: dict[str, str] = {}
     for stage in STAGES:
         for entry in manifest.read(exp / stage):
             missing = [name for name in FILES if not (entry.path / name).is_file()]
-            reason = entry.why_unfinished(seen) or (f"has no {missing[0]}" if missing else None)
+            reason = entry.why_unfinished() or (f"has no {missing[0]}" if missing else None)
             if reason:
                 left.setdefault(f"{reason}; run the {stage} stage again", []).append(entry.path)
             else:

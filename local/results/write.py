@@ -18,10 +18,10 @@ from typing import Any
 import numpy as np
 
 from local.encoders import EncoderSpec
-from local.experiment import setting
 from local.grid.conditions import Condition
 from local.grid.factors import FACTORS
 from local.results.corpus import Corpus
+from local.results.languages import setting
 from utils import csv_file, metrics
 from utils.errors import UserError
 

@@ -16,7 +16,8 @@ from pathlib import Path
 import numpy as np
 
 from local import encoders
-from local.experiment import Experiment, setting
+from local.experiment import Experiment
+from local.pairs import setting
 from local.sed.conditions import PUBLISHED, PUBLISHED_ON, Condition
 from local.sed.data.sets import NEUTRAL, SedSet
 from local.sed.score import eder

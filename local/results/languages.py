@@ -1,4 +1,4 @@
-"""What a condition's languages make of it."""
+"""What the languages of an encoder and of corpora make of a condition."""
 
 from __future__ import annotations
 
