@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 
-from local.encoders.base import Encoder, Frames, pad_frames
+from local.encoders.base import Encoder
 from local.encoders.registry import EncoderSpec
 from utils.audio import SAMPLE_RATE
 from utils.errors import UserError
@@ -37,11 +37,6 @@ class LogMel(Encoder):
             deviation, mean = torch.std_mean(_filter_banks(wave), dim=0, correction=0)
             row[0] = torch.cat([mean, deviation]).numpy()
         return out
-
-    def frames(self, waves: Sequence[np.ndarray]) -> Frames:
-        """Give the filter banks themselves, 80 a frame; see :meth:`Encoder.frames`."""
-        banks = [_filter_banks(wave) for wave in waves]
-        return Frames([pad_frames(banks)], [len(bank) for bank in banks])
 
 
 class Egemaps(Encoder):
@@ -74,10 +69,6 @@ class Egemaps(Encoder):
         for row, wave in zip(out, waves, strict=True):
             row[0] = self._smile(wave, SAMPLE_RATE).reshape(-1)
         return out
-
-    def frames(self, waves: Sequence[np.ndarray]) -> Frames:
-        """Raise a UserError: functionals describe whole utterances."""
-        raise UserError(f"encoder {self.spec.name}: eGeMAPS functionals have no frames; choose another encoder")
 
 
 def _check_shape(spec: EncoderSpec, dim: int) -> None:

@@ -23,7 +23,7 @@ from local import experiment
 from local.experiment import Experiment
 from local.finetune import conditions
 from local.finetune.conditions import Group, Training
-from utils import stamp
+from utils import device, stamp
 from utils.atomic import atomic_dir
 from utils.errors import UserError, run_main
 
@@ -40,15 +40,15 @@ def main() -> None:
         raise UserError(f"--job {arguments.job} --nj {arguments.nj}: the job must be one of 1..nj")
     settings = experiment.load(arguments)
     mine = share(arguments.job, arguments.nj)
-    device = choose_device(arguments.job, arguments.ngpu)
+    where = device.choose(arguments.job, arguments.ngpu)
     for group in conditions.groups(settings):
         units = {str(training.directory): training for training in conditions.trainings(group, settings)}
         taken = [units[name] for name in units if name in mine]
         for training in taken:
             if stamp.why_stale(training.directory, conditions.training_stamp(training, settings)):
-                train(training, settings, device)
+                train(training, settings, where)
         if taken or str(group.directory) in mine:
-            test(group, settings, device)
+            test(group, settings, where)
     _part()
 
 
@@ -59,32 +59,6 @@ def share(job: int, jobs: int) -> set[str]:
     except FileNotFoundError:
         raise UserError(f"{conditions.PLAN}: no such plan; run python3 -m local.finetune.plan first") from None
     return set(planned[job - 1 :: jobs])
-
-
-def choose_device(job: int, gpus: int) -> str:
-    """Choose a job's device; to be called before torch is imported.
-
-    Parameters
-    ----------
-    job : int
-        From 1.
-    gpus : int
-        That the jobs share; 0 for the CPU.
-
-    Returns
-    -------
-    str
-        As torch names it. The Trainer would take every GPU that it sees, so a job is shown its own only; processes
-        of torchrun are told theirs by it.
-    """
-    if not gpus:
-        return "cpu"
-    if "LOCAL_RANK" in os.environ:
-        return f"cuda:{os.environ['LOCAL_RANK']}"
-    shown = os.environ.get("CUDA_VISIBLE_DEVICES")
-    names = shown.split(",") if shown else [str(number) for number in range(gpus)]
-    os.environ["CUDA_VISIBLE_DEVICES"] = names[(job - 1) % min(gpus, len(names))]
-    return "cuda:0"
 
 
 def train(training: Training, settings: Experiment, device: str = "cpu") -> None:
@@ -111,9 +85,7 @@ def train(training: Training, settings: Experiment, device: str = "cpu") -> None
     # Taken before anything is read: what changes meanwhile makes the result stale, as it should.
     made_from = conditions.training_stamp(training, settings)
     group, fold = training.group, training.fold
-    corpora = {
-        name: data.read(name, group.encoder, settings.split.scheme, settings.emotions) for name in group.learnt
-    }
+    corpora = {name: data.read(name, group.encoder, settings.split.scheme, settings.emotions) for name in group.learnt}
     check_folds(list(corpora.values()), settings.split.scheme)
 
     def leg(train: tuple[str, ...], dev: tuple[str, ...], what: str) -> Leg:

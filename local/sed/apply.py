@@ -20,7 +20,7 @@ from local import experiment
 from local.experiment import Experiment
 from local.sed import conditions
 from local.sed.conditions import Condition, Model, Training
-from utils import stamp
+from utils import device, stamp
 from utils.errors import UserError, run_main
 
 if TYPE_CHECKING:
@@ -40,6 +40,7 @@ def main() -> None:
     settings = experiment.load(arguments)
     if not settings.sed.encoders:
         return
+    where = device.choose(1, arguments.ngpu)
     from local.sed.baselines import BASELINES
 
     found = conditions.conditions(settings, list(BASELINES))
@@ -49,7 +50,7 @@ def main() -> None:
     for system in dict.fromkeys(item.system for item in todo):
         for test in dict.fromkeys(item.test for item in todo if item.system == system):
             items = [item for item in todo if (item.system, item.test) == (system, test)]
-            _make(items, settings, "cuda:0" if arguments.ngpu else "cpu")
+            _make(items, settings, where)
 
 
 def _stamp(condition: Condition, settings: Experiment) -> dict:

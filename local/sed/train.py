@@ -17,7 +17,7 @@ from local.experiment import Experiment
 from local.sed import conditions
 from local.sed.conditions import Training
 from local.sed.plan import PLAN
-from utils import stamp
+from utils import device, stamp
 from utils.errors import UserError, run_main
 
 
@@ -37,10 +37,10 @@ def main() -> None:
     except FileNotFoundError:
         raise UserError(f"{PLAN}: no such plan; run python3 -m local.sed.plan first") from None
     mine = set(planned[arguments.job - 1 :: arguments.nj])
-    device = f"cuda:{(arguments.job - 1) % arguments.ngpu}" if arguments.ngpu else "cpu"
+    where = device.choose(arguments.job, arguments.ngpu)
     for training in conditions.trainings(settings):
         if str(training.directory) in mine:
-            train(training, settings, device)
+            train(training, settings, where)
 
 
 def train(training: Training, settings: Experiment, device: str = "cpu") -> None:
