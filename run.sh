@@ -99,9 +99,24 @@ stage_data() {
   run python3 -m local.splits.audit "${options[@]}"
 }
 
+in_jobs() { # package log [option]...: run a package's plan, and what it has to do, if anything, in up to $nj jobs
+  local package=$1 log=$2 units=1 jobs=$nj
+  shift 2
+  if $dry_run; then
+    run python3 -m "local.$package.plan" "${options[@]}"
+  else
+    units=$(python3 -m "local.$package.plan" "${options[@]}" | tail -n 1)
+    [ "$units" -ge "$nj" ] || jobs=$units
+  fi
+  [ "$units" -gt 0 ] || return 0
+  # shellcheck disable=SC2086 # a job command is several words
+  run $train_cmd JOB=1:"$jobs" "$log" \
+    python3 -m "local.$package.train" "${options[@]}" --job JOB --nj "$jobs" "$@"
+}
+
 stage_features() {
   local encoder encoders
-  run python3 -m local.encoders.pretrain "${options[@]}"
+  in_jobs pretrain exp/pretrain/log/pretrain.JOB.log --ngpu "$ngpu"
   if $dry_run; then
     run python3 -m local.features.plan "${options[@]}"
     encoders=ENCODER
@@ -116,50 +131,15 @@ stage_features() {
   done
 }
 
-stage_probe() {
-  local groups=1 jobs=$nj
-  if $dry_run; then
-    run python3 -m local.probe.plan "${options[@]}"
-  else
-    groups=$(python3 -m local.probe.plan "${options[@]}" | tail -n 1)
-    [ "$groups" -ge "$nj" ] || jobs=$groups
-  fi
-  [ "$groups" -gt 0 ] || return 0
-  # shellcheck disable=SC2086 # a job command is several words
-  run $train_cmd JOB=1:"$jobs" exp/probe/log/probe.JOB.log \
-    python3 -m local.probe.train "${options[@]}" --job JOB --nj "$jobs"
-}
+stage_probe() { in_jobs probe exp/probe/log/probe.JOB.log; }
 
-stage_finetune() {
-  local trainings=1 jobs=$nj
-  if $dry_run; then
-    run python3 -m local.finetune.plan "${options[@]}"
-  else
-    trainings=$(python3 -m local.finetune.plan "${options[@]}" | tail -n 1)
-    [ "$trainings" -ge "$nj" ] || jobs=$trainings
-  fi
-  [ "$trainings" -gt 0 ] || return 0
-  # shellcheck disable=SC2086 # a job command is several words
-  run $train_cmd JOB=1:"$jobs" exp/finetune/log/train.JOB.log \
-    python3 -m local.finetune.train "${options[@]}" --job JOB --nj "$jobs" --ngpu "$ngpu"
-}
+stage_finetune() { in_jobs finetune exp/finetune/log/train.JOB.log --ngpu "$ngpu"; }
 
 stage_score() { run python3 -m local.score.collect "${options[@]}"; }
 
 stage_sed() {
-  local models=1 jobs=$nj
   run python3 -m local.sed.make "${options[@]}"
-  if $dry_run; then
-    run python3 -m local.sed.plan "${options[@]}"
-  else
-    models=$(python3 -m local.sed.plan "${options[@]}" | tail -n 1)
-    [ "$models" -ge "$nj" ] || jobs=$models
-  fi
-  if [ "$models" -gt 0 ]; then
-    # shellcheck disable=SC2086 # a job command is several words
-    run $train_cmd JOB=1:"$jobs" exp/sed/log/train.JOB.log \
-      python3 -m local.sed.train "${options[@]}" --job JOB --nj "$jobs" --ngpu "$ngpu"
-  fi
+  in_jobs sed exp/sed/log/train.JOB.log --ngpu "$ngpu"
   run python3 -m local.sed.apply "${options[@]}" --ngpu "$ngpu"
   run python3 -m local.sed.collect "${options[@]}"
 }

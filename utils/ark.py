@@ -7,7 +7,7 @@ kaldiio (whose licence does not allow every use) is not installed.
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from pathlib import Path
 from typing import IO
 
@@ -197,12 +197,6 @@ def write(stem: str | Path, matrices: Iterable[tuple[str, np.ndarray]]) -> None:
         lines = [f"{key} {ark_path}:{_write_matrix(ark, key, matrix)}\n" for key, matrix in matrices]
     with atomic_file(stem.with_name(stem.name + ".scp")) as scp:
         scp.writelines(lines)
-
-
-def iterate(path: str | Path) -> Iterator[tuple[str, np.ndarray]]:
-    """Yield ``(key, matrix)`` of an scp file one at a time, with flat memory."""
-    for key, rxfilename in read_scp(path).items():
-        yield key, load_mat(rxfilename)
 
 
 def _write_matrix(file: IO[bytes], key: str, matrix: np.ndarray) -> int:

@@ -124,13 +124,6 @@ def field_names(schema: type, prefix: str = "") -> list[str]:
     return names
 
 
-def to_yaml(config: object) -> str:
-    """Write a configuration dataclass, complete and resolved, as YAML text."""
-    from omegaconf import OmegaConf
-
-    return OmegaConf.to_yaml(OmegaConf.structured(config))
-
-
 def _explain(error: Exception, origin: str, schema: type) -> str:
     from omegaconf.errors import ConfigAttributeError, ConfigKeyError
 

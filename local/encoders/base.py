@@ -4,27 +4,10 @@ from __future__ import annotations
 
 import abc
 from collections.abc import Sequence
-from typing import NamedTuple
 
 import numpy as np
-import torch
 
 from local.encoders.registry import EncoderSpec
-
-
-class Frames(NamedTuple):
-    """Hidden states of a batch, frame by frame.
-
-    Attributes
-    ----------
-    states : list of Tensor, each of shape (utterances, frames, dim)
-        One entry a layer, float32, zero beyond an utterance's end.
-    lengths : list of int
-        Frames of each utterance.
-    """
-
-    states: list[torch.Tensor]
-    lengths: list[int]
 
 
 class Encoder(abc.ABC):
@@ -60,12 +43,3 @@ class Encoder(abc.ABC):
         ndarray of float32, shape (utterances, layers, dim)
             The mean over time of every hidden state (for ``logmel`` and ``egemaps``, their statistics).
         """
-
-    @abc.abstractmethod
-    def frames(self, waves: Sequence[np.ndarray]) -> Frames:
-        """Represent utterances frame by frame; parameters as for :meth:`pooled`."""
-
-
-def pad_frames(parts: Sequence[torch.Tensor]) -> torch.Tensor:
-    """Stack matrices of shape (frames, dim) to (matrices, most frames, dim), zero at the end."""
-    return torch.nn.utils.rnn.pad_sequence(list(parts), batch_first=True)

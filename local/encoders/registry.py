@@ -49,7 +49,7 @@ class EncoderSpec:
         ISO 639-1 codes of the speech it was pre-trained on; empty if it is not bound to a language.
     pretrained_on : list of str
         Corpora whose audio its pre-training saw: the contamination list. Where an entry lacks one of these
-        two, the ``pretrain.json`` that local/encoders/pretrain.py leaves with a checkpoint says it.
+        two, the ``pretrain.json`` that local/pretrain leaves with a checkpoint says it.
     note : str
         For people.
     base : str
@@ -164,7 +164,7 @@ def _entries(recipe: str | Path) -> dict[str, registry.Entry]:
 
 
 def _add_provenance(encoder: EncoderSpec, given: set[str], place: str) -> EncoderSpec:
-    """Add what local/encoders/pretrain.py says that a checkpoint has heard; the entry may not hide any of it."""
+    """Add what local/pretrain says that a checkpoint has heard; the entry may not hide any of it."""
     path = encoder.folder / "pretrain.json" if encoder.folder else None
     if encoder.init == "random" or path is None or not path.is_file():
         return encoder
@@ -172,7 +172,7 @@ def _add_provenance(encoder: EncoderSpec, given: set[str], place: str) -> Encode
         provenance = json.loads(path.read_text(encoding="utf-8"))
         heard = {"languages": list(provenance["languages"]), "pretrained_on": list(provenance["data"])}
     except (ValueError, KeyError, TypeError) as error:
-        raise UserError(f"{path}: not what local.encoders.pretrain writes; pre-train again") from error
+        raise UserError(f"{path}: not what local.pretrain.train writes; pre-train again") from error
     hidden = sorted(set(heard["pretrained_on"]) - set(encoder.pretrained_on))
     if "pretrained_on" in given and hidden:
         raise UserError(f"{place}: pretrained_on lacks {', '.join(hidden)}, which {path} names; add it")

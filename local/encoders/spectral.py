@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 
-from local.encoders.base import Encoder, Frames, pad_frames
+from local.encoders.base import Encoder
 from local.encoders.registry import EncoderSpec
 from utils.audio import SAMPLE_RATE
 from utils.errors import UserError
@@ -43,11 +43,6 @@ class LogMel(Encoder):
             row[0] = torch.cat([mean, deviation]).numpy()
         return out
 
-    def frames(self, waves: Sequence[np.ndarray]) -> Frames:
-        """Give the filter banks themselves, 80 a frame; see :meth:`Encoder.frames`."""
-        banks = [_filter_banks(wave) for wave in waves]
-        return Frames([pad_frames(banks)], [len(bank) for bank in banks])
-
 
 class Egemaps(Encoder):
     """The 88 functionals of eGeMAPSv02 (Eyben et al. 2016), by openSMILE.
@@ -79,10 +74,6 @@ class Egemaps(Encoder):
         for row, wave in zip(out, waves, strict=True):
             row[0] = self._smile(wave, SAMPLE_RATE).reshape(-1)
         return out
-
-    def frames(self, waves: Sequence[np.ndarray]) -> Frames:
-        """Raise a UserError: functionals describe whole utterances."""
-        raise UserError(f"encoder {self.spec.name}: eGeMAPS functionals have no frames; choose another encoder")
 
 
 def _check_shape(spec: EncoderSpec, dim: int) -> None:

@@ -25,7 +25,7 @@ from torch import nn
 from torch.nn import functional
 from torch.utils.checkpoint import checkpoint
 
-from local.encoders.base import Encoder, Frames, pad_frames
+from local.encoders.base import Encoder
 from local.encoders.frontend import FrontEnd
 from local.encoders.positional import PositionalEmbedding
 from local.encoders.registry import EncoderSpec
@@ -79,13 +79,6 @@ class Transformer(Encoder):
                 for row, part in zip(out, states.split(lengths), strict=True):
                     torch.mean(part, dim=0, dtype=torch.float32, out=row[layer])
             return out.cpu().numpy()
-
-    def frames(self, waves: Sequence[np.ndarray]) -> Frames:
-        """Give every hidden state, frame by frame; see :meth:`Encoder.frames`."""
-        with torch.inference_mode():
-            features, lengths = self.features(waves)
-            states = [pad_frames(states.split(lengths)).cpu() for states in self.states(features, lengths)]
-            return Frames(states, lengths)
 
     def features(self, waves: Sequence[np.ndarray]) -> tuple[torch.Tensor, list[int]]:
         """Run the convolutional front end, which is never trained: it holds a copy of its weights.

@@ -176,7 +176,7 @@ class Finetune:
 
 @dataclass
 class Pretrain:
-    """An encoder that the recipe pre-trains itself (local/encoders/pretrain.py) before stage 2."""
+    """An encoder that the recipe pre-trains itself (local/pretrain) before stage 2."""
 
     name: str  # the encoder's name in `encoders`
     data: list[str]  # corpora whose (unlabelled) audio it hears; with `split.reserve`, of reserved speakers only

@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from local import encoders, experiment
 from local.features.shard import Shard
 from local.features.work import Work, all_work
+from utils import device
 from utils.data_dir import Utterance
 from utils.errors import UserError, run_main
 
@@ -31,8 +32,8 @@ def main() -> None:
     if not 1 <= arguments.job <= arguments.nj:
         raise UserError(f"--job {arguments.job}: expected 1 to --nj, which is {arguments.nj}")
     wanted = experiment.load(arguments)
-    device = f"cuda:{(arguments.job - 1) % arguments.ngpu}" if arguments.ngpu > 0 else "cpu"
-    extract(all_work(wanted, arguments.encoder), arguments.job, arguments.nj, device)
+    where = device.choose(arguments.job, arguments.ngpu)
+    extract(all_work(wanted, arguments.encoder), arguments.job, arguments.nj, where)
 
 
 def extract(works: list[Work], job: int, nj: int, device: str) -> None:

@@ -15,7 +15,7 @@ from local import encoders
 from local.finetune import data, strategies, trainer
 from local.finetune.conditions import STAGE, settings
 from local.finetune.model import EmotionClassifier
-from local.grid.conditions import Condition, Group, Training
+from local.grid.conditions import Group, Training
 from local.results import corpus as reader
 from local.results.corpus import Corpus
 from local.results.write import Run, describe, write
@@ -25,40 +25,37 @@ from utils.atomic import atomic_dir
 CUT = -1  # the layer's name where it differs between folds
 
 
-def test(group: Group, condition: Condition, device: str = "cpu") -> None:
-    """Test a condition and write its directory.
+def test(group: Group, device: str = "cpu") -> None:
+    """Test conditions and write their directories.
 
     Parameters
     ----------
     group : Group
-        Its models are trained.
-    condition : Condition
-        What they are tested on; an earlier result is replaced.
+        With the conditions to test, whose models are trained; earlier results are replaced.
     device : str
         As torch names it.
 
     Raises
     ------
     UserError
-        The test corpus is not whole, mixes languages or has another number of folds than the models, or a model is
+        A test corpus is not whole, mixes languages or has another number of folds than the models, or a model is
         damaged.
     """
     # Taken before anything is read: what changes meanwhile makes the result stale, as it should.
-    made_from = STAGE.stamp(group, condition)
-    emotions = condition.factors["emotions"]
-    corpora = {
-        name: reader.read(name, condition.encoder, group.scheme, emotions)
-        for name in dict.fromkeys([*group.learnt, condition.test])
-    }
+    stamps = {condition: STAGE.stamp(group, condition) for condition in group.conditions}
+    encoder, emotions = group.first.encoder, group.first.factors["emotions"]
+    corpora = {name: reader.read(name, encoder, group.scheme, emotions) for name in group.corpora}
     reader.check_folds(corpora.values(), group.scheme)
-    spec = encoders.spec(condition.encoder)
-    meta = describe(condition, corpora, spec, strategies.words(condition.method)) | {"models": group.name}
-    tested = [_apply(training, corpora[condition.test], device) for training in STAGE.trainings(group)]
-    meta["params"] = max(params for _, params in tested)
-    runs = [run for run, _ in tested]
-    with atomic_dir(condition.directory) as directory:
-        write(directory, condition, meta, settings(condition), corpora.values(), corpora[condition.test], runs)
-        stamp.write(directory, made_from)
+    for condition in group.conditions:
+        used = {name: corpora[name] for name in dict.fromkeys([*group.learnt, condition.test])}
+        meta = describe(condition, used, encoders.spec(encoder), strategies.words(condition.method))
+        tested = [_apply(training, corpora[condition.test], device) for training in STAGE.trainings(group)]
+        meta |= {"models": group.name, "params": max(params for _, params in tested)}
+        runs = [run for run, _ in tested]
+        with atomic_dir(condition.directory) as directory:
+            write(directory, condition, meta, settings(condition), used.values(), corpora[condition.test], runs)
+            stamp.write(directory, stamps[condition])
+        print(f"{condition.directory}: done", flush=True)
 
 
 def _apply(training: Training, corpus: Corpus, device: str) -> tuple[Run, int]:

@@ -35,9 +35,9 @@ class Stage:
         Of an experiment that varies nothing: its own factors of every condition, in order.
     stamp : callable
         Of a group and one of its conditions: what the result is made from (utils.stamp).
-    trainings : callable or None
-        Of a group: its trainings; None for a stage that keeps no models.
-    training_stamp : callable or None
+    trainings : callable
+        Of a group: its trainings; none in a stage that keeps no models.
+    training_stamp : callable
         Of a training: what the model is made from.
     needs : callable
         Of a group: the finished directories that it cannot do without, and the stage that makes each.
@@ -47,8 +47,8 @@ class Stage:
     asked: Callable[[Experiment], Iterable[Mapping]]
     stamp: Callable[[Group, Condition], dict]
     needs: Callable[[Group], Mapping[Path, str]]
-    trainings: Callable[[Group], list[Training]] | None = None
-    training_stamp: Callable[[Training], dict] | None = None
+    trainings: Callable[[Group], list[Training]] = lambda group: []
+    training_stamp: Callable[[Training], dict] = lambda training: {}
 
     def conditions(self, settings: Experiment) -> list[Condition]:
         """List the conditions that an experiment asks for."""
@@ -96,7 +96,7 @@ def work(stage: Stage, group: Group) -> Work:
         What it is made from is not finished.
     """
     stale = {}
-    for training in stage.trainings(group) if stage.trainings else []:
+    for training in stage.trainings(group):
         reason = stamp.why_stale(training.directory, stage.training_stamp(training))
         if reason:
             stale[training] = reason
@@ -159,34 +159,6 @@ def describe(stage: str, works: Iterable[Work]) -> list[str]:
         more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
         lines.append(f"{stage}: {len(names)} {reason}: {' '.join(names[:_SHOWN])}{more}")
     return lines
-
-
-def add_job_arguments(parser: argparse.ArgumentParser) -> None:
-    """Give a job's command its options: ``--job``, ``--nj``, ``--ngpu``, and those that all stages share."""
-    parser.add_argument("--job", type=int, default=1, help="which job this is, from 1 (default: 1)")
-    parser.add_argument("--nj", type=int, default=1, help="how many jobs share the work (default: 1)")
-    parser.add_argument("--ngpu", type=int, default=0, help="GPUs that the jobs share; 0 for the CPU (default: 0)")
-    experiment.add_arguments(parser)
-
-
-def share(stage: str, settings: Experiment, arguments: argparse.Namespace) -> set[str]:
-    """Pick a job's units of the plan: every N-th, beginning with the J-th.
-
-    The plan is divided, not what has work at the moment, which shrinks while other jobs finish theirs.
-
-    Raises
-    ------
-    UserError
-        ``--job`` is not one of the jobs, or there is no plan.
-    """
-    if not 1 <= arguments.job <= arguments.nj:
-        raise UserError(f"--job {arguments.job} --nj {arguments.nj}: the job must be one of 1..nj")
-    path = settings.exp / stage / NAME
-    try:
-        planned = path.read_text(encoding="utf-8").splitlines()
-    except FileNotFoundError:
-        raise UserError(f"{path}: no such plan; run python3 -m local.{stage}.plan first") from None
-    return set(planned[arguments.job - 1 :: arguments.nj])
 
 
 def _count(number: int) -> str:

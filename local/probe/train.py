@@ -9,28 +9,21 @@ to date is left alone.
 
 from __future__ import annotations
 
-import argparse
-
-from local import experiment
-from local.grid import plan
+from local.grid import jobs
+from local.grid.conditions import Group
 from local.probe.conditions import STAGE
 from utils.errors import run_main
 
 
 def main() -> None:
     """Train one job's share of the groups."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    plan.add_job_arguments(parser)
-    arguments = parser.parse_args()
-    settings = experiment.load(arguments)
-    mine = plan.share(STAGE.name, settings, arguments)
-    for group in STAGE.groups(settings):
-        if str(group.directory) in mine:
-            todo = plan.work(STAGE, group).conditions
-            if todo:
-                from local.probe import run  # here, since it imports torch
+    jobs.command(STAGE, __doc__, _test)
 
-                run.run(group.only(todo))
+
+def _test(group: Group, device: str) -> None:
+    from local.probe import run  # here, since it imports torch
+
+    run.run(group)
 
 
 if __name__ == "__main__":

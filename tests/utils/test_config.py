@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from omegaconf import OmegaConf
 
 from utils import config
 from utils.errors import UserError
@@ -166,7 +167,7 @@ NAMES = st.text(st.characters(exclude_categories=["Cs", "Cc", "Zl", "Zp"], exclu
 )
 def test_what_is_written_reads_back_the_same(tmp_path, made):
     path = tmp_path / "x.yaml"
-    path.write_text(config.to_yaml(made), encoding="utf-8")
+    path.write_text(OmegaConf.to_yaml(OmegaConf.structured(made)), encoding="utf-8")
     assert config.load(Outer, path) == made
 
 

@@ -34,9 +34,6 @@ def test_logmel_worked_example() -> None:
     quiet, loud = encoder.pooled([wave, 10 * wave])[:, 0]
     np.testing.assert_allclose(loud[:80] - quiet[:80], np.log(100), atol=1e-3)
     np.testing.assert_allclose(loud[80:], quiet[80:], atol=1e-3)
-    frames = encoder.frames([wave, wave[:8000]])
-    assert frames.lengths == [98, 48] and frames.states[0].shape == (2, 98, 80)
-    np.testing.assert_allclose(frames.states[0][0].mean(0), quiet[:80], atol=1e-4)
     # One frame deviates from nothing.
     shortest = encoder.pooled([wave[: encoder.min_samples]])[0, 0]
     assert not shortest[80:].any() and np.isfinite(shortest).all()
@@ -52,8 +49,6 @@ def test_egemaps_are_opensmiles_functionals() -> None:
     assert got.shape == (3, 1, 88) and np.isfinite(got).all()
     for wave, row in zip(waves, got, strict=True):
         np.testing.assert_array_equal(row[0], smile.process_signal(wave, 16000).to_numpy(dtype=np.float32)[0])
-    with pytest.raises(UserError, match="have no frames"):
-        encoder.frames(waves)
 
 
 def test_egemaps_without_opensmile_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:

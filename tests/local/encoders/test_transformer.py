@@ -66,18 +66,6 @@ def test_padding_would_have_mattered() -> None:
     assert np.abs(published(model, padded)[0][:frames] - published(model, wave)[0]).max() > 100 * TOLERANCE
 
 
-@pytest.mark.parametrize("variant", ["wav2vec2-base", "wavlm-large", "data2vec-audio"])
-def test_frames_are_the_hidden_states(variant: str) -> None:
-    waves = [speech(12000), speech(5000)]
-    frames = encoder(variant).frames(waves)
-    assert frames.lengths == [1 + (len(wave) - FIELD) // HOP for wave in waves]
-    for row, wave in enumerate(waves):
-        for layer, want in enumerate(published(encoder(variant).model, wave)):
-            got = frames.states[layer][row].numpy()
-            np.testing.assert_allclose(got[: len(want)], want, rtol=0, atol=TOLERANCE)
-            assert not got[len(want) :].any()
-
-
 def test_long_utterances_are_cut_into_pieces_without_a_trace(monkeypatch: pytest.MonkeyPatch) -> None:
     wave = speech(60000)
     whole = encoder("wav2vec2-base").pooled([wave])

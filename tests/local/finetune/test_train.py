@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from pathlib import Path
 
@@ -123,13 +122,3 @@ def test_jobs_divide_the_work_and_the_last_one_tests(recipe, capsys, monkeypatch
     monkeypatch.setattr(sys, "argv", ["train"])
     train.main()
     assert Path("exp/finetune/small.head.a-a/scores.csv").stat().st_mtime_ns == before
-
-
-@pytest.mark.parametrize(
-    ("visible", "gpus", "expected"), [(None, 2, "1"), ("4,7", 2, "7"), ("4", 2, "4"), (None, 1, "0")]
-)
-def test_a_job_sees_its_own_gpu(monkeypatch, visible, gpus, expected):
-    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
-    if visible:
-        monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
-    assert train.choose_device(2, gpus) == "cuda:0" and os.environ["CUDA_VISIBLE_DEVICES"] == expected

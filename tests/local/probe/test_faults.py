@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import dataclasses
 import sys
 from pathlib import Path
 
 import pytest
+import yaml
 
 from local.probe import plan, train
 from tests.local.probe import tree
 from tests.local.probe.tree import run
-from utils.config import to_yaml
 from utils.errors import UserError
 
 
@@ -64,7 +65,9 @@ def test_several_jobs_do_the_whole_plan_once(
     """Also when a job starts after another has finished, and the list of what has work has shrunk."""
     for name in ("aa", "bb", "cc"):
         tree.write_corpus(recipe, name)
-    (recipe / "conf/experiment.yaml").write_text(to_yaml(tree.experiment(["aa", "bb", "cc"])))
+    (recipe / "conf/experiment.yaml").write_text(
+        yaml.safe_dump(dataclasses.asdict(tree.experiment(["aa", "bb", "cc"])))
+    )
 
     def command(module, *options: str) -> list[str]:
         monkeypatch.setattr(sys, "argv", [module.__name__, *options])

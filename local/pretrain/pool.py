@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from local.encoders.pretrain_config import HOP, SAMPLE_RATE, WINDOW, Augment, frames_of, samples_of
+from local.pretrain.config import HOP, SAMPLE_RATE, WINDOW, Augment, frames_of, samples_of
 from utils import data_dir
 from utils.atomic import atomic_file
 from utils.errors import UserError

@@ -12,10 +12,9 @@ import numpy as np
 import pytest
 import soundfile
 
-from local.encoders import pool as pools
-from local.encoders import targets
-from local.encoders.pretrain import pretrain
-from local.encoders.pretrain_config import (
+from local.pretrain import pool as pools
+from local.pretrain import targets, train
+from local.pretrain.config import (
     HOP,
     SAMPLE_RATE,
     Augment,
@@ -26,6 +25,8 @@ from local.encoders.pretrain_config import (
     frames_of,
     samples_of,
 )
+from local.pretrain.train import pretrain as make
+from local.pretrain.work import Work
 from utils.errors import UserError
 
 TINY = Model(
@@ -40,6 +41,10 @@ def settings(steps: int = 6, rounds: int = 1, **train: object) -> PretrainConfig
         augment=Augment(speeds=[1.0, 1.1]),
         train=Train(**{"steps": steps, "batch_size": 4, "crop_seconds": 0.6, "save_every": 2, "log_every": 3, **train}),
     )
+
+
+def pretrain(settings: PretrainConfig, data: dict[str, Path], out: Path) -> None:
+    make(Work(settings, data, out))
 
 
 def make_data(folder: Path, utterances: int = 6) -> Path:
@@ -118,7 +123,7 @@ def test_clusters_follow_the_sounds(data, tmp_path):
 
 @pytest.mark.parametrize("rounds", [1, 2])
 def test_resumed_run_equals_uninterrupted(data, tmp_path, monkeypatch, rounds):
-    from local.encoders import masked_prediction as mp
+    from local.pretrain import masked_prediction as mp
 
     pretrain(settings(rounds=rounds), {"buzz": data}, tmp_path / "whole")
     step, calls = mp.Trainer._update, []
@@ -175,7 +180,7 @@ def test_checkpoint_is_transformers_own_and_a_rerun_skips(data, tmp_path, capsys
 
 
 def test_masks_cover_what_they_should():
-    from local.encoders.masked_prediction import masks
+    from local.pretrain.masked_prediction import masks
 
     train = Train()
     masked = masks(np.random.default_rng(0), 2000, 99, train)
@@ -191,7 +196,7 @@ def test_masks_cover_what_they_should():
 
 
 def test_learning_rate_rises_and_falls():
-    from local.encoders.masked_prediction import rate
+    from local.pretrain.masked_prediction import rate
 
     rates = [rate(step, Train(steps=100, warmup=0.1, peak_lr=1.0)) for step in range(100)]
     assert np.argmax(rates) == 9 and rates[9] == 1.0
@@ -217,29 +222,53 @@ def test_bad_data_is_one_clear_error(tmp_path, what):
 def test_the_experiment_says_what_to_pretrain(tmp_path, repo):
     (tmp_path / "conf").mkdir()
     experiment = tmp_path / "conf/experiment.yaml"
-    command = [sys.executable, "-m", "local.encoders.pretrain"]
-    environment = {"PYTHONPATH": str(repo), "PATH": "/usr/bin:/bin"}
 
-    def run() -> subprocess.CompletedProcess:
+    def run(module: str, *options: str) -> subprocess.CompletedProcess:
+        command = [sys.executable, "-m", f"local.pretrain.{module}", *options]
+        environment = {"PYTHONPATH": str(repo), "PATH": "/usr/bin:/bin"}
         return subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
 
+    assert "run python3 -m local.pretrain.plan first" in run("train").stderr
     experiment.write_text("corpora: [a]\nencoders: [logmel]\n")
-    assert (run().returncode, run().stderr) == (0, "")
+    plan = run("plan")
+    assert (plan.returncode, plan.stdout, plan.stderr) == (0, "0\n", "")
+    assert not (tmp_path / "exp").exists()
     experiment.write_text("corpora: [a]\nencoders: [mine]\npretrain: [{name: mine, data: [a]}]\n")
-    result = run()
-    assert result.returncode == 1
-    assert result.stderr == "error: data/a: not a data directory, there is no wav.scp; run stage 1 (data) first\n"
+    plan = run("plan")
+    assert plan.returncode == 1
+    assert plan.stderr == "error: data/a: not a data directory, there is no wav.scp; run stage 1 (data) first\n"
     experiment.write_text(
         "corpora: [a]\nencoders: [mine, yours]\nsplit: {reserve: 2}\n"
         "pretrain: [{name: mine, data: [a]}, {name: yours, data: [a, b]}]\n"
     )
-    assert "error: data/a/folds/speaker/reserved: not a data directory" in run().stderr
-    # The first is made, so the second is what is lacking.
     make_data(tmp_path / "data/a/folds/speaker/reserved", utterances=4)
+    assert "error: data/b/folds/speaker/reserved: not a data directory" in run("plan").stderr
+    make_data(tmp_path / "data/b/folds/speaker/reserved", utterances=4)
     (tmp_path / "conf/pretrain.yaml").write_text(
         "model: {layers: 1, dim: 16, heads: 2, feed_forward: 16, conv_dim: [8, 8, 8, 8, 8, 8, 8], position_width: 8, "
         "position_groups: 4}\ntargets: {clusters: 4, fit_frames: 500}\n"
         "train: {steps: 2, batch_size: 2, crop_seconds: 0.5}\naugment: {speeds: [1.0]}\n"
     )
-    assert "error: data/b/folds/speaker/reserved: not a data directory" in run().stderr
-    assert list(json.loads((tmp_path / "exp/pretrain/mine/pretrain.json").read_text())["data"]) == ["a"]
+    plan = run("plan")
+    assert plan.stdout == "2\n" and plan.stderr.count("to be pre-trained: not made yet") == 2
+    # Two jobs divide the plan, also when the second starts after the first has ended.
+    for job, (name, heard) in enumerate({"mine": ["a"], "yours": ["a", "b"]}.items(), 1):
+        made = run("train", "--job", str(job), "--nj", "2")
+        assert made.returncode == 0 and made.stderr.count(": made") == 1, made.stderr
+        assert list(json.loads((tmp_path / f"exp/pretrain/{name}/pretrain.json").read_text())["data"]) == heard
+    plan = run("plan")
+    assert plan.stdout == "0\n" and plan.stderr.count("up to date, skipped") == 2
+
+
+def test_the_card_reads_well(data, tmp_path):
+    asked = settings(rounds=2)
+    asked.note = "one two " * 30
+    summary = {
+        "data": {"buzz": {"seconds": 90.0}}, "parameters": 1234567, "steps": 12000, "loss": 1.0, "dev_loss": 2.0,
+        "dev_accuracy": 0.25, "languages": [],
+    }  # fmt: skip
+    card = train._card(asked, summary)
+    assert max(map(len, card.splitlines())) <= 120 and "\n\n\n" not in card
+    words = " ".join(card.split())
+    assert "8 clusters of MFCCs with differences, then (round 2 to 2) of layer 1's features; 12,000 steps" in words
+    assert "\n| buzz | 1.5 |\n\nLanguages: unknown.\n" in card

@@ -17,8 +17,8 @@ import torch
 from torch import nn
 from transformers import HubertConfig, HubertModel
 
-from local.encoders import pool as pools
-from local.encoders.pretrain_config import Model, PretrainConfig, Train
+from local.pretrain import pool as pools
+from local.pretrain.config import Model, PretrainConfig, Train
 from utils.atomic import atomic_file
 from utils.errors import UserError
 
@@ -107,6 +107,8 @@ class Trainer:
         The round, from 1.
     folder : Path
         For the checkpoint and the curve.
+    device : str
+        Where to train, as torch names it.
     """
 
     def __init__(
@@ -117,9 +119,10 @@ class Trainer:
         encoder: HubertModel,
         number: int,
         folder: Path,
+        device: str = "cpu",
     ) -> None:
         self.config, self.pool, self.labels, self.number = config, pool, labels, number
-        self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        self.device = torch.device(device)
         torch.manual_seed(config.seed + number)
         self.model = Predictor(encoder, int(labels.max()) + 1, config.train.temperature).to(self.device)
         self.optimiser = torch.optim.AdamW(

@@ -11,8 +11,8 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 
-from local.encoders.pool import Pool
-from local.encoders.pretrain_config import SAMPLE_RATE, Targets
+from local.pretrain.config import SAMPLE_RATE, Targets
+from local.pretrain.pool import Pool
 
 _BLOCK = 1000  # frames (20 s) whose features are made at once
 _COEFFICIENTS = 13
