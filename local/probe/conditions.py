@@ -15,7 +15,7 @@ from utils.errors import UserError
 
 EXP = Path("exp/probe")
 PLAN = EXP / "plan"
-_CODE = [REPO / "local" / name for name in ("probe", "experiment")]
+_CODE = [REPO / "local" / name for name in ("probe", "experiment/languages.py")]
 _CODE += [REPO / "utils" / name for name in ("ark.py", "folds.py", "metrics.py", "table.py")]
 _DESCENT = ("lr", "eps", "weight_decay", "epochs", "batch_size", "patience")
 
