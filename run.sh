@@ -25,6 +25,7 @@ db_root=                 # corpus c is at <db-root>/c
 config=conf/experiment.yaml # of the recipe
 set=()                   # overrides of the configuration
 list_stages=false
+list_fields=false
 dry_run=false
 
 help_message="Usage: ./run.sh [options]        (in the root or in egs/<recipe>)
@@ -42,6 +43,8 @@ Options:
   --config FILE        the experiment, relative to the recipe (default: $config)
   --recipe NAME        which egs/NAME to run (default: $recipe)
   --list-stages        print the stages and exit
+  --list-fields        print every field that --set knows, its value in this recipe and its meaning, and exit
+                       (python3 -m local.experiment; without values in docs/configuration.md)
   --dry-run            print the commands without running them
   --help               print this and exit
 
@@ -88,6 +91,8 @@ cd "$recipe_dir"
 options=(--config "$config")
 [ -z "$precision" ] || options+=(--set "features.precision=$precision")
 for override in ${set[@]+"${set[@]}"}; do options+=(--set "$override"); done
+
+if $list_fields; then exec python3 -m local.experiment "${options[@]}"; fi
 
 run() { # run a command, or show it
   if $dry_run; then printf '%q ' "$@"; echo; else "$@"; fi

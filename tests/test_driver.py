@@ -86,6 +86,14 @@ def test_precision_is_a_setting_of_the_features(repo: Path) -> None:
     assert "--set features.precision=bf16" in result.stdout
 
 
+def test_fields_are_listed_with_the_recipes_values(repo: Path) -> None:
+    result = driver(repo, "--dry-run", "--recipe", "emodb", "--list-fields", "--set", "probe.epochs=20")
+    assert result.returncode == 0, result.stderr
+    assert re.search(r"^\* corpora=\[emodb\] ", result.stdout, re.MULTILINE)
+    assert re.search(r"^\* probe.epochs=20 .*\[default 100\]$", result.stdout, re.MULTILINE)
+    assert "python3 -m local.experiment" in driver(repo, "--help").stdout
+
+
 def test_a_recipe_calls_the_driver(repo: Path) -> None:
     for script in sorted(repo.glob("egs/*/run.sh")):
         result = subprocess.run(

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
+from utils.config_fields import check_words, describe
 from utils.errors import UserError
 
 T = TypeVar("T")
@@ -22,7 +23,8 @@ def load(schema: type[T], path: str | Path, overrides: Sequence[str] = ()) -> T:
     ----------
     schema : dataclass type
         Nested dataclasses, lists, dicts and Optional fields of plain types; its ``__post_init__``
-        may raise ValueError for values that make no sense.
+        may raise ValueError for values that make no sense. :mod:`utils.config_fields` says how fields name
+        the words that they know.
     path : str or Path
         The YAML file; keys left out keep the dataclass's defaults.
     overrides : sequence of str
@@ -60,6 +62,7 @@ def load(schema: type[T], path: str | Path, overrides: Sequence[str] = ()) -> T:
             else:
                 OmegaConf.update(config, key, content, merge=False)
         origin = f"{path} with --set {' --set '.join(overrides)}" if overrides else str(path)
+        check_words(schema, OmegaConf.to_container(config, resolve=True))
         return OmegaConf.to_object(config)
     except OmegaConfBaseException as error:
         raise UserError(_explain(error, origin, schema)) from error
@@ -112,16 +115,6 @@ def parse_yaml(text: str, origin: str) -> Any:
         raise UserError(f"{origin}: not valid YAML: {reason}") from error
 
 
-def field_names(schema: type, prefix: str = "") -> list[str]:
-    """List the dotted names of all fields of a nested dataclass type, each after ``prefix``."""
-    names = []
-    hints = typing.get_type_hints(schema)
-    for field in dataclasses.fields(schema):
-        kind = hints[field.name]
-        names.append(prefix + field.name)
-        if dataclasses.is_dataclass(kind):
-            names += field_names(kind, f"{prefix}{field.name}.")
-    return names
 
 
 def _explain(error: Exception, origin: str, schema: type) -> str:
@@ -130,7 +123,7 @@ def _explain(error: Exception, origin: str, schema: type) -> str:
     key = getattr(error, "full_key", None) or ""
     message = str(error).splitlines()[0]
     if isinstance(error, (ConfigKeyError, ConfigAttributeError)):
-        known = field_names(schema)
+        known = [one.name for one in describe(schema)]
         near = [name for name in known if name.split(".")[-1] == key.split(".")[-1]]
         near = near or difflib.get_close_matches(key, known, n=1)
         hint = f"; did you mean '{near[0]}'?" if near else f"; known keys: {', '.join(known)}"

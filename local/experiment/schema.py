@@ -1,6 +1,7 @@
 """The typed shape of a recipe's ``conf/experiment.yaml``: what every stage may be told.
 
-Every field can be set on the command line: ``./run.sh --set probe.epochs=20``.
+Every field can be set on the command line: ``./run.sh --set probe.epochs=20``. The comments here are what
+``python3 -m local.experiment`` prints and what docs/configuration.md is made of: a field's stands beside or above it.
 """
 
 from __future__ import annotations
@@ -11,34 +12,37 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from utils.config_fields import one_of, some_of
+
 
 @dataclass
 class Cap:
-    """At most so many utterances of each emotion in a part of a fold; null for all."""
+    """At most so many utterances of each emotion in a part of a fold, taken from its speakers in turn; null for all."""
 
-    train: int | None = None
-    dev: int | None = None
-    test: int | None = None
+    train: int | None = None  # utterances of each emotion that a fold trains on
+    dev: int | None = None  # utterances of each emotion that a fold chooses layer and epoch on
+    test: int | None = None  # utterances of each emotion that a fold tests on
 
 
 @dataclass
 class Split:
-    """How a corpus is cut into folds."""
+    """How each corpus is cut into folds of train, dev and test."""
 
-    scheme: str = "speaker"  # speaker | session | published | random
-    folds: int = 5
-    seed: int = 0
-    one_speaker: str = "refuse"  # by speaker, a corpus of one: refuse, or random (audit and tables say so)
+    # What stays together in one part: speakers, or recording sessions (of utt2sess); published reads the folds of
+    # split.published_dir; random keeps nothing together, so that its scores flatter.
+    scheme: str = one_of("speaker", "session", "published", "random")
+    folds: int = 5  # partitions of each corpus, 3 or more; every utterance is tested once
+    seed: int = 0  # of the partition; another draws other folds
+    # What scheme speaker does with a corpus of one speaker: refuse stops; random cuts at random, and tables say so.
+    one_speaker: str = one_of("refuse", "random")
     # Groups of speakers beside the folds' that train in every fold: all that the recipe's own pre-training hears.
     reserve: int = 0
     cap: Cap = field(default_factory=Cap)
-    published_dir: str | None = None  # holds <corpus>/{train,eval,test}/*_fold<k>.csv
+    published_dir: str | None = None  # folder of published folds: `<corpus>/{train,eval,test}/*_fold<k>.csv`
 
     def __post_init__(self) -> None:
-        _one_of("split.scheme", self.scheme, ("speaker", "session", "published", "random"))
         if self.scheme != "published" and self.folds < 3:
             raise ValueError("split.folds must be at least 3: train, dev and test are different groups")
-        _one_of("split.one_speaker", self.one_speaker, ("refuse", "random"))
         if self.reserve < 0 or (self.reserve and self.scheme != "speaker"):
             raise ValueError("split.reserve must be 0 or more, and 0 unless split.scheme is speaker")
         if any(cap is not None and cap < 1 for cap in (self.cap.train, self.cap.dev, self.cap.test)):
@@ -47,81 +51,76 @@ class Split:
 
 @dataclass
 class Features:
-    """How the features stage runs the encoders."""
+    """How stage 2 runs the encoders."""
 
-    precision: str = "fp32"  # fp32 | bf16
-    batch_seconds: float = 16.0  # audio a batch; nothing is padded
+    precision: str = one_of("fp32", "bf16")  # of the encoder's arithmetic; bf16 needs hardware that has it
+    batch_seconds: float = 16.0  # seconds of audio a batch; nothing is padded
     workers: int = 2  # threads that decode audio ahead
 
     def __post_init__(self) -> None:
-        _one_of("features.precision", self.precision, ("fp32", "bf16"))
         if self.batch_seconds <= 0 or self.workers < 1:
             raise ValueError("features.batch_seconds and features.workers must be positive")
 
 
 @dataclass
 class Probe:
-    """Frozen-feature experiments; the optimiser's defaults are study A's (section IV-A)."""
+    """Classifiers on frozen features (stage 3), one a layer; the optimiser's defaults are study A's (section IV-A)."""
 
-    heads: list[str] = field(default_factory=lambda: ["linear"])  # linear | mlp | logreg
-    pairs: list[str] = field(default_factory=lambda: ["all"])  # all | within | across | TRAIN[+TRAIN]:TEST
-    seeds: list[int] = field(default_factory=lambda: [0])
-    normalise: str = "train"  # none | train | per-corpus
-    cross_dev: str = "source"  # source | target
-    lr: float = 1e-4
-    eps: float = 1e-8
-    weight_decay: float = 1e-5
-    epochs: int = 100
-    batch_size: int = 32
-    patience: int = 10
+    # linear: one layer; mlp: 128 and 16 units before it, as in study A's published code; logreg: logistic regression.
+    heads: list[str] = some_of(["linear"], "mlp", "logreg")
+    # Corpora trained and tested on: all is within and across; or TRAIN[+TRAIN]:TEST, corpora by name.
+    pairs: list[str] = field(default_factory=lambda: ["all"])
+    seeds: list[int] = field(default_factory=lambda: [0])  # every one trains anew; tables show means over them
+    # Features scaled to mean 0 and variance 1 by all training corpora together (train) or each by its own training
+    # part (per-corpus); or left as they are (none).
+    normalise: str = one_of("train", "per-corpus", "none")
+    # Whose dev part chooses layer and epoch across corpora: target is the published habit, and tables mark it.
+    cross_dev: str = one_of("source", "target")
+    lr: float = 1e-4  # learning rate of AdamW (linear and mlp)
+    eps: float = 1e-8  # AdamW's epsilon
+    weight_decay: float = 1e-5  # AdamW's
+    epochs: int = 100  # at most so many passes over the training part
+    batch_size: int = 32  # utterances
+    patience: int = 10  # epochs without a lower loss on dev after which training stops
     logreg_c: float = 1.0  # inverse regularisation strength of the logreg head
 
     def __post_init__(self) -> None:
-        for head in self.heads:
-            _one_of("probe.heads", head, ("linear", "mlp", "logreg"))
-        _one_of("probe.normalise", self.normalise, ("none", "train", "per-corpus"))
-        _one_of("probe.cross_dev", self.cross_dev, ("source", "target"))
         if min(self.epochs, self.batch_size, self.patience, len(self.seeds), len(self.heads)) < 1:
             raise ValueError("probe.epochs, batch_size, patience, seeds and heads must not be zero or empty")
 
 
 @dataclass
 class Score:
-    """Intervals and tests."""
+    """Intervals and tests (stages 5 and 6)."""
 
-    confidence: float = 0.95
-    resamples: int = 2000
-    permutations: int = 5000
-    seed: int = 0
+    confidence: float = 0.95  # level of the intervals; 1 minus it is the level of the tests
+    resamples: int = 2000  # bootstrap draws of speakers behind an interval
+    permutations: int = 5000  # random sign flips of speakers behind a p value
+    seed: int = 0  # of both draws
 
 
 @dataclass
 class Sed:
     """Emotion diarization (stage 6); nothing is done while ``encoders`` is empty."""
 
-    encoders: list[str] = field(default_factory=list)
+    encoders: list[str] = field(default_factory=list)  # encoders that models are trained on, by name
     corpora: list[str] = field(default_factory=list)  # recordings are made of their neutral and emotional utterances
     test: list[str] = field(default_factory=list)  # corpora with segment-level labels of their own (zed)
-    train: list[str] = field(default_factory=lambda: ["all"])  # all: on all `corpora`; others: not on the tested one
-    sets: list[str] = field(default_factory=lambda: ["single", "double", "noisy"])  # tested, of those that are made
-    modes: list[str] = field(default_factory=lambda: ["frozen"])  # frozen: weighted sum of all layers; tuned
-    seeds: list[int] = field(default_factory=lambda: [0])
-    epochs: int = 20
-    patience: int = 4
-    batch_seconds: float = 48.0
-    lr: float = 1e-4  # of the classifier (Wang et al. 2023)
-    lr_encoder: float = 1e-5  # of a tuned encoder (Wang et al. 2023)
-    decoder: str = "median"  # median | minimum | viterbi; its parameter is tuned on dev
+    train: list[str] = some_of(["all"], "others")  # all: on all `corpora`; others: on all but the tested one
+    # Recordings to test on: one emotional span in neutral speech; two spans; or one, with noise and reverberation.
+    sets: list[str] = some_of(["single", "double", "noisy"])
+    modes: list[str] = some_of(["frozen"], "tuned")  # frozen: a weighted sum of all layers; tuned: encoder trained too
+    seeds: list[int] = field(default_factory=lambda: [0])  # every one trains anew
+    epochs: int = 20  # at most so many passes over the training recordings
+    patience: int = 4  # epochs without a lower loss on dev after which training stops
+    batch_seconds: float = 48.0  # seconds of audio a batch
+    lr: float = 1e-4  # learning rate of the classifier (Wang et al. 2023)
+    lr_encoder: float = 1e-5  # learning rate of a tuned encoder (Wang et al. 2023)
+    decoder: str = one_of("median", "minimum", "viterbi")  # smoothing of the frames; its parameter is tuned on dev
     published: str = ""  # SpeechBrain's checkpoint, hub id or folder, to be tested beside ours
-    seed: int = 0  # of the recordings
+    seed: int = 0  # of the recordings that are made
 
     def __post_init__(self) -> None:
-        for name, known in (
-            ("train", ("all", "others")), ("sets", ("single", "double", "noisy")), ("modes", ("frozen", "tuned")),
-        ):  # fmt: skip
-            for value in getattr(self, name):
-                _one_of(f"sed.{name}", value, known)
-        _one_of("sed.decoder", self.decoder, ("median", "minimum", "viterbi"))
         if self.encoders and not (self.corpora and self.train and self.modes and self.seeds):
             raise ValueError("sed.encoders asks for diarization: name corpora, train, modes and seeds too")
         if min(self.epochs, self.patience) < 1 or self.batch_seconds <= 0:
@@ -132,9 +131,9 @@ class Sed:
 class Grid:
     """Tuned encoders beside those of the section ``finetune``; what is left empty is as there."""
 
-    encoders: list[str] = field(default_factory=list)
-    strategies: list[str] = field(default_factory=list)
-    pairs: list[str] = field(default_factory=list)
+    encoders: list[str] = field(default_factory=list)  # as finetune.encoders
+    strategies: list[str] = field(default_factory=list)  # as finetune.strategies
+    pairs: list[str] = field(default_factory=list)  # as finetune.pairs
     layer: str = ""  # as finetune.layer
 
 
@@ -142,32 +141,29 @@ class Grid:
 class Finetune:
     """Tuned encoders (stage 4), none while ``encoders`` is empty; the optimiser's defaults are study A's."""
 
-    encoders: list[str] = field(default_factory=list)
-    strategies: list[str] = field(default_factory=lambda: ["lora"])  # of local/finetune/strategies.py, joined by '+'
-    pairs: list[str] = field(default_factory=lambda: ["within"])  # as probe's, or SOURCE>TRAIN:TEST: first on SOURCE
+    encoders: list[str] = field(default_factory=list)  # encoders to tune, by name
+    # What is trained beside the head: head, lora, ba, wg, prompt, ia3, bitfit or full; joined by '+': together.
+    strategies: list[str] = field(default_factory=lambda: ["lora"])
+    pairs: list[str] = field(default_factory=lambda: ["within"])  # as probe.pairs, or SOURCE>TRAIN:TEST: SOURCE first
     also: list[Grid] = field(default_factory=list)  # further encoders x strategies x pairs
-    layer: str = "probe"  # probe: the layer that stage 3's dev chose; last; or a number
-    pooling: str = "mean"  # mean | weighted
-    head: str = "linear"  # linear | mlp
+    layer: str = "probe"  # layer the head is on: probe, the one that stage 3's dev chose; last; or a number from 0
+    pooling: str = one_of("mean", "weighted")  # mean over time of that layer, or of a learnt sum of layers up to it
+    head: str = one_of("linear", "mlp")  # as of probe.heads
     published_init: bool = False  # adapters and gates start as study A's code draws them, not as the identity
-    seeds: list[int] = field(default_factory=lambda: [0])
-    lr: float = 1e-4
-    lr_head: float | None = None  # of the head, where it is another
-    weight_decay: float = 1e-5
-    epochs: int = 100
-    patience: int = 10
-    batch_size: int = 16
+    seeds: list[int] = field(default_factory=lambda: [0])  # every one trains anew
+    lr: float = 1e-4  # learning rate of AdamW
+    lr_head: float | None = None  # learning rate of the head, where it is another
+    weight_decay: float = 1e-5  # AdamW's
+    epochs: int = 100  # at most so many passes over the training part
+    patience: int = 10  # epochs without a lower loss on dev after which training stops
+    batch_size: int = 16  # utterances, 2 or more
     accumulate: int = 1  # batches an update
-    precision: str = "fp32"  # fp32 | bf16 | fp16 (GPU only)
+    precision: str = one_of("fp32", "bf16", "fp16")  # of the arithmetic; fp16 on a GPU only
     checkpointing: bool = False  # compute activations twice instead of keeping them: less memory, more time
 
     def __post_init__(self) -> None:
         if self.layer not in ("probe", "last") and not self.layer.isdecimal():
             raise ValueError(f"finetune.layer: '{self.layer}' is not probe, last or a number")
-        for name, known in (
-            ("pooling", ("mean", "weighted")), ("head", ("linear", "mlp")), ("precision", ("fp32", "bf16", "fp16")),
-        ):  # fmt: skip
-            _one_of(f"finetune.{name}", getattr(self, name), known)
         if (self.encoders or self.also) and not (self.strategies and self.pairs and self.seeds):
             raise ValueError("finetune.encoders asks for tuned encoders: name strategies, pairs and seeds too")
         if min(self.epochs, self.patience, self.accumulate) < 1 or self.batch_size < 2:
@@ -180,7 +176,7 @@ class Pretrain:
 
     name: str  # the encoder's name in `encoders`
     data: list[str]  # corpora whose (unlabelled) audio it hears; with `split.reserve`, of reserved speakers only
-    config: str = "conf/pretrain.yaml"  # of the recipe
+    config: str = "conf/pretrain.yaml"  # its model and training, a file of the recipe
 
     def __post_init__(self) -> None:
         if not self.name or not self.data:
@@ -201,12 +197,12 @@ class Study:
 class Experiment:
     """One recipe's experiment: every corpus x encoder x method that its tables hold."""
 
-    corpora: list[str] = field(default_factory=list)
+    corpora: list[str] = field(default_factory=list)  # corpora to train and test on, by name (egs/README.md)
     # Harmonised emotions, or names of `sets` in conf/emotions.yaml: `emotions: [six]`.
     emotions: list[str] = field(default_factory=lambda: ["angry", "happy", "neutral", "sad"])
-    labels: list[str] = field(default_factory=list)  # names of `variants` in conf/emotions.yaml
-    encoders: list[str] = field(default_factory=list)
-    # Factors, or fields of probe, finetune and sed, that take several values side by side.
+    labels: list[str] = field(default_factory=list)  # choices on labels: names of `variants` in conf/emotions.yaml
+    encoders: list[str] = field(default_factory=list)  # encoders to probe, by name (conf/encoders.yaml)
+    # Factors, or fields of probe, finetune and sed, and the values that each takes side by side.
     vary: dict[str, list[Any]] = field(default_factory=dict)
     tag: str = ""  # keeps results apart: exp_<tag>, RESULTS.<tag>.md; by default the name of a --config of its own
     expdir: str = ""  # where results go, if not to exp or exp_<tag>
@@ -216,7 +212,7 @@ class Experiment:
     score: Score = field(default_factory=Score)
     sed: Sed = field(default_factory=Sed)
     finetune: Finetune = field(default_factory=Finetune)
-    pretrain: list[Pretrain] = field(default_factory=list)
+    pretrain: list[Pretrain] = field(default_factory=list)  # encoders that the recipe pre-trains itself before stage 2
     study: Study = field(default_factory=Study)
 
     def __post_init__(self) -> None:
@@ -258,8 +254,3 @@ class Experiment:
         """Corpora that stage 1 prepares, each once."""
         heard = [corpus for own in self.pretrain for corpus in own.data]
         return list(dict.fromkeys([*self.folded, *heard, *self.sed.test]))
-
-
-def _one_of(name: str, value: str, known: tuple[str, ...]) -> None:
-    if value not in known:
-        raise ValueError(f"{name}: '{value}' is not one of {', '.join(known)}")

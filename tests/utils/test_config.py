@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 from dataclasses import dataclass, field
 
 import pytest
@@ -180,13 +179,6 @@ def test_no_override_is_a_traceback(tmp_path, key, value):
     (tmp_path / "x.yaml").write_text("name: a\n")
     with contextlib.suppress(UserError):
         assert isinstance(config.load(Outer, tmp_path / "x.yaml", [f"{key}={value}"]), Outer)
-
-
-def test_field_names_are_all_that_can_be_set(load):
-    names = config.field_names(Outer)
-    assert names[:2] == ["name", "languages"]
-    assert "inner.cap" in names
-    assert len(names) == len(dataclasses.fields(Outer)) + len(dataclasses.fields(Inner))
 
 
 def test_a_key_may_override_what_a_merge_brings_in(tmp_path) -> None:
