@@ -10,10 +10,11 @@ from __future__ import annotations
 import dataclasses
 import itertools
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from local.experiment import Experiment
+from utils.config_fields import check_words
 from utils.errors import UserError
 from utils.registry import hint
 
@@ -71,7 +72,7 @@ FACTORS = {
         Factor("test"),
         Factor("emotions", field="emotions"),
         Factor("labels", field="labels"),
-        Factor("split", field="split.scheme"),
+        Factor("split", (PROBE, FINETUNE), "split.scheme"),
         Factor("cross_dev", (PROBE, FINETUNE), "probe.cross_dev", words={"target": "dev of the target"}),
         Factor("normalise", (PROBE,), "probe.normalise"),
         Factor("layer", (FINETUNE,), "finetune.layer"),
@@ -120,9 +121,13 @@ def variants(experiment: Experiment, stage: str) -> Iterator[tuple[Experiment, d
             axes.append([(factor, freeze(value)) for value in dict.fromkeys(map(freeze, values))])
     for chosen in itertools.product(*axes):
         own = experiment
-        for factor, value in chosen:
-            if factor.field:
-                own = _set(own, factor.field, value)
+        try:
+            for factor, value in chosen:
+                if factor.field:
+                    own = _set(own, factor.field, value)
+            check_words(Experiment, dataclasses.asdict(own))
+        except ValueError as error:
+            raise UserError(f"vary: {error}") from error
         yield own, {factor: value for factor, value in chosen if factor.name not in FACTORS or not factor.field}
 
 
@@ -204,7 +209,4 @@ def _set(section: Any, path: str, value: Value) -> Any:
         value = type(before)(value)
     if before is not None and type(value) is not type(before):
         raise UserError(f"vary: '{value}' is not of the kind of {name}, which is {before!r}")
-    try:
-        return dataclasses.replace(section, **{name: value})
-    except ValueError as error:
-        raise UserError(f"vary: {error}") from error
+    return dataclasses.replace(section, **{name: value})

@@ -1,4 +1,4 @@
-"""What stage 3 makes: an encoder's frozen features, a head, the corpora it is trained on and the one it is tested on."""
+"""What stage 3 makes: an encoder's frozen features, a head, corpora that it is trained on, one it is tested on."""
 
 from __future__ import annotations
 

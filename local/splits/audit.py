@@ -26,6 +26,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from local import experiment
+from local.grid.factors import schemes
 from local.splits.data import PARTS
 from utils import stamp
 from utils.atomic import atomic_file
@@ -38,7 +39,8 @@ def main() -> None:
     experiment.add_arguments(parser)
     settings = experiment.load(parser.parse_args())
     for name in settings.folded:
-        audit(Path("data") / name, settings.split.scheme, settings.emotions)
+        for scheme in schemes(settings):
+            audit(Path("data") / name, scheme, settings.emotions)
 
 
 def audit(data_dir: Path, scheme: str, emotions: Iterable[str]) -> None:

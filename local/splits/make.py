@@ -17,6 +17,7 @@ from pathlib import Path
 
 from local import experiment
 from local.corpora import spec
+from local.grid.factors import schemes
 from local.splits.data import PARTS, Fold, load
 from utils import stamp
 from utils.atomic import atomic_dir
@@ -30,8 +31,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     experiment.add_arguments(parser)
     settings = experiment.load(parser.parse_args())
-    for name in settings.folded:
-        make(Path("data") / name, settings.split, settings.emotions, spec(name).published)
+    for scheme in schemes(settings):
+        split = dataclasses.replace(settings.split, scheme=scheme)
+        for name in settings.folded:
+            make(Path("data") / name, split, settings.emotions, spec(name).published)
 
 
 def make(data_dir: Path, split: experiment.Split, emotions: Iterable[str], published: str) -> None:
