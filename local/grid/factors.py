@@ -50,7 +50,7 @@ class Factor:
     stages: tuple[str, ...] = STAGES
     field: str = ""
     default: Value = None
-    words: Mapping[Value, str] = field(default_factory=dict, compare=False)
+    words: Mapping[Value, str] = dataclasses.field(default_factory=dict, compare=False)
     seeded: bool = False
     module: str = ""
 
