@@ -3,29 +3,42 @@
 A stage asks :func:`why_stale` before it does anything; the answer is None when the result on disk
 was made from the same configuration, the same code and the same inputs, and otherwise a reason to
 print. The stamp is written last, so work that was interrupted has none.
+
+Code is what the modules that compute a result import, all of it (utils/closure.py): words may change without a run, a
+constant may not.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
+import os
+import time
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
+from utils import closure
 from utils.atomic import atomic_file
 
 NAME = ".done"
+# Up to this size in bytes, the content of an input counts; above, its size and time.
+_SMALL = 1 << 20
+# A file may change again within one tick of its clock, which is 2 s on the coarsest file systems.
+_TICK_NS = 2_000_000_000
+# Fingerprints by device, inode, size and modification time: conditions share most of their inputs.
+_fingerprints: dict[tuple[int, ...], str] = {}
 
 
-def make(config: Mapping, code: Iterable[str | Path], inputs: Iterable[str | Path]) -> dict:
+def make(config: Mapping, code: Iterable[str], inputs: Iterable[str | Path]) -> dict:
     """Describe what a result is made from.
 
     Parameters
     ----------
     config : mapping
         JSON-serialisable settings, flat or nested, that change the result.
-    code : iterable of paths
-        Python files, or directories whose Python files all count.
+    code : iterable of str
+        Modules that compute the result, such as ``local.probe.train``. What they import counts too, except what is
+        imported by a name made up at run time: such modules are to be named here.
     inputs : iterable of paths
         Files the result is made from; a missing one counts as such. An input's fingerprint is the hash
         of its content up to 1 MiB, and of size and modification time above that.
@@ -34,11 +47,16 @@ def make(config: Mapping, code: Iterable[str | Path], inputs: Iterable[str | Pat
     -------
     dict
         To be given to :func:`why_stale` and :func:`write`.
+
+    Raises
+    ------
+    UserError
+        A module is missing or is not Python.
     """
     return {
         "config": _flatten(json.loads(json.dumps(config))),
-        "code": _code_hash(code),
-        "inputs": {str(path): _fingerprint(Path(path)) for path in inputs},
+        "code": closure.digests(code),
+        "inputs": {str(path): _fingerprint(path) for path in inputs},
     }
 
 
@@ -60,11 +78,11 @@ def why_stale(directory: str | Path, stamp: Mapping) -> str | None:
     path = Path(directory) / NAME
     try:
         old = json.loads(path.read_text(encoding="utf-8"))
-        old_config, old_inputs, old_code = dict(old["config"]), dict(old["inputs"]), old["code"]
+        old_config, old_code, old_inputs = (dict(old[key]) for key in ("config", "code", "inputs"))
     except FileNotFoundError:
         return "not made yet"
     except (ValueError, KeyError, TypeError):
-        return f"{path} is damaged"
+        return f"{path} is damaged, or of an earlier version"
     for key in sorted({*old_config, *stamp["config"]}):
         before, after = old_config.get(key, "unset"), stamp["config"].get(key, "unset")
         if before != after:
@@ -72,7 +90,10 @@ def why_stale(directory: str | Path, stamp: Mapping) -> str | None:
     for name in sorted({*old_inputs, *stamp["inputs"]}):
         if old_inputs.get(name) != stamp["inputs"].get(name):
             return f"input {name} changed"
-    return None if old_code == stamp["code"] else "the code changed"
+    changed = {*old_code.items()} ^ {*stamp["code"].items()}
+    # A file that is on both sides tells more than one that came or went because of it.
+    names = sorted((not (name in old_code and name in stamp["code"]), name) for name, _ in changed)
+    return f"the code changed ({names[0][1]})" if names else None
 
 
 def write(directory: str | Path, stamp: Mapping) -> None:
@@ -97,19 +118,17 @@ def _short(value: object) -> str:
     return text if len(text) <= 80 else f"{text[:77]}..."
 
 
-def _code_hash(code: Iterable[str | Path]) -> str:
-    digest = hashlib.sha256()
-    for entry in map(Path, code):
-        for path in sorted(entry.rglob("*.py")) if entry.is_dir() else [entry]:
-            digest.update(path.name.encode() + b"\0" + path.read_bytes() + b"\0")
-    return digest.hexdigest()[:16]
-
-
-def _fingerprint(path: Path) -> str:
+def _fingerprint(path: str | Path) -> str:
     try:
-        status = path.stat()
+        status = os.stat(path)
     except OSError:
         return "missing"
-    if status.st_size <= 1 << 20:
-        return hashlib.sha256(path.read_bytes()).hexdigest()[:16]
-    return f"{status.st_size}:{status.st_mtime_ns}"
+    if status.st_size > _SMALL:
+        return f"{status.st_size}:{status.st_mtime_ns}"
+    key = (status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns)
+    if key not in _fingerprints:
+        found = hashlib.sha256(Path(path).read_bytes()).hexdigest()[:16]
+        if time.time_ns() - status.st_mtime_ns < _TICK_NS:
+            return found
+        _fingerprints[key] = found
+    return _fingerprints[key]

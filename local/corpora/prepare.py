@@ -24,8 +24,6 @@ from local.corpora.registry import CorpusSpec, Expected
 from utils import stamp
 from utils.errors import run_main
 
-HERE = Path(__file__).resolve().parent
-
 
 def main() -> None:
     """Run the command."""
@@ -69,7 +67,7 @@ def prepare(spec: CorpusSpec, root: Path, data_dir: Path, variants: Iterable[str
             "root": str(root), "language": spec.language, "options": spec.options, "emotions": words,
             "files and annotations": fingerprint(items),
         },
-        [HERE / f"{name}.py" for name in ("records", "sources", "writer", spec.module)],
+        ["local.corpora.writer", module.__name__],
         [],
     )  # fmt: skip
     stale = stamp.why_stale(data_dir, done)

@@ -6,15 +6,18 @@
     encoder.pooled([wave_a, wave_b])                   # (2, layers, dim): time mean of every layer
 
 To add an encoder that transformers can read, give it an entry in ``conf/encoders.yaml``; for another kind,
-write a class with :class:`local.encoders.base.Encoder`'s methods and name it in ``local/encoders/loading.py``.
+write a module with a class that has :class:`local.encoders.base.Encoder`'s methods and a function ``load``, and name
+the kind in ``local/encoders/registry.py``. Nothing that other kinds have made depends on it.
 This package is import-light: torch is imported by :func:`load`.
 """
 
 from __future__ import annotations
 
+import importlib
 from typing import TYPE_CHECKING
 
 from local.encoders.registry import EncoderSpec, names, spec, unavailable
+from utils.errors import UserError
 
 if TYPE_CHECKING:
     from local.encoders.base import Encoder
@@ -45,6 +48,6 @@ def load(encoder: EncoderSpec, device: str = "cpu", precision: str = "fp32") -> 
         The checkpoint is missing, damaged or not what the registry says; the device is not there; an
         optional package is not installed.
     """
-    from local.encoders import loading
-
-    return loading.load(encoder, device, precision)
+    if precision not in ("fp32", "bf16"):
+        raise UserError(f"precision '{precision}' is not one of fp32, bf16")
+    return importlib.import_module(encoder.module).load(encoder, device, precision)

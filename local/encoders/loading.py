@@ -1,4 +1,4 @@
-"""Makes encoders from their registry entries; checkpoints are read by transformers, never unpickled."""
+"""Makes encoders of kind hf from their registry entries; checkpoints are read by transformers, never unpickled."""
 
 from __future__ import annotations
 
@@ -14,7 +14,6 @@ import torch
 
 from local.encoders.base import Encoder
 from local.encoders.registry import EncoderSpec
-from local.encoders.spectral import Egemaps, LogMel
 from utils.errors import UserError
 
 _MODEL_TYPES = ("wav2vec2", "hubert", "wavlm", "data2vec-audio")
@@ -24,12 +23,6 @@ _UNUSED = ("masked_spec_embed",)
 
 def load(spec: EncoderSpec, device: str, precision: str) -> Encoder:
     """Make an encoder; see :func:`local.encoders.load`."""
-    if precision not in ("fp32", "bf16"):
-        raise UserError(f"precision '{precision}' is not one of fp32, bf16")
-    if spec.kind == "logmel":
-        return LogMel(spec)
-    if spec.kind == "egemaps":
-        return Egemaps(spec)
     _check_device(device)
     # After the checks: importing transformers takes seconds.
     from local.encoders.transformer import Transformer

@@ -34,8 +34,6 @@ from utils.data_dir import read_utt2, table_names
 from utils.errors import UserError, run_main
 
 REPO = experiment.REPO
-_MODULES = ("pretrain.py", "pretrain_config.py", "pool.py", "targets.py", "masked_prediction.py")
-_CODE = [Path(__file__).parent / name for name in _MODULES]
 _TABLES = ("wav.scp", "segments", "utt2spk")
 
 
@@ -61,7 +59,7 @@ def pretrain(settings: PretrainConfig, data: dict[str, Path], out: Path) -> None
     plain = json.loads(json.dumps(_as_dict(settings)))
     made_of = stamp.make(
         {**plain, "data": [str(path) for path in folders]},
-        _CODE,
+        ["local.encoders.pretrain"],
         [path / name for path in folders for name in _TABLES if (path / name).exists()],
     )
     reason = stamp.why_stale(out, made_of)

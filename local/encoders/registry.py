@@ -16,7 +16,8 @@ from utils.errors import UserError
 REPO = Path(__file__).resolve().parent.parent.parent
 _HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
 _LANGUAGE = re.compile(r"[a-z]{2,3}")
-_KINDS = ("hf", "logmel", "egemaps")
+# The modules of local/encoders that make an encoder of a kind: each has load(spec, device, precision).
+_KINDS = {"hf": "loading", "logmel": "spectral", "egemaps": "spectral"}
 
 
 @dataclass(frozen=True)
@@ -68,6 +69,11 @@ class EncoderSpec:
     pretrained_on: list[str] = field(default_factory=list)
     note: str = ""
     base: str = "."
+
+    @property
+    def module(self) -> str:
+        """The module that makes it, and so the code that decides its features."""
+        return f"local.encoders.{_KINDS[self.kind]}"
 
     @property
     def folder(self) -> Path | None:

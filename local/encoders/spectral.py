@@ -15,6 +15,11 @@ from utils.errors import UserError
 MEL_BINS = 80
 
 
+def load(spec: EncoderSpec, device: str, precision: str) -> Encoder:
+    """Make an encoder, which runs on the CPU in fp32 whatever is asked for; see :func:`local.encoders.load`."""
+    return LogMel(spec) if spec.kind == "logmel" else Egemaps(spec)
+
+
 class LogMel(Encoder):
     """Mean and standard deviation over time of Kaldi's log-mel filter banks: 80 bands, 25 ms each 10 ms.
 

@@ -17,14 +17,8 @@ from utils import data_dir, stamp
 from utils.data_dir import Utterance
 from utils.errors import UserError
 
-_HERE = Path(__file__).resolve().parent
-_ENCODERS = _HERE.parent / "encoders"
-# The code that features depend on, by kind of encoder.
-_CODE = {
-    "hf": ("loading.py", "transformer.py", "frontend.py", "positional.py"),
-    "logmel": ("spectral.py",),
-    "egemaps": ("spectral.py",),
-}
+# What makes features, beside the module of the encoder's kind.
+CODE = ["local.features.extract", "local.features.merge"]
 _TABLES = ("wav.scp", "segments", "utt2spk", "utt2emo", "utt2dur")
 
 
@@ -70,8 +64,7 @@ class Work:
             "features.precision": self.experiment.features.precision,
             "emotions": sorted(self.experiment.emotions),
         }
-        code = [_HERE, *(_ENCODERS / name for name in _CODE[self.encoder.kind]), _HERE.parent.parent / "utils/audio.py"]
-        return stamp.make(config, code, [*tables, *files])
+        return stamp.make(config, [*CODE, self.encoder.module], [*tables, *files])
 
     def why_stale(self) -> str | None:
         """Tell why the features must be made; None when they are up to date."""

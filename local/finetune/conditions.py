@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from local import encoders
-from local.experiment import REPO, Experiment
+from local.experiment import Experiment
 from local.finetune import strategies
 from local.finetune.strategies import Design
 from local.pairs import tuned
@@ -26,14 +26,9 @@ EXP = Path("exp/finetune")
 MODELS = EXP / "models"
 PLAN = EXP / "plan"
 _PROBE = Path("exp/probe")
-# What a trained model depends on; what a condition depends on beyond that.
-_TRAINED_BY = ("adapters", "curve", "data", "fit", "model", "strategies", "trainer")
-_ENCODED_BY = ("frontend", "loading", "positional", "transformer")
-_TRAINING_CODE = [REPO / "local/finetune" / f"{name}.py" for name in _TRAINED_BY]
-_TRAINING_CODE += [REPO / "local/encoders" / f"{name}.py" for name in _ENCODED_BY]
-_FROM_UTILS = ("audio", "dropout", "feature_cache", "folds", "reproducible")
-_TRAINING_CODE += [REPO / "utils" / f"{name}.py" for name in _FROM_UTILS]
-_CODE = [REPO / "local/finetune/write.py", REPO / "utils/metrics.py"]
+# What trains a model, and what tests it, beside the module of its encoder.
+TRAINING_CODE = ["local.finetune.training"]
+CODE = ["local.finetune.write"]
 _SETTINGS = (
     *("lr", "lr_head", "weight_decay", "epochs", "patience", "batch_size", "accumulate", "precision", "checkpointing"),
 )
@@ -234,7 +229,7 @@ def training_stamp(training: Training, experiment: Experiment) -> dict:
     spec = encoders.spec(training.group.encoder)
     settings = training_settings(training, experiment) | {"encoder": spec.identity()}
     inputs = [*_inputs(training.group.learnt, training.group.encoder, experiment), *spec.files()]
-    return stamp.make(settings, _TRAINING_CODE, inputs)
+    return stamp.make(settings, [*TRAINING_CODE, spec.module], inputs)
 
 
 def settings(group: Group, condition: Condition, experiment: Experiment) -> dict:
@@ -260,7 +255,8 @@ def condition_stamp(group: Group, condition: Condition, experiment: Experiment) 
     """Describe what a condition's result is made from (utils.stamp): models and the test corpus."""
     inputs = [training.directory / stamp.NAME for training in trainings(group, experiment)]
     inputs += _inputs([condition.test], group.encoder, experiment)
-    return stamp.make(settings(group, condition, experiment), _CODE, inputs)
+    code = [*CODE, encoders.spec(group.encoder).module]
+    return stamp.make(settings(group, condition, experiment), code, inputs)
 
 
 def _inputs(corpora: Sequence[str], encoder: str, experiment: Experiment) -> list[Path]:

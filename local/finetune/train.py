@@ -15,14 +15,14 @@ import argparse
 import contextlib
 import fcntl
 import os
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
 from local import experiment
 from local.experiment import Experiment
 from local.finetune import conditions
-from local.finetune.conditions import Group, Training
+from local.finetune.conditions import Group
+from local.finetune.training import is_first, train
 from utils import stamp
 from utils.atomic import atomic_dir
 from utils.errors import UserError, run_main
@@ -87,57 +87,6 @@ def choose_device(job: int, gpus: int) -> str:
     return "cuda:0"
 
 
-def train(training: Training, settings: Experiment, device: str = "cpu") -> None:
-    """Train a model and save it.
-
-    Parameters
-    ----------
-    training : Training
-        What to train; an older result is replaced.
-    settings : Experiment
-        The recipe's.
-    device : str
-        As torch names it.
-
-    Raises
-    ------
-    UserError
-        A corpus is not whole or has no utterance of an emotion in train, or the training fails.
-    """
-    from local.finetune import data
-    from local.finetune.fit import fit
-    from local.finetune.trainer import Leg, Run
-
-    # Taken before anything is read: what changes meanwhile makes the result stale, as it should.
-    made_from = conditions.training_stamp(training, settings)
-    group, fold = training.group, training.fold
-    corpora = {
-        name: data.read(name, group.encoder, settings.split.scheme, settings.emotions) for name in group.learnt
-    }
-    check_folds(list(corpora.values()), settings.split.scheme)
-
-    def leg(train: tuple[str, ...], dev: tuple[str, ...], what: str) -> Leg:
-        both = [
-            data.Examples.joined([corpora[name].part(fold, part) for name in names])
-            for names, part in ((train, "train"), (dev, "dev"))
-        ]
-        data.check_classes(both[0], settings.emotions, train, fold)
-        return Leg(train, *both, training.draw(what))
-
-    legs = [leg(group.source, group.source, "source")] if group.source else []
-    legs.append(leg(group.train, group.dev, "training"))
-    began = time.monotonic()
-    fit(
-        Run(
-            training.directory, group.encoder, settings.emotions, conditions.design(training, settings),
-            training.draw("weights"), settings.finetune, legs, data.cache_folder(group.encoder), made_from, device,
-        )
-    )  # fmt: skip
-    if _first():
-        stamp.write(training.directory, made_from)
-        print(f"{training.directory}: trained in {time.monotonic() - began:.0f} s", flush=True)
-
-
 def test(group: Group, settings: Experiment, device: str = "cpu") -> None:
     """Test a group on the test corpus of every one of its conditions, if all of its models are there.
 
@@ -155,7 +104,7 @@ def test(group: Group, settings: Experiment, device: str = "cpu") -> None:
     UserError
         A corpus is not whole, or cannot be tested on.
     """
-    if not _first():
+    if not is_first():
         return
     with _locked(group.directory):
         work = conditions.work(group, settings)
@@ -173,13 +122,6 @@ def test(group: Group, settings: Experiment, device: str = "cpu") -> None:
             print(f"{condition.directory}: done", flush=True)
 
 
-def check_folds(corpora: list, scheme: str) -> None:
-    """Refuse corpora with different numbers of folds: fold k of one is paired with fold k of another."""
-    if len({len(corpus.folds) for corpus in corpora}) > 1:
-        listed = ", ".join(f"data/{corpus.name}/folds/{scheme} has {len(corpus.folds)}" for corpus in corpora)
-        raise UserError(f"corpora of one condition need the same number of folds: {listed}")
-
-
 @contextlib.contextmanager
 def _locked(folder: Path) -> Iterator[None]:
     """Keep other jobs from testing the same group at the same time."""
@@ -187,10 +129,6 @@ def _locked(folder: Path) -> Iterator[None]:
     with open(folder / ".lock", "w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         yield
-
-
-def _first() -> bool:
-    return os.environ.get("RANK", "0") == "0"
 
 
 def _part() -> None:

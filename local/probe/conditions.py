@@ -8,15 +8,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from local import encoders
-from local.experiment import REPO, Experiment
+from local.experiment import Experiment
 from local.pairs import pairs
 from utils import stamp
 from utils.errors import UserError
 
 EXP = Path("exp/probe")
 PLAN = EXP / "plan"
-_CODE = [REPO / "local" / name for name in ("probe", "experiment")]
-_CODE += [REPO / "utils" / name for name in ("ark.py", "folds.py", "metrics.py", "table.py")]
+CODE = ["local.probe.train"]
 _DESCENT = ("lr", "eps", "weight_decay", "epochs", "batch_size", "patience")
 
 
@@ -120,7 +119,7 @@ def make_stamp(group: Group, condition: Condition, experiment: Experiment) -> di
         data, dump = Path("data", corpus), Path("dump", group.encoder, corpus)
         inputs += [data / name for name in ("utt2emo", "utt2lang", "utt2spk")]
         inputs += [data / "folds" / experiment.split.scheme / stamp.NAME, dump / stamp.NAME, dump / "info.json"]
-    return stamp.make(settings(group, condition, experiment), _CODE, inputs)
+    return stamp.make(settings(group, condition, experiment), CODE, inputs)
 
 
 def work(experiment: Experiment) -> tuple[list[Work], int]:

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import argparse
 import base64
+import os
 import shlex
 from collections.abc import Sequence
 from pathlib import Path
@@ -82,7 +83,6 @@ def _stamp(config: experiment.Experiment, commands: dict[str, str]) -> dict:
 
     from local.report import curves, inputs, sed
 
-    package = Path(__file__).parent
     settings = {
         "experiment": asdict(config), "commands": commands, "recipe": Path.cwd().name,
         "corpora": {name: inputs.describe(name) for name in config.corpora},
@@ -91,7 +91,9 @@ def _stamp(config: experiment.Experiment, commands: dict[str, str]) -> dict:
     made_from = [*inputs.FILES, *sed.FILES, *inputs.data_files(config), *curves.files(), INTRO]
     made_from += [Path(config.study.reference)] if config.study.reference else []
     made_from += [results_path(config), FOLDER / "index.html"]
-    return stamp.make(settings, [package, *sorted(package.glob("templates/*"))], made_from)
+    # Relative, so that a recipe that is moved with its checkout stays valid.
+    made_from += [Path(os.path.relpath(path)) for path in sorted(Path(__file__).parent.glob("templates/*"))]
+    return stamp.make(settings, ["local.report.make"], made_from)
 
 
 def _write(content: Inputs, published: Study | None, diarization: Diarization | None, commands: dict[str, str]) -> None:

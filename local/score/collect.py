@@ -77,9 +77,7 @@ def _stamp(config: experiment.Experiment, paths: Sequence[Path]) -> dict:
     inputs += [Path("data") / corpus / "utt2spk" for corpus in config.corpora]
     settings = {"score": vars(config.score), "recipe": Path.cwd().name}
     # The tables are among the fingerprints, so that one which was removed or edited is made again.
-    code = [Path(__file__).parent]
-    code += [experiment.REPO / "utils" / f"{name}.py" for name in ("intervals", "metrics", "significance")]
-    return stamp.make(settings, code, [*inputs, *OUTPUTS])
+    return stamp.make(settings, ["local.score.collect"], [*inputs, *OUTPUTS])
 
 
 def _collect(paths: Sequence[Path], config: experiment.Experiment, recipe: str) -> None:

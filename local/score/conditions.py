@@ -99,14 +99,13 @@ def find(exp: Path, experiment: Experiment) -> tuple[list[Path], list[str]]:
     """
     chosen: list[Path] = []
     left: dict[str, list[Path]] = {}
-    found: dict[str, str] = {}
     for stage in STAGES:
         for path in sorted(path for path in (exp / stage).glob("[!.]*") if (path / "meta.json").is_file()):
             meta = json.loads((path / "meta.json").read_text(encoding="utf-8"))
             if not _belongs(meta, experiment):
                 continue
             missing = [name for name in FILES if not (path / name).is_file()]
-            reason = f"has no {missing[0]}" if missing else _outdated(path, meta, experiment, found)
+            reason = f"has no {missing[0]}" if missing else _outdated(path, meta, experiment)
             if reason:
                 left.setdefault(f"{reason}; run the {stage} stage again", []).append(path)
             else:
@@ -132,8 +131,8 @@ def strategy_of(meta: dict) -> str:
     return meta["method"].partition(".after.")[0]
 
 
-def _outdated(path: Path, meta: dict, experiment: Experiment, found: dict[str, str]) -> str | None:
-    """Tell what has changed since a condition was made; ``found`` keeps fingerprints that many conditions share."""
+def _outdated(path: Path, meta: dict, experiment: Experiment) -> str | None:
+    """Tell what has changed since a condition was made."""
     try:
         made = json.loads((path / stamp.NAME).read_text(encoding="utf-8"))
         config, inputs = made["config"], made["inputs"]
@@ -150,7 +149,7 @@ def _outdated(path: Path, meta: dict, experiment: Experiment, found: dict[str, s
     for key, before in config.items():
         if key in now and now[key] != before:
             return f"was made with {key} {before} and the experiment now says {now[key]}"
-    found |= stamp.make({}, [], [name for name in inputs if name not in found])["inputs"]
+    found = stamp.make({}, [], inputs)["inputs"]
     changed = [name for name, before in inputs.items() if found[name] != before]
     return f"was made from another {changed[0]}" if changed else None
 

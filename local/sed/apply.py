@@ -16,7 +16,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from local import experiment
+from local import encoders, experiment
 from local.experiment import Experiment
 from local.sed import conditions
 from local.sed.conditions import Condition, Model, Training
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from local.sed.sets import SedSet
     from utils.rttm import Segment
 
-_CODE = ("apply", "baselines", "conditions", "decode", "eder", "model", "published", "score", "sets", "speech")
+CODE = ["local.sed.apply"]
 
 
 def main() -> None:
@@ -66,8 +66,8 @@ def _stamp(condition: Condition, settings: Experiment) -> dict:
         "folds": settings.split.folds, "scheme": settings.split.scheme, "score": vars(settings.score),
         "published": settings.sed.published if condition.system == conditions.PUBLISHED else "",
     }  # fmt: skip
-    code = [Path(__file__).with_name(f"{name}.py") for name in _CODE] + [experiment.REPO / "utils/intervals.py"]
-    return stamp.make(config, code, inputs)
+    reader = encoders.spec(condition.model.encoder).module if condition.model else "local.encoders.loading"
+    return stamp.make(config, CODE if condition.baseline else [*CODE, reader], inputs)
 
 
 def _trainings(model: Model, settings: Experiment) -> list[Training]:

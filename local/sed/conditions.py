@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from local import encoders
-from local.experiment import REPO, Experiment
+from local.experiment import Experiment
 from local.sed.sets import path_of
 from utils import stamp
 from utils.errors import UserError
@@ -25,10 +25,9 @@ if TYPE_CHECKING:
     from local.sed.sets import SedSet
 
 EXP = Path("exp/sed")
-# What a trained model depends on.
-CODE = [REPO / "local" / "encoders"]
-CODE += [REPO / "utils" / f"{name}.py" for name in ("audio", "feature_cache", "reproducible")]
-CODE += [REPO / "local/sed" / f"{name}.py" for name in ("batches", "brain", "decode", "eder", "model", "sets", "train")]
+PLAN = EXP / "plan"
+# What trains a model, beside the module of its encoder.
+TRAINING_CODE = ["local.sed.train"]
 PUBLISHED = "published"
 # Of our corpora, those whose labels the published checkpoint was trained on (beside JL-Corpus and EmoV-DB).
 PUBLISHED_ON = ("ravdess", "esd", "esd_en", "iemocap")
@@ -158,7 +157,8 @@ def training_stamp(training: Training, experiment: Experiment) -> dict:
     inputs = [Path("data", corpus, "sed", "single", name) for corpus in training.model.train for name in MADE_FROM]
     if spec.folder:
         inputs += [spec.folder / name for name in ("config.json", "model.safetensors")]
-    return stamp.make(training_settings(training, experiment) | {"encoder": spec.identity()}, CODE, inputs)
+    settings = training_settings(training, experiment) | {"encoder": spec.identity()}
+    return stamp.make(settings, [*TRAINING_CODE, spec.module], inputs)
 
 
 def cache_of(model: Model) -> Path:

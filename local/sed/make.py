@@ -31,7 +31,6 @@ from utils.errors import UserError, run_main
 from utils.rttm import Segment, read_rttm, write_rttm
 from utils.table import read_list, read_table
 
-HERE = Path(__file__).resolve().parent
 # Decoding, encoding and most of the arithmetic leave Python's lock free.
 THREADS = min(4, os.cpu_count() or 1)
 # Of an utterance's speech, in seconds. The longest keeps a recording of three below a batch of the default size (48 s).
@@ -100,7 +99,7 @@ def make(folder: Path, settings: experiment.Experiment) -> None:
     inputs = [folder / name for name in (".done", "utt2spk", "utt2emo", "utt2lang", "wav.scp", "segments")]
     lists = folder / "folds" / corpus.scheme
     inputs += [lists / str(number) / part for number in range(len(corpus.folds)) for part in PARTS]
-    code = [HERE / f"{name}.py" for name in ("make", "spans", "join", "speech")]
+    code = ["local.sed.make"]
     config = {"emotions": settings.emotions, "scheme": corpus.scheme, "seed": seed}
     single, material = folder / "sed" / "single", None
     everything = _group(corpus, corpus.emotion)

@@ -18,8 +18,6 @@ from utils import stamp
 from utils.atomic import atomic_file
 from utils.errors import run_main
 
-PLAN = conditions.EXP / "plan"
-
 
 def main() -> None:
     """Print the plan."""
@@ -33,7 +31,7 @@ def main() -> None:
             todo.append(training)
             print(f"sed: {training.directory}: to be trained: {reason}", file=sys.stderr)
     print(f"sed: {len(conditions.trainings(settings)) - len(todo)} models are up to date, skipped", file=sys.stderr)
-    with atomic_file(PLAN) as file:
+    with atomic_file(conditions.PLAN) as file:
         file.writelines(f"{training.directory}\n" for training in todo)
     print(len(todo))
 

@@ -16,7 +16,6 @@ from local import encoders, experiment
 from local.experiment import Experiment
 from local.sed import conditions
 from local.sed.conditions import Training
-from local.sed.plan import PLAN
 from utils import stamp
 from utils.errors import UserError, run_main
 
@@ -33,9 +32,9 @@ def main() -> None:
         raise UserError(f"--job {arguments.job} --nj {arguments.nj}: the job must be one of 1..nj")
     settings = experiment.load(arguments)
     try:
-        planned = PLAN.read_text(encoding="utf-8").split()
+        planned = conditions.PLAN.read_text(encoding="utf-8").split()
     except FileNotFoundError:
-        raise UserError(f"{PLAN}: no such plan; run python3 -m local.sed.plan first") from None
+        raise UserError(f"{conditions.PLAN}: no such plan; run python3 -m local.sed.plan first") from None
     mine = set(planned[arguments.job - 1 :: arguments.nj])
     device = f"cuda:{(arguments.job - 1) % arguments.ngpu}" if arguments.ngpu else "cpu"
     for training in conditions.trainings(settings):

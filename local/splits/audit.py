@@ -31,8 +31,6 @@ from utils import stamp
 from utils.atomic import atomic_file
 from utils.errors import run_main
 
-HERE = Path(__file__).resolve().parent
-
 
 def main() -> None:
     """Run the command."""
@@ -91,15 +89,14 @@ def audit(data_dir: Path, scheme: str, emotions: Iterable[str]) -> None:
 def _stamp(data_dir: Path, scheme: str, emotions: list[str]) -> dict:
     tables = ("utt2spk", "utt2emo", "utt2dur", "utt2sent", "utt2sess", "utt2delivery", "text", f"folds/{scheme}/.done")
     inputs = [*(data_dir / name for name in tables), data_dir / "audit" / "digests.tsv"]
-    code = [HERE / f"{name}.py" for name in ("audit", "data", "overlap", "shortcuts")]
-    return stamp.make({"emotions": emotions}, code, inputs)
+    return stamp.make({"emotions": emotions}, ["local.splits.audit"], inputs)
 
 
 def _digest(data_dir: Path) -> None:
     """Decode the audio, unless that has been done."""
     folder = data_dir / "audit"
     # The data directory's own stamp changes when any audio file does.
-    done = stamp.make({}, [HERE / "digests.py"], [data_dir / name for name in ("wav.scp", "segments", ".done")])
+    done = stamp.make({}, ["local.splits.digests"], [data_dir / name for name in ("wav.scp", "segments", ".done")])
     if stamp.why_stale(folder, done) is None:
         return
     from local.splits import digests

@@ -24,8 +24,6 @@ from utils.data_dir import write_data_dir
 from utils.data_dir_ops import read_tables, restrict
 from utils.errors import run_main
 
-HERE = Path(__file__).resolve().parent
-
 
 def main() -> None:
     """Run the command."""
@@ -60,8 +58,7 @@ def make(data_dir: Path, split: experiment.Split, emotions: Iterable[str], publi
     if split.scheme == "published":
         inputs += sorted(Path(split.published_dir or "", published).glob("*/*.csv"))
     config = {"emotions": list(emotions), "split": dataclasses.asdict(split)}
-    code = [HERE / f"{name}.py" for name in ("make", "data", "partition", "published", "schemes")]
-    done = stamp.make(config, code, inputs)
+    done = stamp.make(config, ["local.splits.make"], inputs)
     stale = stamp.why_stale(folder, done)
     if stale is None:
         print(f"{folder}: up to date")
