@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from local.experiment.languages import setting
 from local.experiment.loading import add_arguments, load
 from local.experiment.schema import (
     Cap,
@@ -37,5 +36,4 @@ __all__ = [
     "Study",
     "add_arguments",
     "load",
-    "setting",
 ]

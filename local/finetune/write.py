@@ -16,7 +16,8 @@ from typing import Any
 import numpy as np
 
 from local import encoders
-from local.experiment import Experiment, setting
+from local.experiment import Experiment
+from local.experiment.languages import setting
 from local.finetune import data, trainer
 from local.finetune.conditions import Condition, Group, Training, settings, trainings
 from local.finetune.data import Corpus

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import numpy as np
 
-from local.experiment import Experiment, setting
+from local.experiment import Experiment
+from local.experiment.languages import setting
 from local.probe.conditions import Condition, Group, seeds, settings
 from local.probe.corpus import Corpus
 from local.probe.group import Selection

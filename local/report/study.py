@@ -14,7 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from local import corpora, encoders
-from local.experiment import Experiment, setting
+from local.experiment import Experiment
+from local.experiment.languages import setting
 from local.report.inputs import Inputs, Result, in_words
 from local.report.tables import Cell, Table, marks, number, parameters, score_cell
 from utils.errors import UserError

@@ -16,7 +16,8 @@ from pathlib import Path
 import numpy as np
 
 from local import encoders
-from local.experiment import Experiment, setting
+from local.experiment import Experiment
+from local.experiment.languages import setting
 from local.sed import eder
 from local.sed.conditions import PUBLISHED, PUBLISHED_ON, Condition
 from local.sed.eder import PARTS, Eder

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import yaml
 
-from local.experiment import setting
+from local.experiment.languages import setting
 from utils import stamp
 
 EMOTIONS = ["angry", "happy", "neutral", "sad"]
