@@ -15,7 +15,7 @@ from pathlib import Path
 
 from local import corpora, encoders
 from local.experiment import Experiment
-from local.pairs import setting
+from local.results.languages import setting
 from local.report.inputs import Inputs, Result, in_words
 from local.report.tables import Cell, Table, marks, number, parameters, score_cell
 from utils.errors import UserError

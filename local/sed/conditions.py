@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 PUBLISHED = "published"
 # Of our corpora, those whose labels the published checkpoint was trained on (beside JL-Corpus and EmoV-DB).
 PUBLISHED_ON = ("ravdess", "esd", "esd_en", "iemocap")
+# What trains a model, and what tests it, beside the module of its encoder.
+TRAINING_CODE, CODE = ["local.sed.run"], ["local.sed.apply"]
 _SETTINGS = ("epochs", "patience", "batch_seconds", "lr", "lr_encoder")
 _MADE_FROM = ("utt2emo", "utt2lang", "utt2spk", "ref.rttm", stamp.NAME)
 
@@ -108,7 +110,7 @@ def _training_stamp(training: Training) -> dict:
     spec = encoders.spec(lead.encoder)
     inputs = [Path("data", corpus, "sed", "single", name) for corpus in lead.train for name in _MADE_FROM]
     made_of = training_settings(training) | {"encoder": spec.identity()}
-    return stamp.make(made_of, ["local.sed.run", spec.module], [*inputs, *spec.files()])
+    return stamp.make(made_of, [*TRAINING_CODE, spec.module], [*inputs, *spec.files()])
 
 
 def settings(condition: Condition) -> dict:
@@ -125,7 +127,7 @@ def _stamp(group: Group, condition: Condition) -> dict:
         inputs += [Path("data", name, "sed", "single", stamp.NAME) for name in condition.experiment.sed.corpora]
     reads = {"": [], PUBLISHED: ["local.encoders.loading"]}
     module = [encoders.spec(condition.encoder).module] if condition.encoder else reads.get(condition.method, [])
-    return stamp.make(settings(condition), ["local.sed.apply", *module], inputs)
+    return stamp.make(settings(condition), [*CODE, *module], inputs)
 
 
 def _needs(group: Group) -> dict[Path, str]:

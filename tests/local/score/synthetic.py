@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import yaml
 
-from local.pairs import setting
+from local.results.languages import setting
 from utils import stamp
 
 EMOTIONS = ["angry", "happy", "neutral", "sad"]
