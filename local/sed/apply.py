@@ -24,11 +24,11 @@ from utils import stamp
 from utils.errors import UserError, run_main
 
 if TYPE_CHECKING:
-    from local.sed.model import Diarizer
-    from local.sed.sets import SedSet
+    from local.sed.data.sets import SedSet
+    from local.sed.model.diarizer import Diarizer
     from utils.rttm import Segment
 
-_CODE = ("apply", "baselines", "conditions", "decode", "eder", "model", "published", "score", "sets", "speech")
+_CODE = ("apply.py", "conditions.py", "data/sets.py", "data/speech.py", "model", "score")
 
 
 def main() -> None:
@@ -40,7 +40,7 @@ def main() -> None:
     settings = experiment.load(arguments)
     if not settings.sed.encoders:
         return
-    from local.sed.baselines import BASELINES
+    from local.sed.score.baselines import BASELINES
 
     found = conditions.conditions(settings, list(BASELINES))
     reasons = {item: stamp.why_stale(item.directory, _stamp(item, settings)) for item in found}
@@ -53,7 +53,7 @@ def main() -> None:
 
 
 def _stamp(condition: Condition, settings: Experiment) -> dict:
-    from local.sed import sets
+    from local.sed.data import sets
 
     inputs = [sets.path_of(condition.test) / name for name in conditions.MADE_FROM]
     if condition.model:
@@ -66,7 +66,7 @@ def _stamp(condition: Condition, settings: Experiment) -> dict:
         "folds": settings.split.folds, "scheme": settings.split.scheme, "score": vars(settings.score),
         "published": settings.sed.published if condition.system == conditions.PUBLISHED else "",
     }  # fmt: skip
-    code = [Path(__file__).with_name(f"{name}.py") for name in _CODE] + [experiment.REPO / "utils/intervals.py"]
+    code = [Path(__file__).with_name(name) for name in _CODE] + [experiment.REPO / "utils/intervals.py"]
     return stamp.make(config, code, inputs)
 
 
@@ -76,8 +76,9 @@ def _trainings(model: Model, settings: Experiment) -> list[Training]:
 
 def _make(items: Sequence[Condition], settings: Experiment, device: str) -> None:
     """Make conditions of one system on one set; models of one encoder share its forward passes."""
-    from local.sed import score, sets
-    from local.sed.baselines import BASELINES
+    from local.sed.data import sets
+    from local.sed.score import condition as score
+    from local.sed.score.baselines import BASELINES
 
     data = sets.read(items[0].test, settings.split.scheme, settings.emotions)
     fold_of = conditions.folds_of(data, settings.split.folds)
@@ -106,7 +107,7 @@ def _published(data: SedSet, utterances: list[str], settings: Experiment, device
     """Hypotheses of the published checkpoint, which comes without smoothing."""
     from tqdm import tqdm
 
-    from local.sed import decode, published
+    from local.sed.model import decode, published
 
     model = published.load(settings.sed.published, device, settings.emotions)
     return {
@@ -120,7 +121,7 @@ def _published(data: SedSet, utterances: list[str], settings: Experiment, device
 
 def _train_reference(settings: Experiment) -> list[dict[str, Sequence[Segment]]]:
     """Reference of the training parts of all corpora, by fold: what the chance-level baseline may know."""
-    from local.sed import sets
+    from local.sed.data import sets
 
     data = [sets.read(f"{corpus}.single", settings.split.scheme, settings.emotions) for corpus in settings.sed.corpora]
     return [
@@ -136,7 +137,7 @@ def _diarize(
     import torch
     from tqdm import tqdm
 
-    from local.sed import decode
+    from local.sed.model import decode
     from utils.feature_cache import InputCache
 
     seeds = list(dict.fromkeys(settings.sed.seeds))
@@ -168,7 +169,7 @@ def _diarize(
 
 
 def _load(training: Training, device: str) -> Diarizer:
-    from local.sed.model import Diarizer
+    from local.sed.model.diarizer import Diarizer
 
     if not (training.directory / stamp.NAME).is_file():
         raise UserError(f"{training.directory}: not trained; run python3 -m local.sed.plan and local.sed.train first")

@@ -29,13 +29,13 @@ from local import experiment
 from local.experiment import Experiment
 from local.sed import conditions
 from local.sed.conditions import EXP
-from local.sed.eder import PARTS
+from local.sed.score.eder import PARTS
 from utils import stamp
 from utils.atomic import atomic_file
 from utils.errors import UserError, run_main
 
 if TYPE_CHECKING:
-    from local.sed import score
+    from local.sed.score import condition as score
 
 STAMP = EXP / "tables"
 RESULTS = [
@@ -87,12 +87,12 @@ def main() -> None:
 
 
 def _stamp(settings: Experiment) -> dict:
-    from local.sed.baselines import BASELINES
+    from local.sed.score.baselines import BASELINES
 
     outputs = [EXP / "results.csv", EXP / "significance.csv"]
     made_from = [item.directory / stamp.NAME for item in conditions.conditions(settings, list(BASELINES))]
     config = {"score": vars(settings.score), "recipe": Path.cwd().name, "corpora": settings.sed.corpora}
-    code = [Path(__file__), *(Path(__file__).with_name(f"{name}.py") for name in ("conditions", "score", "eder"))]
+    code = [Path(__file__), *(Path(__file__).with_name(name) for name in ("conditions.py", "score"))]
     code += [experiment.REPO / "utils" / f"{name}.py" for name in ("intervals", "significance")]
     return stamp.make(config, code, [*made_from, *outputs])
 
@@ -105,8 +105,8 @@ def entries(settings: Experiment, recipe: str) -> list[Entry]:
     UserError
         A condition is not finished.
     """
-    from local.sed import score
-    from local.sed.baselines import BASELINES
+    from local.sed.score import condition as score
+    from local.sed.score.baselines import BASELINES
 
     found, pooled = [], {}
     for item in conditions.conditions(settings, list(BASELINES)):

@@ -17,18 +17,18 @@ from typing import TYPE_CHECKING
 
 from local import encoders
 from local.experiment import REPO, Experiment
-from local.sed.sets import path_of
+from local.sed.data.sets import path_of
 from utils import stamp
 from utils.errors import UserError
 
 if TYPE_CHECKING:
-    from local.sed.sets import SedSet
+    from local.sed.data.sets import SedSet
 
 EXP = Path("exp/sed")
 # What a trained model depends on.
 CODE = [REPO / "local" / "encoders"]
 CODE += [REPO / "utils" / f"{name}.py" for name in ("audio", "feature_cache", "reproducible")]
-CODE += [REPO / "local/sed" / f"{name}.py" for name in ("batches", "brain", "decode", "eder", "model", "sets", "train")]
+CODE += [REPO / "local/sed" / name for name in ("data/sets.py", "model", "score/eder.py", "train.py")]
 PUBLISHED = "published"
 # Of our corpora, those whose labels the published checkpoint was trained on (beside JL-Corpus and EmoV-DB).
 PUBLISHED_ON = ("ravdess", "esd", "esd_en", "iemocap")

@@ -21,9 +21,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from local.corpora.sources import short_names
-from local.sed.decode import Decoder, decode
-from local.sed.eder import score_all
-from local.sed.sets import CENTRE, HOP
+from local.sed.data.sets import CENTRE, HOP
+from local.sed.model.decode import Decoder, decode
+from local.sed.score.eder import score_all
 from utils import audio
 from utils.errors import UserError, run_main
 from utils.registry import hint
@@ -31,7 +31,7 @@ from utils.rttm import Segment, format_rttm, read_rttm
 from utils.textgrid import write_textgrid
 
 if TYPE_CHECKING:
-    from local.sed.model import Diarizer
+    from local.sed.model.diarizer import Diarizer
 
 PUBLISHED = "speechbrain/emotion-diarization-wavlm-large"
 
@@ -175,7 +175,7 @@ def load_any(model: str, device: str = "cpu") -> Diarizer:
     """
     folder = Path(model)
     if (folder / "hyperparams.yaml").is_file() or model == PUBLISHED:
-        from local.sed import published
+        from local.sed.model import published
 
         return published.load(model, device)
     if not (folder / "config.json").is_file():
@@ -183,7 +183,7 @@ def load_any(model: str, device: str = "cpu") -> Diarizer:
             f"{model}: neither a folder with a model of stage 6 (config.json) nor {PUBLISHED} or its folder "
             "(hyperparams.yaml)"
         )
-    from local.sed.model import Diarizer
+    from local.sed.model.diarizer import Diarizer
 
     return Diarizer.load(folder, device)
 
@@ -285,7 +285,7 @@ def tiers(result: Result) -> dict[str, list[tuple[float, float, str]]]:
 
 def draw(path: Path, result: Result, emotions: Sequence[str]) -> None:
     """Draw one result."""
-    from local.sed import picture
+    from local.sed.score import picture
 
     title = result.utterance if result.eder is None else f"{result.utterance}: EDER {100 * result.eder:.1f}%"
     picture.save(

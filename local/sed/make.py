@@ -22,8 +22,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from local import experiment
-from local.sed import spans
-from local.sed.sets import KINDS, NEUTRAL, PARTS
+from local.sed.data import spans
+from local.sed.data.sets import KINDS, NEUTRAL, PARTS
 from utils import audio, stamp
 from utils.atomic import atomic_dir
 from utils.data_dir import check_replaceable, format_data_dir, read_utt2, read_utterances, seconds
@@ -100,7 +100,7 @@ def make(folder: Path, settings: experiment.Experiment) -> None:
     inputs = [folder / name for name in (".done", "utt2spk", "utt2emo", "utt2lang", "wav.scp", "segments")]
     lists = folder / "folds" / corpus.scheme
     inputs += [lists / str(number) / part for number in range(len(corpus.folds)) for part in PARTS]
-    code = [HERE / f"{name}.py" for name in ("make", "spans", "join", "speech")]
+    code = [HERE / name for name in ("make.py", "data")]
     config = {"emotions": settings.emotions, "scheme": corpus.scheme, "seed": seed}
     single, material = folder / "sed" / "single", None
     everything = _group(corpus, corpus.emotion)
@@ -152,7 +152,7 @@ def _group(corpus: Corpus, utterances: Iterable[str]) -> list[spans.Group]:
 
 def _material(corpus: Corpus) -> Material:
     """Put what can be used into groups, and say why the rest cannot."""
-    from local.sed import join
+    from local.sed.data import join
 
     def unfit(utterance: str) -> str:
         active = join.measure(sources[utterance].load())
@@ -195,7 +195,7 @@ def _lacking(corpus: Corpus, target: Path, plan: spans.Plan) -> bool:
 
 def _make_joined(corpus: Corpus, plan: spans.Plan, excluded: dict[str, str], target: Path) -> None:
     """Make ``single`` or ``double``."""
-    from local.sed import join
+    from local.sed.data import join
 
     recordings = {recording.id: recording for recording in plan.recordings}
     sources = {utterance.id: utterance for utterance in read_utterances(corpus.folder)}
@@ -228,7 +228,7 @@ def _make_noisy(single: Path, target: Path, corpus: Corpus, seed: int) -> None:
     """Make ``noisy`` of ``single``: the same recordings, ``_noisy`` after their ids."""
     import numpy as np
 
-    from local.sed import join
+    from local.sed.data import join
 
     sources = {f"{utterance.id}{NOISY}": utterance for utterance in read_utterances(single)}
     reference = read_rttm(single / "ref.rttm")

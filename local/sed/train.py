@@ -60,7 +60,8 @@ def train(training: Training, settings: Experiment, device: str = "cpu") -> None
     UserError
         A set has not been made, or there is nothing to train on.
     """
-    from local.sed import brain, decode, sets
+    from local.sed.data import sets
+    from local.sed.model import brain, decode
     from utils.feature_cache import InputCache
 
     made_from = conditions.training_stamp(training, settings)

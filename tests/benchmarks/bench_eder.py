@@ -14,7 +14,8 @@ from statistics import median
 
 import numpy as np
 
-from local.sed.eder import score_all, score_frames
+from local.sed.score.eder import score_all
+from local.sed.score.frame_eder import score_frames
 from utils.rttm import Segment
 
 UTTERANCES, FRAMES, HOP, MEAN_RUN = 10_000, 250, 0.02, 50

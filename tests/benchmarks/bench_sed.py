@@ -21,8 +21,8 @@ MEASURE = """
 import json, resource, sys, time
 import torch
 from local import encoders
-from local.sed import decode
-from local.sed.model import Diarizer
+from local.sed.model import decode
+from local.sed.model.diarizer import Diarizer
 from utils.audio import load
 torch.set_num_threads(int(sys.argv[2]))
 emotions = ["angry", "happy", "neutral", "sad"]

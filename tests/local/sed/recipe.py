@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 
 from local.experiment import Experiment, Score, Sed, Split
-from local.sed import score
 from local.sed.conditions import Condition, folds_of
-from local.sed.sets import SedSet
+from local.sed.data.sets import SedSet
+from local.sed.score import condition as score
 from utils import stamp
 from utils.data_dir import Utterance
 from utils.rttm import Segment

@@ -9,11 +9,14 @@ import pytest
 
 from local.corpora import spec
 from local.corpora.prepare import prepare
-from local.sed import apply, decode, published, score, sets
+from local.sed import apply
 from local.sed.conditions import PUBLISHED, Condition
+from local.sed.data import sets
+from local.sed.model import decode, published
+from local.sed.score import condition as score
 from tests.conftest import REPO
 from tests.local.sed import recipe
-from tests.local.sed.test_published import write
+from tests.local.sed.model.test_published import write
 from utils.errors import UserError
 from utils.rttm import read_rttm
 

@@ -9,8 +9,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from local.sed import collect, conditions, score
-from local.sed.baselines import BASELINES
+from local.sed import collect, conditions
+from local.sed.score import condition as score
+from local.sed.score.baselines import BASELINES
 from tests.local.sed import recipe
 from utils.rttm import read_rttm
 

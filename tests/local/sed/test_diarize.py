@@ -13,9 +13,10 @@ import pytest
 import soundfile
 
 from local import encoders
-from local.sed import decode, diarize
-from local.sed.decode import Decoder
-from local.sed.model import Diarizer
+from local.sed import diarize
+from local.sed.model import decode
+from local.sed.model.decode import Decoder
+from local.sed.model.diarizer import Diarizer
 from tests.conftest import REPO
 from utils import audio
 from utils.errors import UserError
@@ -226,7 +227,7 @@ def test_what_is_no_model_is_refused(tmp_path: Path) -> None:
 def test_a_published_checkpoint_is_known_by_its_name_or_its_settings(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from local.sed import published
+    from local.sed.model import published
 
     monkeypatch.setattr(published, "load", lambda source, device: (source, device))
     assert diarize.PUBLISHED == published.SOURCE

@@ -15,7 +15,8 @@ import soundfile
 import yaml
 
 from local import experiment
-from local.sed import make, sets
+from local.sed import make
+from local.sed.data import sets
 from local.splits.make import make as make_folds
 from tests.conftest import REPO
 from utils import audio

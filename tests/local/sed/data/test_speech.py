@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from local.sed import speech
+from local.sed.data import speech
 from utils import audio
 
 RATE = 16000

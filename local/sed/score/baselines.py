@@ -12,8 +12,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import numpy as np
 
-from local.sed import speech
-from local.sed.sets import NEUTRAL, SedSet
+from local.sed.data import speech
+from local.sed.data.sets import NEUTRAL, SedSet
 from utils.rttm import Segment
 
 Hypothesis = dict[str, list[Segment]]
@@ -54,7 +54,7 @@ def oracle_utterance(data: SedSet, utterances: Iterable[str], train: Mapping[str
 def oracle_speech(data: SedSet, utterances: Iterable[str], train: Mapping[str, Sequence[Segment]]) -> Hypothesis:
     """Give detected speech the file's emotion: shows what finding speech, rather than emotion in it, brings.
 
-    What is not speech (local/sed/speech.py) is neutral. Parameters and result as for :func:`all_neutral`.
+    What is not speech (local/sed/data/speech.py) is neutral. Parameters and result as for :func:`all_neutral`.
     """
     return {
         utterance: fill(

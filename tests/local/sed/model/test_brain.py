@@ -13,11 +13,11 @@ import soundfile
 import torch
 
 from local.experiment import Sed
-from local.sed import brain
-from local.sed.batches import Batches
-from local.sed.brain import DiarizerBrain, Example, Run, fit
-from local.sed.model import Diarizer
-from local.sed.sets import frame_labels
+from local.sed.data.sets import frame_labels
+from local.sed.model import brain
+from local.sed.model.batches import Batches
+from local.sed.model.brain import DiarizerBrain, Example, Run, fit
+from local.sed.model.diarizer import Diarizer
 from tests.local.encoders.checkpoints import DIM, LAYERS, write_checkpoint
 from utils.data_dir import Utterance
 from utils.errors import UserError

@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from local.sed.eder import score_all
-from local.sed.frame_eder import frame_eder, score_frames
+from local.sed.score.eder import score_all
+from local.sed.score.frame_eder import frame_eder, score_frames
 from utils.errors import UserError
 from utils.rttm import Segment
 

@@ -7,7 +7,7 @@ import itertools
 import numpy as np
 import pytest
 
-from local.sed import join, speech
+from local.sed.data import join, speech
 from utils import audio
 
 RATE = 16000

@@ -11,10 +11,10 @@ import numpy as np
 import pytest
 import torch
 
-from local.sed import model as diarizer_model
-from local.sed import published
-from local.sed.decode import Decoder
-from local.sed.model import Diarizer
+from local.sed.model import diarizer as diarizer_model
+from local.sed.model import published
+from local.sed.model.decode import Decoder
+from local.sed.model.diarizer import Diarizer
 from tests.local.encoders.checkpoints import DIM, make_model, write_checkpoint
 from tests.local.encoders.test_transformer import speech
 from utils.errors import UserError

@@ -1,6 +1,6 @@
 """Training of a diarizer: one fold and seed, with SpeechBrain's Brain.
 
-    from local.sed.brain import Run, fit
+    from local.sed.model.brain import Run, fit
     diarizer = fit(Run(folder, "wav2vec2_de", "tuned", emotions, train, dev, 0, experiment.sed, cache))
 
 As Wang et al. (2023), every frame counts once in the cross entropy: most are neutral, and so they are in what the
@@ -32,9 +32,9 @@ from speechbrain.utils.checkpoints import Checkpointer, mark_as_loader, mark_as_
 from torch.nn import functional
 
 from local import encoders, experiment
-from local.sed.batches import Batch, Batches
-from local.sed.model import CONFIG, WEIGHTS, Diarizer, load_encoder
-from local.sed.sets import frame_labels
+from local.sed.data.sets import frame_labels
+from local.sed.model.batches import Batch, Batches
+from local.sed.model.diarizer import CONFIG, WEIGHTS, Diarizer, load_encoder
 from utils.atomic import atomic_file
 from utils.data_dir import Utterance
 from utils.errors import UserError

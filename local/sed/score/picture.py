@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from local.sed.sets import CENTRE, HOP, NEUTRAL
+from local.sed.data.sets import CENTRE, HOP, NEUTRAL
 from utils.atomic import atomic_file
 from utils.audio import SAMPLE_RATE
 from utils.rttm import Segment

@@ -1,6 +1,6 @@
 """Emotion diarization error rate of frame labels, as ``speechbrain.utils.EDER`` computes it, many utterances at once.
 
-Published figures were made with that function. docs/eder.md shows where it differs from local/sed/eder.py.
+Published figures were made with that function. docs/eder.md shows where it differs from local/sed/score/eder.py.
 """
 
 from __future__ import annotations

@@ -17,10 +17,10 @@ import numpy as np
 
 from local import encoders
 from local.experiment import Experiment, setting
-from local.sed import eder
 from local.sed.conditions import PUBLISHED, PUBLISHED_ON, Condition
-from local.sed.eder import PARTS, Eder
-from local.sed.sets import NEUTRAL, SedSet
+from local.sed.data.sets import NEUTRAL, SedSet
+from local.sed.score import eder
+from local.sed.score.eder import PARTS, Eder
 from utils import intervals, stamp
 from utils.atomic import atomic_dir
 from utils.rttm import Segment, write_rttm

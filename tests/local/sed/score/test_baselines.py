@@ -9,15 +9,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from local.sed import baselines
-from local.sed.baselines import BASELINES, fill
-from local.sed.sets import SedSet
+from local.sed.data.sets import SedSet
+from local.sed.score import baselines
+from local.sed.score.baselines import BASELINES, fill
+from tests.conftest import REPO
 from utils import audio, rttm
 from utils.data_dir import Utterance
 from utils.rttm import Segment, read_rttm
 from utils.table import read_text
 
-CORPUS = Path(__file__).resolve().parents[3] / "egs" / "mini" / "corpus"
+CORPUS = REPO / "egs" / "mini" / "corpus"
 TRAIN = {
     "t1": [Segment("t1", 0.0, 1.0, "neutral"), Segment("t1", 1.0, 1.25, "angry")],
     "t2": [Segment("t2", 0.0, 0.5, "sad"), Segment("t2", 0.5, 2.0, "neutral")],

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from local.sed import sets
+from local.sed.data import sets
 from utils.data_dir import write_data_dir
 from utils.errors import UserError
 from utils.rttm import Segment

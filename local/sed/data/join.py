@@ -6,7 +6,7 @@ What could give a change away although it is no emotion is taken out as far as i
   would otherwise say which file a part came from, as files are recorded and normalised each on its own, and a model
   would learn the step. Loudness is also a cue of emotion: what remains of it is the course of loudness inside a part
   and the timbre of loud and soft voices; the difference of loudness between parts is given up.
-- *Silence.* Parts are trimmed (local/sed/speech.py), so that pauses at files' ends do not mark the joins.
+- *Silence.* Parts are trimmed (local/sed/data/speech.py), so that pauses at files' ends do not mark the joins.
 - *Clicks.* Parts overlap by 40 ms of equal-power cross-fade, laid where the part is most quiet between 0.1 s outside
   and 0.05 s inside the edge of its speech. Their means are taken out.
 
@@ -20,7 +20,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from local.sed import speech
+from local.sed.data import speech
 from utils.audio import SAMPLE_RATE
 
 LEVEL = -26.0  # dB of full scale, of active speech (the nominal level of ITU-T P.56)

@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 
 from local import encoders
 from local.encoders.transformer import Transformer
-from local.sed import model
-from local.sed.decode import Decoder
-from local.sed.model import CONTEXT, WINDOW, Diarizer, windows
+from local.sed.model import diarizer
+from local.sed.model.decode import Decoder
+from local.sed.model.diarizer import CONTEXT, WINDOW, Diarizer, windows
 from tests.local.encoders.checkpoints import DIM, LAYERS, make_model, spec_of, write_checkpoint
 from tests.local.encoders.test_transformer import speech
 from utils.errors import UserError
@@ -78,12 +78,12 @@ def test_posteriors_by_hand(mode: str, variant: str) -> None:
 def test_seams_leave_no_trace_where_context_suffices(mode: str, monkeypatch: pytest.MonkeyPatch) -> None:
     made, wave = make(mode, attention=False), speech(64000)
     whole, cached = made.posteriors(wave), made.cached_input(wave)
-    monkeypatch.setattr(model, "WINDOW", 60)
-    monkeypatch.setattr(model, "CONTEXT", 9)
+    monkeypatch.setattr(diarizer, "WINDOW", 60)
+    monkeypatch.setattr(diarizer, "CONTEXT", 9)
     np.testing.assert_allclose(made.posteriors(wave), whole, rtol=0, atol=1e-4)
     np.testing.assert_allclose(made.cached_input(wave), cached, rtol=0, atol=0.01)
     # Without context they would.
-    monkeypatch.setattr(model, "CONTEXT", 0)
+    monkeypatch.setattr(diarizer, "CONTEXT", 0)
     assert np.abs(made.posteriors(wave) - whole).max() > 0.05
 
 
@@ -91,8 +91,8 @@ def test_seams_leave_no_trace_where_context_suffices(mode: str, monkeypatch: pyt
 def test_posteriors_of_windows_are_near_those_of_one_pass(mode: str, monkeypatch: pytest.MonkeyPatch) -> None:
     made, wave = make(mode, "wavlm-large"), speech(128000)
     whole = made.posteriors(wave)
-    monkeypatch.setattr(model, "WINDOW", 200)
-    monkeypatch.setattr(model, "CONTEXT", 25)
+    monkeypatch.setattr(diarizer, "WINDOW", 200)
+    monkeypatch.setattr(diarizer, "CONTEXT", 25)
     cut = made.posteriors(wave)
     assert cut.shape == whole.shape and np.abs(cut - whole).mean() < 0.05
     assert (cut.argmax(axis=1) == whole.argmax(axis=1)).mean() > 0.9
@@ -101,8 +101,8 @@ def test_posteriors_of_windows_are_near_those_of_one_pass(mode: str, monkeypatch
 @pytest.mark.parametrize("mode", ["frozen", "tuned"])
 def test_work_grows_linearly(mode: str, monkeypatch: pytest.MonkeyPatch) -> None:
     made = make(mode)
-    monkeypatch.setattr(model, "WINDOW", 100)
-    monkeypatch.setattr(model, "CONTEXT", 10)
+    monkeypatch.setattr(diarizer, "WINDOW", 100)
+    monkeypatch.setattr(diarizer, "CONTEXT", 10)
     seen: list[int] = []
     original = Transformer.states
     monkeypatch.setattr(
@@ -120,8 +120,8 @@ def test_work_grows_linearly(mode: str, monkeypatch: pytest.MonkeyPatch) -> None
 @pytest.mark.parametrize("mode", ["frozen", "tuned"])
 def test_training_sees_what_posteriors_see(mode: str, monkeypatch: pytest.MonkeyPatch) -> None:
     made, waves = make(mode), [speech(30000), speech(400), speech(9000)]
-    monkeypatch.setattr(model, "WINDOW", 60)
-    monkeypatch.setattr(model, "CONTEXT", 9)
+    monkeypatch.setattr(diarizer, "WINDOW", 60)
+    monkeypatch.setattr(diarizer, "CONTEXT", 9)
     inputs = [made.cached_input(wave) for wave in waves]
     assert {part.dtype for part in inputs} == {np.dtype(np.float16)}
     assert inputs[0].shape[1:] == ((LAYERS, DIM) if mode == "frozen" else (16,))
@@ -249,4 +249,4 @@ def test_a_repository_that_has_moved(tmp_path: Path, monkeypatch: pytest.MonkeyP
 
 def test_encoders_without_frames_are_refused() -> None:
     with pytest.raises(UserError, match="logmel is of kind logmel; diarization needs one of kind hf"):
-        model.load_encoder(encoders.spec("logmel"))
+        diarizer.load_encoder(encoders.spec("logmel"))

@@ -6,7 +6,7 @@ from collections import Counter
 
 import pytest
 
-from local.sed import spans
+from local.sed.data import spans
 
 EMOTIONS = ["angry", "happy", "neutral", "sad"]
 

@@ -25,7 +25,7 @@ from torch.nn import functional
 from local import encoders
 from local.encoders import EncoderSpec
 from local.encoders.transformer import Transformer
-from local.sed.decode import Decoder
+from local.sed.model.decode import Decoder
 from utils.atomic import atomic_file
 from utils.audio import SAMPLE_RATE
 from utils.errors import UserError
@@ -272,7 +272,7 @@ class Diarizer(nn.Module):
         try:
             config = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
             if config["kind"] == "published":
-                from local.sed import published
+                from local.sed.model import published
 
                 model = published.load(config["source"], device, config["emotions"], config["revision"])
             else:

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from matplotlib.colors import to_hex
 
-from local.sed import picture
+from local.sed.score import picture
 from utils.rttm import Segment
 
 EMOTIONS = ["angry", "happy", "neutral", "sad"]

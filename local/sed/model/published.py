@@ -1,6 +1,6 @@
 """The diarizer that Wang et al. (2023) published on the Hugging Face hub, read without running what comes with it.
 
-    from local.sed import published
+    from local.sed.model import published
     published.load("speechbrain/emotion-diarization-wavlm-large").posteriors(wave)
 
 Its folder is what SpeechBrain's ``Speech_Emotion_Diarization.from_hparams`` reads: ``hyperparams.yaml``, which is
@@ -25,7 +25,7 @@ from torch.nn import functional
 from local import encoders
 from local.encoders import EncoderSpec
 from local.encoders.transformer import Transformer
-from local.sed.model import Diarizer, windows
+from local.sed.model.diarizer import Diarizer, windows
 from utils.errors import UserError
 
 SOURCE = "speechbrain/emotion-diarization-wavlm-large"

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from local.sed.sets import CENTRE, HOP
+from local.sed.data.sets import CENTRE, HOP
 from utils.errors import UserError
 from utils.rttm import Segment
 
@@ -216,7 +216,7 @@ def tune(
     Decoder
         Of equally good ones the one that smooths least.
     """
-    from local.sed.eder import score_all
+    from local.sed.score.eder import score_all
 
     if not posteriors:
         raise ValueError("tune: no utterances to tune on")

@@ -1,0 +1,1 @@
+"""The recordings that diarization is trained and tested on: made of utterances, read as sets."""

@@ -1,0 +1,1 @@
+"""Diarizers: the network, its training and decoding, and the published checkpoint."""

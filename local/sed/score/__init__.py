@@ -1,0 +1,1 @@
+"""Error rates of diarization, the baselines beside them, and pictures."""
