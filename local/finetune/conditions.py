@@ -27,9 +27,9 @@ MODELS = EXP / "models"
 PLAN = EXP / "plan"
 _PROBE = Path("exp/probe")
 # What a trained model depends on; what a condition depends on beyond that.
-_TRAINED_BY = ("adapters", "curve", "data", "fit", "model", "strategies", "trainer")
+_TRAINED_BY = ("adapters", "data", "fit", "model", "strategies", "trainer")
 _ENCODED_BY = ("frontend", "loading", "positional", "transformer")
-_TRAINING_CODE = [REPO / "local/finetune" / f"{name}.py" for name in _TRAINED_BY]
+_TRAINING_CODE = [REPO / "local/models", *(REPO / "local/finetune" / f"{name}.py" for name in _TRAINED_BY)]
 _TRAINING_CODE += [REPO / "local/encoders" / f"{name}.py" for name in _ENCODED_BY]
 _FROM_UTILS = ("audio", "dropout", "feature_cache", "folds", "reproducible")
 _TRAINING_CODE += [REPO / "utils" / f"{name}.py" for name in _FROM_UTILS]

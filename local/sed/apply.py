@@ -66,7 +66,7 @@ def _stamp(condition: Condition, settings: Experiment) -> dict:
         "folds": settings.split.folds, "scheme": settings.split.scheme, "score": vars(settings.score),
         "published": settings.sed.published if condition.system == conditions.PUBLISHED else "",
     }  # fmt: skip
-    code = [Path(__file__).with_name(name) for name in _CODE] + [experiment.REPO / "utils/intervals.py"]
+    code = [Path(__file__).parent / name for name in _CODE] + [experiment.REPO / "utils/intervals.py"]
     return stamp.make(config, code, inputs)
 
 
@@ -169,11 +169,11 @@ def _diarize(
 
 
 def _load(training: Training, device: str) -> Diarizer:
-    from local.sed.model.diarizer import Diarizer
+    from local.sed.model.load import load
 
     if not (training.directory / stamp.NAME).is_file():
         raise UserError(f"{training.directory}: not trained; run python3 -m local.sed.plan and local.sed.train first")
-    return Diarizer.load(training.directory, device)
+    return load(training.directory, device)
 
 
 if __name__ == "__main__":

@@ -92,7 +92,7 @@ def _stamp(settings: Experiment) -> dict:
     outputs = [EXP / "results.csv", EXP / "significance.csv"]
     made_from = [item.directory / stamp.NAME for item in conditions.conditions(settings, list(BASELINES))]
     config = {"score": vars(settings.score), "recipe": Path.cwd().name, "corpora": settings.sed.corpora}
-    code = [Path(__file__), *(Path(__file__).with_name(name) for name in ("conditions.py", "score"))]
+    code = [Path(__file__), *(Path(__file__).parent / name for name in ("conditions.py", "score"))]
     code += [experiment.REPO / "utils" / f"{name}.py" for name in ("intervals", "significance")]
     return stamp.make(config, code, [*made_from, *outputs])
 

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 EXP = Path("exp/sed")
 # What a trained model depends on.
-CODE = [REPO / "local" / "encoders"]
+CODE = [REPO / "local/encoders", REPO / "local/models"]
 CODE += [REPO / "utils" / f"{name}.py" for name in ("audio", "feature_cache", "reproducible")]
 CODE += [REPO / "local/sed" / name for name in ("data/sets.py", "model", "score/eder.py", "train.py")]
 PUBLISHED = "published"

@@ -17,6 +17,7 @@ from local.sed import diarize
 from local.sed.model import decode
 from local.sed.model.decode import Decoder
 from local.sed.model.diarizer import Diarizer
+from local.sed.model.load import load
 from tests.conftest import REPO
 from utils import audio
 from utils.errors import UserError
@@ -75,7 +76,7 @@ def parse(rttm: str, tmp_path: Path) -> dict[str, list[Segment]]:
 def test_rttm_holds_what_model_and_decoder_say(call, model: Path, tmp_path: Path) -> None:
     found = parse(call("c.ogg", "a.wav", "b.flac"), tmp_path)
     assert list(found) == ["a", "b", "c"]
-    diarizer = Diarizer.load(model)
+    diarizer = load(model)
     for name, file in (("a", "a.wav"), ("b", "b.flac"), ("c", "c.ogg")):
         samples = audio.load(file)
         duration = len(samples) / 16000
@@ -97,13 +98,13 @@ def test_json_holds_the_same_and_the_posteriors(call, model: Path, tmp_path: Pat
         assert segments == rttm[entry["utterance"]]
     long = json.loads(call("--json", "--posteriors", "a.wav"))
     assert (long["frame_hop"], long["first_frame"]) == (0.02, 0.0125)
-    expected = Diarizer.load(model).posteriors(audio.load("a.wav"))
+    expected = load(model).posteriors(audio.load("a.wav"))
     np.testing.assert_allclose(long["utterances"][0]["posteriors"], expected, atol=1e-5)
     assert expected.shape == (154, 4)
 
 
 def test_a_model_without_a_decoder_gives_each_frame_its_likeliest_emotion(call, model: Path, tmp_path: Path) -> None:
-    diarizer = Diarizer.load(model)
+    diarizer = load(model)
     diarizer.decoder = None
     diarizer.save(tmp_path / "raw")
     found = json.loads(call("--json", "--posteriors", "a.wav", folder=tmp_path / "raw"))["utterances"][0]
@@ -213,29 +214,6 @@ def test_options_that_would_do_nothing_are_refused(call, arguments: list[str]) -
     with pytest.raises(SystemExit) as stop:
         call(*arguments, "a.wav")
     assert stop.value.code == 2
-
-
-def test_what_is_no_model_is_refused(tmp_path: Path) -> None:
-    for folder in (tmp_path, tmp_path / "none"):
-        with pytest.raises(UserError, match=rf"^{folder}: neither a folder with a model of stage 6"):
-            diarize.load_any(str(folder))
-    (tmp_path / "config.json").write_text("{}")
-    with pytest.raises(UserError, match=r"config.json: damaged"):
-        diarize.load_any(str(tmp_path))
-
-
-def test_a_published_checkpoint_is_known_by_its_name_or_its_settings(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    from local.sed.model import published
-
-    monkeypatch.setattr(published, "load", lambda source, device: (source, device))
-    assert diarize.PUBLISHED == published.SOURCE
-    assert diarize.load_any(published.SOURCE, "cuda:0") == (published.SOURCE, "cuda:0")
-    # The hub's own config.json beside them is not a model of ours.
-    for name in ("hyperparams.yaml", "config.json"):
-        (tmp_path / name).write_text("{}")
-    assert diarize.load_any(str(tmp_path)) == (str(tmp_path), "cpu")
 
 
 def test_errors_are_one_line_with_status_1(model: Path, tmp_path: Path) -> None:
