@@ -26,10 +26,10 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from local import experiment
-from local.splits.data import PARTS
 from utils import stamp
 from utils.atomic import atomic_file
 from utils.errors import run_main
+from utils.folds import PARTS
 
 HERE = Path(__file__).resolve().parent
 
