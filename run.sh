@@ -146,21 +146,24 @@ stage_finetune() {
 
 stage_score() { run python3 -m local.score.collect "${options[@]}"; }
 
-stage_sed() {
-  local models=1 jobs=$nj
-  run python3 -m local.sed.make "${options[@]}"
+sed_jobs() { # run a command of stage 6 on what its plan says, if anything, in up to $nj jobs
+  local command=$1 units=1 jobs=$nj
   if $dry_run; then
-    run python3 -m local.sed.plan "${options[@]}"
+    run python3 -m local.sed.plan "${options[@]}" --for "$command"
   else
-    models=$(python3 -m local.sed.plan "${options[@]}" | tail -n 1)
-    [ "$models" -ge "$nj" ] || jobs=$models
+    units=$(python3 -m local.sed.plan "${options[@]}" --for "$command" | tail -n 1)
+    [ "$units" -ge "$nj" ] || jobs=$units
   fi
-  if [ "$models" -gt 0 ]; then
-    # shellcheck disable=SC2086 # a job command is several words
-    run $train_cmd JOB=1:"$jobs" exp/sed/log/train.JOB.log \
-      python3 -m local.sed.train "${options[@]}" --job JOB --nj "$jobs" --ngpu "$ngpu"
-  fi
-  run python3 -m local.sed.apply "${options[@]}" --ngpu "$ngpu"
+  [ "$units" -gt 0 ] || return 0
+  # shellcheck disable=SC2086 # a job command is several words
+  run $train_cmd JOB=1:"$jobs" "exp/sed/log/$command.JOB.log" \
+    python3 -m "local.sed.$command" "${options[@]}" --job JOB --nj "$jobs" --ngpu "$ngpu"
+}
+
+stage_sed() {
+  run python3 -m local.sed.make "${options[@]}"
+  sed_jobs train
+  sed_jobs apply
   run python3 -m local.sed.collect "${options[@]}"
 }
 

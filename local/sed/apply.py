@@ -1,10 +1,10 @@
 """Diarize every set with the models that are tested on it, and score: exp/sed/models -> exp/sed/<condition>/.
 
-    python3 -m local.sed.apply [--ngpu N] [--config conf/experiment.yaml] [--set KEY.PATH=VALUE]...
+    python3 -m local.sed.apply [--job J --nj N] [--ngpu N] [--config conf/experiment.yaml] [--set KEY.PATH=VALUE]...
 
-Run in a recipe's folder, after ``local.sed.train``. A condition's folder gets ``hyp.rttm`` (of the first seed),
-``eder.csv`` (a row a recording and seed), ``eder.json`` (means with intervals) and ``config.yaml``. Baselines get
-theirs too. What is up to date is skipped.
+Run in a recipe's folder, after ``python3 -m local.sed.plan --for apply``; job J takes every N-th unit of that plan,
+starting with the J-th. A condition's folder gets ``hyp.rttm`` (of the first seed), ``eder.csv`` (a row a recording and
+seed), ``eder.json`` (means with intervals) and ``config.yaml``. Baselines get theirs too.
 """
 
 from __future__ import annotations
@@ -13,13 +13,12 @@ import argparse
 import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from local import experiment
 from local.experiment import Experiment
-from local.sed import conditions
-from local.sed.conditions import Condition, Model, Training
+from local.sed import conditions, plan
+from local.sed.conditions import Condition, Training
 from utils import stamp
 from utils.errors import UserError, run_main
 
@@ -28,50 +27,27 @@ if TYPE_CHECKING:
     from local.sed.model.diarizer import Diarizer
     from utils.rttm import Segment
 
-_CODE = ("apply.py", "conditions.py", "data/sets.py", "data/speech.py", "model", "score")
-
 
 def main() -> None:
-    """Diarize and score."""
+    """Diarize and score one job's share of the sets."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--ngpu", type=int, default=0, help="0 runs on the CPU")
+    parser.add_argument("--job", type=int, default=1, help="which job this is, from 1")
+    parser.add_argument("--nj", type=int, default=1, help="how many jobs share the work")
+    parser.add_argument("--ngpu", type=int, default=0, help="GPUs that the jobs share; 0 runs on the CPU")
     experiment.add_arguments(parser)
     arguments = parser.parse_args()
     settings = experiment.load(arguments)
-    if not settings.sed.encoders:
+    mine = plan.share("apply", arguments.job, arguments.nj)
+    device = f"cuda:{(arguments.job - 1) % arguments.ngpu}" if arguments.ngpu else "cpu"
+    if not mine:
         return
     from local.sed.score.baselines import BASELINES
 
-    found = conditions.conditions(settings, list(BASELINES))
-    reasons = {item: stamp.why_stale(item.directory, _stamp(item, settings)) for item in found}
-    todo = {item: reason for item, reason in reasons.items() if reason}
-    print(f"sed: {len(found) - len(todo)} conditions are up to date, {len(todo)} to be made")
-    for system in dict.fromkeys(item.system for item in todo):
-        for test in dict.fromkeys(item.test for item in todo if item.system == system):
-            items = [item for item in todo if (item.system, item.test) == (system, test)]
-            _make(items, settings, "cuda:0" if arguments.ngpu else "cpu")
-
-
-def _stamp(condition: Condition, settings: Experiment) -> dict:
-    from local.sed.data import sets
-
-    inputs = [sets.path_of(condition.test) / name for name in conditions.MADE_FROM]
-    if condition.model:
-        inputs += [training.directory / stamp.NAME for training in _trainings(condition.model, settings)]
-    else:
-        inputs += [Path("data", corpus, "sed", "single", stamp.NAME) for corpus in settings.sed.corpora]
-    config = {
-        "system": condition.system, "train": list(condition.model.train) if condition.model else [],
-        "test": condition.test, "emotions": settings.emotions, "labels": settings.labels,
-        "folds": settings.split.folds, "scheme": settings.split.scheme, "score": vars(settings.score),
-        "published": settings.sed.published if condition.system == conditions.PUBLISHED else "",
-    }  # fmt: skip
-    code = [Path(__file__).parent / name for name in _CODE] + [experiment.REPO / "utils/intervals.py"]
-    return stamp.make(config, code, inputs)
-
-
-def _trainings(model: Model, settings: Experiment) -> list[Training]:
-    return [training for training in conditions.trainings(settings) if training.model == model]
+    found = {str(item.directory): item for item in conditions.conditions(settings, list(BASELINES))}
+    for unit in mine:
+        items = [found[name] for name in unit.split() if name in found]
+        if items:
+            _make(items, settings, device)
 
 
 def _make(items: Sequence[Condition], settings: Experiment, device: str) -> None:
@@ -82,7 +58,7 @@ def _make(items: Sequence[Condition], settings: Experiment, device: str) -> None
 
     data = sets.read(items[0].test, settings.split.scheme, settings.emotions)
     fold_of = conditions.folds_of(data, settings.split.folds)
-    stamps = {item: _stamp(item, settings) for item in items}
+    stamps = {item: conditions.condition_stamp(item, settings) for item in items}
     if items[0].system == conditions.PUBLISHED:
         hypotheses = {(items[0], 0): _published(data, list(fold_of), settings, device)}
     elif items[0].baseline:

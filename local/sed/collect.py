@@ -111,7 +111,9 @@ def entries(settings: Experiment, recipe: str) -> list[Entry]:
     found, pooled = [], {}
     for item in conditions.conditions(settings, list(BASELINES)):
         if not (item.directory / stamp.NAME).is_file():
-            raise UserError(f"{item.directory}: not finished; run python3 -m local.sed.apply first")
+            raise UserError(
+                f"{item.directory}: not finished; run python3 -m local.sed.plan --for apply and local.sed.apply first"
+            )
         report = json.loads((item.directory / "eder.json").read_text(encoding="utf-8"))
         how = ("all" if set(item.model.train) == set(settings.sed.corpora) else "others") if item.model else ""
         fields = {"recipe": recipe, "baseline": int(report["baseline"]), "how": how}
@@ -171,7 +173,7 @@ def _pair(a: Entry, b: Entry, settings: Experiment) -> dict:
     if one.utterances != other.utterances:
         raise UserError(
             f"{a.fields['test']}: {a.fields['system']} and {b.fields['system']} were tested on other recordings; "
-            f"remove both from {EXP} and run python3 -m local.sed.apply again"
+            f"remove both from {EXP} and run the sed stage again"
         )
     everything = np.ones(len(one.rate), dtype=bool)
     difference = one.rate - other.rate

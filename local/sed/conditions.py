@@ -26,9 +26,12 @@ if TYPE_CHECKING:
 
 EXP = Path("exp/sed")
 # What a trained model depends on.
-CODE = [REPO / "local/encoders", REPO / "local/models"]
-CODE += [REPO / "utils" / f"{name}.py" for name in ("audio", "feature_cache", "reproducible")]
-CODE += [REPO / "local/sed" / name for name in ("data/sets.py", "model", "score/eder.py", "train.py")]
+_TRAINED_BY = [REPO / "local/encoders", REPO / "local/models"]
+_TRAINED_BY += [REPO / "utils" / f"{name}.py" for name in ("audio", "feature_cache", "reproducible")]
+_TRAINED_BY += [REPO / "local/sed" / name for name in ("data/sets.py", "model", "score/eder.py", "train.py")]
+# What a condition depends on beyond that.
+_TESTED_BY = [REPO / "local/sed" / name for name in ("apply.py", "conditions.py", "data/sets.py", "data/speech.py")]
+_TESTED_BY += [REPO / "local/sed/model", REPO / "local/sed/score", REPO / "utils/intervals.py"]
 PUBLISHED = "published"
 # Of our corpora, those whose labels the published checkpoint was trained on (beside JL-Corpus and EmoV-DB).
 PUBLISHED_ON = ("ravdess", "esd", "esd_en", "iemocap")
@@ -158,7 +161,24 @@ def training_stamp(training: Training, experiment: Experiment) -> dict:
     inputs = [Path("data", corpus, "sed", "single", name) for corpus in training.model.train for name in MADE_FROM]
     if spec.folder:
         inputs += [spec.folder / name for name in ("config.json", "model.safetensors")]
-    return stamp.make(training_settings(training, experiment) | {"encoder": spec.identity()}, CODE, inputs)
+    return stamp.make(training_settings(training, experiment) | {"encoder": spec.identity()}, _TRAINED_BY, inputs)
+
+
+def condition_stamp(condition: Condition, experiment: Experiment) -> dict:
+    """Describe what a condition's results are made from (utils.stamp)."""
+    inputs = [path_of(condition.test) / name for name in MADE_FROM]
+    if condition.model:
+        own = (training for training in trainings(experiment) if training.model == condition.model)
+        inputs += [training.directory / stamp.NAME for training in own]
+    else:
+        inputs += [Path("data", corpus, "sed", "single", stamp.NAME) for corpus in experiment.sed.corpora]
+    config = {
+        "system": condition.system, "train": list(condition.model.train) if condition.model else [],
+        "test": condition.test, "emotions": experiment.emotions, "labels": experiment.labels,
+        "folds": experiment.split.folds, "scheme": experiment.split.scheme, "score": vars(experiment.score),
+        "published": experiment.sed.published if condition.system == PUBLISHED else "",
+    }  # fmt: skip
+    return stamp.make(config, _TESTED_BY, inputs)
 
 
 def cache_of(model: Model) -> Path:

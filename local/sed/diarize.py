@@ -1,8 +1,9 @@
 """Find out which emotion appears when in recordings.
 
-    python3 -m local.sed.diarize --model exp/sed/<condition>/fold0.seed0 a.wav b.flac > hyp.rttm
+    python3 -m local.sed.diarize --model exp/sed/models/<model>/fold0.seed0 a.wav b.flac > hyp.rttm
     python3 -m local.sed.diarize --model speechbrain/emotion-diarization-wavlm-large --picture pictures a.wav
 
+A model is called by its encoder, mode and training corpora, such as ``mini.frozen.mini_de+mini_en``.
 Recordings may have any length, sampling rate and format that libsndfile reads. Segments go to standard output as RTTM,
 or JSON with ``--json``; an utterance is called like its file. Nothing is written unless every file could be diarized.
 """

@@ -14,11 +14,10 @@ import shutil
 
 from local import encoders, experiment
 from local.experiment import Experiment
-from local.sed import conditions
+from local.sed import conditions, plan
 from local.sed.conditions import Training
-from local.sed.plan import PLAN
 from utils import stamp
-from utils.errors import UserError, run_main
+from utils.errors import run_main
 
 
 def main() -> None:
@@ -29,14 +28,8 @@ def main() -> None:
     parser.add_argument("--ngpu", type=int, default=0, help="GPUs that the jobs share; 0 trains on the CPU")
     experiment.add_arguments(parser)
     arguments = parser.parse_args()
-    if not 1 <= arguments.job <= arguments.nj:
-        raise UserError(f"--job {arguments.job} --nj {arguments.nj}: the job must be one of 1..nj")
     settings = experiment.load(arguments)
-    try:
-        planned = PLAN.read_text(encoding="utf-8").split()
-    except FileNotFoundError:
-        raise UserError(f"{PLAN}: no such plan; run python3 -m local.sed.plan first") from None
-    mine = set(planned[arguments.job - 1 :: arguments.nj])
+    mine = set(plan.share("train", arguments.job, arguments.nj))
     device = f"cuda:{(arguments.job - 1) % arguments.ngpu}" if arguments.ngpu else "cpu"
     for training in conditions.trainings(settings):
         if str(training.directory) in mine:

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+import shlex
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -13,13 +16,14 @@ import pytest
 import soundfile
 
 from local import encoders
-from local.sed import diarize
+from local.experiment import Experiment
+from local.sed import conditions, diarize
 from local.sed.model import decode
 from local.sed.model.decode import Decoder
 from local.sed.model.diarizer import Diarizer
 from local.sed.model.load import load
 from tests.conftest import REPO
-from utils import audio
+from utils import audio, config
 from utils.errors import UserError
 from utils.rttm import Segment, read_rttm, write_rttm
 
@@ -214,6 +218,29 @@ def test_options_that_would_do_nothing_are_refused(call, arguments: list[str]) -
     with pytest.raises(SystemExit) as stop:
         call(*arguments, "a.wav")
     assert stop.value.code == 2
+
+
+def test_the_readme_names_a_model_of_egs_mini_and_its_command_runs(
+    model: Path, speech: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(REPO / "egs/mini")
+    settings = config.load(Experiment, Path("conf/experiment.yaml"), [])
+    made = [Path("egs/mini") / training.directory for training in conditions.trainings(settings)]
+    lines = (REPO / "README.md").read_text(encoding="utf-8").splitlines()
+    (line,) = [line for line in lines if "local.sed.diarize --model egs/" in line]
+    python, *command = shlex.split(line, comments=True)
+    assert python == "python3"
+    folder = Path(command[command.index("--model") + 1])
+    assert folder in made
+    shutil.copytree(model, tmp_path / folder)
+    for name in ("a.wav", "b.flac"):
+        shutil.copy(speech / name, tmp_path)
+    result = subprocess.run(
+        [sys.executable, *command], cwd=tmp_path, env=os.environ | {"PYTHONPATH": str(REPO)}, capture_output=True,
+        text=True,
+    )  # fmt: skip
+    assert (result.returncode, result.stderr) == (0, "")
+    assert list(parse(result.stdout, tmp_path)) == ["a", "b"]
 
 
 def test_errors_are_one_line_with_status_1(model: Path, tmp_path: Path) -> None:
