@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import shutil
+from typing import TYPE_CHECKING
 
 from local import encoders, experiment
 from local.experiment import Experiment
@@ -18,6 +19,11 @@ from local.sed import conditions, plan
 from local.sed.conditions import Training
 from utils import stamp
 from utils.errors import run_main
+
+if TYPE_CHECKING:
+    from local.sed.model.brain import Example
+    from local.sed.model.decode import Decoder
+    from local.sed.model.diarizer import Diarizer
 
 
 def main() -> None:
@@ -54,8 +60,7 @@ def train(training: Training, settings: Experiment, device: str = "cpu") -> None
         A set has not been made, or there is nothing to train on.
     """
     from local.sed.data import sets
-    from local.sed.model import brain, decode
-    from utils.feature_cache import InputCache
+    from local.sed.model import brain
 
     made_from = conditions.training_stamp(training, settings)
     folder = training.directory
@@ -80,21 +85,7 @@ def train(training: Training, settings: Experiment, device: str = "cpu") -> None
             conditions.seed_of(training), settings.sed, conditions.cache_of(training.model), device,
         )
     )  # fmt: skip
-    cache = InputCache(conditions.cache_of(training.model), diarizer.input_kind())
-    posteriors = {
-        example.utterance.id: diarizer.posteriors_of(cache.get(example.utterance, diarizer.cached_input))
-        for example in dev
-    }
-    frames = (
-        sets.frame_labels(example.reference, round(example.utterance.duration / sets.HOP), settings.emotions)
-        for example in examples("train")
-    )
-    moves = decode.transitions(frames, len(settings.emotions)) if settings.sed.decoder == "viterbi" else None
-    diarizer.decoder = decode.tune(
-        posteriors, {example.utterance.id: example.reference for example in dev},
-        {example.utterance.id: example.utterance.duration for example in dev}, settings.emotions, settings.sed.decoder,
-        moves,
-    )  # fmt: skip
+    diarizer.decoder = _smoothing(diarizer, training, settings, examples("train"), dev)
     languages = sorted({language for own in data for language in own.language.values()})
     diarizer.provenance |= {
         "trained_on": list(training.model.train), "languages": languages,
@@ -103,6 +94,31 @@ def train(training: Training, settings: Experiment, device: str = "cpu") -> None
     diarizer.save(folder)
     stamp.write(folder, made_from)
     print(f"{folder}: decoder {diarizer.decoder.method} {diarizer.decoder.value:g}, chosen on dev", flush=True)
+
+
+def _smoothing(
+    diarizer: Diarizer, training: Training, settings: Experiment, train: list[Example], dev: list[Example]
+) -> Decoder:
+    """Tune a trained diarizer's smoothing on dev; transitions, where it has some, are counted on train."""
+    from local.sed.data import sets
+    from local.sed.model import decode
+    from utils.feature_cache import InputCache
+
+    cache = InputCache(conditions.cache_of(training.model), diarizer.input_kind())
+    posteriors = {
+        example.utterance.id: diarizer.posteriors_of(cache.get(example.utterance, diarizer.cached_input))
+        for example in dev
+    }
+    frames = (
+        sets.frame_labels(example.reference, round(example.utterance.duration / sets.HOP), settings.emotions)
+        for example in train
+    )
+    moves = decode.transitions(frames, len(settings.emotions)) if settings.sed.decoder == "viterbi" else None
+    return decode.tune(
+        posteriors, {example.utterance.id: example.reference for example in dev},
+        {example.utterance.id: example.utterance.duration for example in dev}, settings.emotions, settings.sed.decoder,
+        moves,
+    )  # fmt: skip
 
 
 if __name__ == "__main__":
