@@ -15,9 +15,9 @@ from pathlib import Path
 
 from local import corpora, encoders
 from local.experiment import Experiment
-from local.results.languages import setting
 from local.report.inputs import Inputs, Result, in_words
 from local.report.tables import Cell, Table, marks, number, parameters, score_cell
+from local.results.languages import setting
 from utils.errors import UserError
 from utils.table import read_text
 

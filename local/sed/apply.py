@@ -15,6 +15,7 @@ from local.sed.data import sets
 from local.sed.data.sets import SedSet
 from local.sed.model import decode, published
 from local.sed.model.diarizer import Diarizer
+from local.sed.model.load import load
 from local.sed.score import condition as score
 from local.sed.score.baselines import BASELINES
 from utils.feature_cache import InputCache
@@ -95,7 +96,7 @@ def _diarize(group: Group, data: SedSet, fold_of: dict[str, int], device: str) -
         mine = [utterance for utterance, fold in fold_of.items() if fold == k]
         if not mine:
             continue
-        models = {one.seed: Diarizer.load(one.directory, device) for one in trainings(group) if one.fold == k}
+        models = {one.seed: load(one.directory, device) for one in trainings(group) if one.fold == k}
         first = next(iter(models.values()))
         # What was trained on is there; it is not worth keeping the rest.
         cache = InputCache(cache_of(group.first.encoder), first.input_kind())

@@ -27,10 +27,10 @@ from pathlib import Path
 
 from local import experiment
 from local.grid.factors import schemes
-from local.splits.data import PARTS
 from utils import stamp
 from utils.atomic import atomic_file
 from utils.errors import run_main
+from utils.folds import PARTS
 
 
 def main() -> None:
