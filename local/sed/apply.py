@@ -17,7 +17,7 @@ from local.sed.model import decode, published
 from local.sed.model.diarizer import Diarizer
 from local.sed.model.load import load
 from local.sed.score import condition as score
-from local.sed.score.baselines import BASELINES
+from local.sed.score.baselines import FUNCTIONS
 from utils.feature_cache import InputCache
 from utils.rttm import Segment
 
@@ -72,7 +72,7 @@ def _baseline(condition: Condition, data: SedSet, fold_of: dict[str, int], folds
     return {
         utterance: segments
         for k in range(folds)
-        for utterance, segments in BASELINES[condition.method](
+        for utterance, segments in FUNCTIONS[condition.method](
             data, [utterance for utterance, fold in fold_of.items() if fold == k], train[k]
         ).items()
     }

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from local.sed.data.sets import SedSet
 
 PUBLISHED = "published"
+BASELINES = ("all_neutral", "oracle_utterance", "oracle_speech", "chance")  # of local/sed/score/baselines.py
 # Of our corpora, those whose labels the published checkpoint was trained on (beside JL-Corpus and EmoV-DB).
 PUBLISHED_ON = ("ravdess", "esd", "esd_en", "iemocap")
 # What trains a model, and what tests it, beside the module of its encoder.
@@ -44,8 +45,6 @@ def asked(experiment: Experiment) -> Iterator[dict[str, Value]]:
     UserError
         ``others`` is asked for and there is one corpus only, or an encoder has no frames.
     """
-    from local.sed.score.baselines import BASELINES
-
     sed = experiment.sed
     if not sed.encoders:
         return

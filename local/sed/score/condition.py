@@ -17,10 +17,9 @@ from local import encoders
 from local.experiment import Experiment
 from local.grid.conditions import Condition
 from local.results.languages import setting
-from local.sed.conditions import PUBLISHED, PUBLISHED_ON, settings
+from local.sed.conditions import BASELINES, PUBLISHED, PUBLISHED_ON, settings
 from local.sed.data.sets import NEUTRAL, SedSet
 from local.sed.score import eder
-from local.sed.score.baselines import BASELINES
 from local.sed.score.eder import PARTS, Eder
 from utils import csv_file, intervals, stamp
 from utils.atomic import atomic_dir
