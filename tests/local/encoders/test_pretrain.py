@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
 import sys
 from math import comb
 from pathlib import Path
@@ -14,7 +13,7 @@ import soundfile
 
 from local.encoders import pool as pools
 from local.encoders import targets
-from local.encoders.pretrain import pretrain
+from local.encoders.pretrain import main, pretrain
 from local.encoders.pretrain_config import (
     HOP,
     SAMPLE_RATE,
@@ -214,26 +213,22 @@ def test_bad_data_is_one_clear_error(tmp_path, what):
     assert not (tmp_path / "out").exists()
 
 
-def test_the_experiment_says_what_to_pretrain(tmp_path, repo):
+def test_the_experiment_says_what_to_pretrain(tmp_path, monkeypatch):
     (tmp_path / "conf").mkdir()
     experiment = tmp_path / "conf/experiment.yaml"
-    command = [sys.executable, "-m", "local.encoders.pretrain"]
-    environment = {"PYTHONPATH": str(repo), "PATH": "/usr/bin:/bin"}
-
-    def run() -> subprocess.CompletedProcess:
-        return subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
-
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "argv", ["pretrain"])
     experiment.write_text("corpora: [a]\nencoders: [logmel]\n")
-    assert (run().returncode, run().stderr) == (0, "")
+    assert main() == 0
     experiment.write_text("corpora: [a]\nencoders: [mine]\npretrain: [{name: mine, data: [a]}]\n")
-    result = run()
-    assert result.returncode == 1
-    assert result.stderr == "error: data/a: not a data directory, there is no wav.scp; run stage 1 (data) first\n"
+    with pytest.raises(UserError, match=r"^data/a: not a data directory, .* run stage 1 \(data\) first$"):
+        main()
     experiment.write_text(
         "corpora: [a]\nencoders: [mine, yours]\nsplit: {reserve: 2}\n"
         "pretrain: [{name: mine, data: [a]}, {name: yours, data: [a, b]}]\n"
     )
-    assert "error: data/a/folds/speaker/reserved: not a data directory" in run().stderr
+    with pytest.raises(UserError, match="^data/a/folds/speaker/reserved: not a data directory"):
+        main()
     # The first is made, so the second is what is lacking.
     make_data(tmp_path / "data/a/folds/speaker/reserved", utterances=4)
     (tmp_path / "conf/pretrain.yaml").write_text(
@@ -241,5 +236,6 @@ def test_the_experiment_says_what_to_pretrain(tmp_path, repo):
         "position_groups: 4}\ntargets: {clusters: 4, fit_frames: 500}\n"
         "train: {steps: 2, batch_size: 2, crop_seconds: 0.5}\naugment: {speeds: [1.0]}\n"
     )
-    assert "error: data/b/folds/speaker/reserved: not a data directory" in run().stderr
+    with pytest.raises(UserError, match="^data/b/folds/speaker/reserved: not a data directory"):
+        main()
     assert list(json.loads((tmp_path / "exp/pretrain/mine/pretrain.json").read_text())["data"]) == ["a"]
