@@ -25,14 +25,14 @@ from utils.atomic import atomic_dir, atomic_file
 from utils.errors import run_main
 
 if TYPE_CHECKING:
-    from local.report.figures import Figure
-    from local.report.inputs import Inputs
-    from local.report.sed import Diarization
+    from local.report.figures.drawing import Figure
+    from local.report.material import Diarization, Inputs
     from local.report.study import Study
-    from local.report.tables import Table
+    from local.report.tables.cells import Table
 
 FOLDER = Path("exp/report")
 INTRO = Path("results_intro.md")
+SHOWN = 40  # rows of a long table that RESULTS.md prints
 FIRST = {"data": 1, "probe": 3, "finetune": 4, "sed": 6}  # what tables are made by, and the stage to begin with
 
 
@@ -47,7 +47,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     config = experiment.load(arguments)
     recipe = Path.cwd().name
     commands = {stage: arguments.command or _command(arguments, config, stage) for stage in FIRST}
-    from local.report import inputs, sed, study
+    from local.report import inputs, study
 
     path = results_path(config)
     reason = stamp.why_stale(FOLDER, _stamp(config, commands))
@@ -59,7 +59,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     if content is None:
         _write_without_results(config, published, commands)
     else:
-        _write(content, published, sed.load(config), commands)
+        _write(content, published, inputs.diarization(config), commands)
     stamp.write(FOLDER, _stamp(config, commands))
 
 
@@ -80,7 +80,7 @@ def _command(arguments: argparse.Namespace, config: experiment.Experiment, stage
 def _stamp(config: experiment.Experiment, commands: dict[str, str]) -> dict:
     from dataclasses import asdict
 
-    from local.report import curves, inputs, sed
+    from local.report import inputs
 
     package = Path(__file__).parent
     settings = {
@@ -88,17 +88,18 @@ def _stamp(config: experiment.Experiment, commands: dict[str, str]) -> dict:
         "corpora": {name: inputs.describe(name) for name in config.corpora},
     }  # fmt: skip
     # The documents are among the fingerprints, so that one which was removed or edited is made again.
-    made_from = [*inputs.FILES, *sed.FILES, *inputs.data_files(config), *curves.files(), INTRO]
+    made_from = [*inputs.files(config), INTRO]
     made_from += [Path(config.study.reference)] if config.study.reference else []
     made_from += [results_path(config), FOLDER / "index.html"]
     return stamp.make(settings, [package, *sorted(package.glob("templates/*"))], made_from)
 
 
 def _write(content: Inputs, published: Study | None, diarization: Diarization | None, commands: dict[str, str]) -> None:
-    from local.report import audit, figures, findings, sed, study, tables
+    from local.report import contents, findings, sed, study
+    from local.report.tables import audit
 
     config = content.experiment
-    shown, drawn = tables.for_report(content), list(figures.for_report(content))
+    shown, drawn = contents.tables(content), list(contents.figures(content))
     if published:
         shown.insert(0, study.beside(published, content))
     words = {
@@ -107,7 +108,7 @@ def _write(content: Inputs, published: Study | None, diarization: Diarization | 
         "synthetic": [corpus.name for corpus in content.corpora.values() if corpus.synthetic],
     }  # fmt: skip
     if diarization:
-        shown, drawn = [*shown, *sed.for_report(diarization)], [*drawn, *sed.figures(diarization)]
+        shown, drawn = [*shown, *sed.tables(diarization)], [*drawn, *sed.figures(diarization)]
         words["asked"].append(sed.asked(config))
         words["found"] += sed.sentences(diarization)
     _publish(config, shown, words, commands, drawn)
@@ -130,11 +131,11 @@ def _publish(
 ) -> None:  # fmt: skip
     from tqdm import tqdm
 
-    from local.report import figures
+    from local.report.figures import drawing
 
     with atomic_dir(FOLDER) as folder:
         for figure in tqdm(drawn, desc=str(FOLDER), unit="figure", leave=False, disable=None):
-            figures.save(figure, folder)
+            drawing.save(figure, folder)
         pictures = [
             (figure, base64.b64encode((folder / f"{figure.name}.png").read_bytes()).decode()) for figure in drawn
         ]
@@ -153,7 +154,8 @@ def _render(
     """Fill a template; both get the same words and the same cells."""
     import jinja2
 
-    from local.report import markdown, tables
+    from local.report import markdown
+    from local.report.tables.cells import MARKS
 
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(Path(__file__).parent / "templates"),
@@ -168,8 +170,8 @@ def _render(
         tables=shown,
         pictures=pictures,
         commands=commands,
-        marks=tables.MARKS,
-        limit=tables.SHOWN,
+        marks=MARKS,
+        limit=SHOWN,
         markdown_table=markdown.table,
     )
 

@@ -15,8 +15,8 @@ from pathlib import Path
 
 from local import corpora, encoders
 from local.experiment import Experiment, setting
-from local.report.inputs import Inputs, Result, in_words
-from local.report.tables import Cell, Table, marks, number, parameters, score_cell
+from local.report.material import Inputs, Result, in_words
+from local.report.tables.cells import DASH, Cell, Table, code, number, parameters, result_cell
 from utils.errors import UserError
 from utils.table import read_text
 
@@ -146,13 +146,9 @@ def asked(experiment: Experiment) -> str:
     own = experiment.finetune
     strategies = dict.fromkeys(name for grid in (own, *own.also) for name in grid.strategies)
     return (
-        f"Corpora {_code(experiment.corpora)}, encoders {_code(experiment.encoders)}; heads of frozen layers "
-        f"{_code(experiment.probe.heads)}" + (f", strategies of tuning {_code(strategies)}." if strategies else ".")
+        f"Corpora {code(experiment.corpora)}, encoders {code(experiment.encoders)}; heads of frozen layers "
+        f"{code(experiment.probe.heads)}" + (f", strategies of tuning {code(strategies)}." if strategies else ".")
     )
-
-
-def _code(names: Sequence[str]) -> str:
-    return ", ".join(f"`{name}`" for name in names)
 
 
 def beside(study: Study, inputs: Inputs | None) -> Table:
@@ -200,17 +196,15 @@ def beside(study: Study, inputs: Inputs | None) -> Table:
 
 def _ours(published: Published, result: Result | None, smoke: bool) -> list[Cell]:
     if result is None:
-        return [Cell("–")] * (4 if smoke else 5)
-    row, score = result.row, result.headline
-    cells = [score_cell(score, marks(result)), Cell(row["n_test"]), Cell(row["speakers"]), parameters([result])]
+        return [DASH] * (4 if smoke else 5)
+    cells = [result_cell(result), Cell(str(result.n_test)), Cell(str(result.speakers)), parameters([result])]
     if not smoke:
-        ahead, low, high = (100 * value - published.ua for value in (score.ua, score.lo, score.hi))
+        ahead, low, high = (100 * value - published.ua for value in vars(result.headline).values())
         cells.append(Cell(f"{ahead:+.1f} [{low:+.1f}, {high:+.1f}]", value=ahead))
     return cells
 
 
 def _key(result: Result) -> tuple:
-    meta = result.meta
-    strategy = meta["method"].partition(_AFTER)[0]
-    source = tuple(meta.get("source", ()))
-    return meta["encoder"], frozenset(strategy.split("+")), source, tuple(sorted(result.train)), result.test
+    system = result.system
+    strategy = system.method.partition(_AFTER)[0]
+    return system.encoder, frozenset(strategy.split("+")), result.source, tuple(sorted(result.train)), result.test
