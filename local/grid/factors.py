@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -37,8 +37,8 @@ class Factor:
         Of the experiment, which gives its value; empty for one that the stage or ``vary`` alone sets.
     default : value
         At which it is not mentioned. Of a factor with a field: the field's own default.
-    words : mapping of value to str
-        How tables call a value; others are called ``name value``.
+    phrase : str
+        How tables call a value, with ``{value}`` in it.
     seeded : bool
         Whether other values draw other random numbers. What only treats the same draws differently is not: its
         conditions then differ in nothing else.
@@ -50,7 +50,7 @@ class Factor:
     stages: tuple[str, ...] = STAGES
     field: str = ""
     default: Value = None
-    words: Mapping[Value, str] = dataclasses.field(default_factory=dict, compare=False)
+    phrase: str = ""
     seeded: bool = False
     module: str = ""
 
@@ -58,7 +58,7 @@ class Factor:
         """Call a value as tables do; nothing at the default."""
         if value == self.default:
             return ""
-        return self.words.get(value, f"{self.name} {show(value)}")
+        return (self.phrase or f"{self.name} {{value}}").format(value=show(value))
 
 
 # In the order of names and columns. The first five make a condition; the default of the others is not mentioned.
@@ -67,18 +67,18 @@ FACTORS = {
     for factor in (
         Factor("encoder", default=""),
         Factor("method"),
-        Factor("source", (FINETUNE,), default=(), seeded=True),
+        Factor("source", (FINETUNE,), default=(), phrase="after {value}", seeded=True),
         Factor("train", default=()),
         Factor("test"),
         Factor("emotions", field="emotions"),
         Factor("labels", field="labels"),
         Factor("split", (PROBE, FINETUNE), "split.scheme"),
-        Factor("cross_dev", (PROBE, FINETUNE), "probe.cross_dev", words={"target": "dev of the target"}),
-        Factor("normalise", (PROBE,), "probe.normalise"),
-        Factor("layer", (FINETUNE,), "finetune.layer"),
+        Factor("cross_dev", (PROBE, FINETUNE), "probe.cross_dev", phrase="dev of the {value}"),
+        Factor("normalise", (PROBE,), "probe.normalise", phrase="standardised {value}"),
+        Factor("layer", (FINETUNE,), "finetune.layer", phrase="layer {value}"),
         Factor("pooling", (FINETUNE,), "finetune.pooling"),
         Factor("head", (FINETUNE,), "finetune.head"),
-        Factor("init", (FINETUNE,), "finetune.published_init", words={True: "published start"}),
+        Factor("init", (FINETUNE,), "finetune.published_init", phrase="published start"),
         Factor("precision", (FINETUNE,), "finetune.precision"),
         Factor("decoder", (SED,), "sed.decoder"),
     )

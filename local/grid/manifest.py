@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from local.grid.factors import freeze, known, show
+from local.grid.factors import Factor, freeze, known, show
 from utils import stamp
 from utils.atomic import atomic_file
 from utils.errors import UserError
@@ -97,6 +97,19 @@ def varied(conditions: Iterable[Mapping[str, Any]]) -> list[str]:
             found.setdefault(name, set()).add(freeze(value))
     plain = ("encoder", "method", "train", "test")
     return [name for name, values in found.items() if len(values) > 1 and name not in plain]
+
+
+def in_words(stage: str, factors: Mapping[str, Any], differing: Iterable[str]) -> str:
+    """Call a condition's method for readers, with those factors in which others differ.
+
+    Examples
+    --------
+    >>> in_words("finetune", {"encoder": "mini", "method": "lora", "source": ["emodb"]}, ["source"])
+    'lora after emodb'
+    """
+    own = {factor.name: factor for factor in known(stage)}
+    said = [own.get(name, Factor(name)).says(freeze(factors[name])) for name in differing if name in factors]
+    return " ".join([factors["method"], *filter(None, said)])
 
 
 def system_name(stage: str, factors: Mapping[str, Any], differing: Iterable[str]) -> str:

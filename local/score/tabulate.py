@@ -82,6 +82,7 @@ def result_columns(emotions: Sequence[str], names: Names) -> list[str]:
         *("fold", "seed", "n_train", "n_test", "ua", "wa", "macro_f1", "ua_lo", "ua_hi"),
         *(f"recall_{emotion}" for emotion in emotions),
         *("selected", *_renamed(names.columns), "contaminated", "params", "speakers", "resampled"),
+        "system",
     ]
 
 
@@ -89,7 +90,7 @@ def summary_columns(names: Names) -> list[str]:
     """Header of exp/summary.csv."""
     return [
         *("recipe", "stage", "method", "encoder", *_renamed(names.columns), "group", "layer"),
-        *("conditions", "n_test", "speakers", "ua", "ua_lo", "ua_hi"),
+        *("conditions", "n_test", "speakers", "ua", "ua_lo", "ua_hi", "system"),
     ]
 
 
@@ -196,7 +197,7 @@ def _common(condition: Finished, names: Names) -> dict:
     values = names.values(condition)
     return dict(zip(_renamed(values), values.values(), strict=True)) | {
         "recipe": names.recipe, "stage": condition.stage, "method": condition.factors["method"],
-        "encoder": condition.factors["encoder"],
+        "encoder": condition.factors["encoder"], "system": names.system(condition),
     }  # fmt: skip
 
 
