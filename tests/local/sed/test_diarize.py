@@ -19,6 +19,7 @@ from local import encoders
 from local.experiment import Experiment
 from local.grid.conditions import Training
 from local.sed import diarize
+from local.sed.conditions import STAGE
 from local.sed.model import decode
 from local.sed.model.decode import Decoder
 from local.sed.model.diarizer import Diarizer
