@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -16,6 +17,7 @@ COLUMNS = 6  # panels beside each other
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure as Drawing
+    from matplotlib.gridspec import GridSpecBase
 
 
 def shares(results: Sequence[Result]) -> np.ndarray:
@@ -59,7 +61,7 @@ def by_condition(inputs: Inputs) -> Iterator[Figure]:
 
 
 def _draw_pooled(inputs: Inputs) -> Drawing:
-    """Small multiples: encoders across, groups and methods down, or the other way round."""
+    """Small multiples: encoders across, groups and methods down, or the other way round, in blocks of few columns."""
     import matplotlib.pyplot as plt
 
     groups = [group for group in GROUPS if inputs.headlines(group)]
@@ -68,37 +70,62 @@ def _draw_pooled(inputs: Inputs) -> Drawing:
     across = inputs.encoders
     if len(lines) > len(across):
         lines, across = across, lines
-    classes = len(inputs.emotions)
-    size = 0.36 * classes + 0.25
-    columns = min(len(across), COLUMNS)
-    rows = -(-len(across) // columns) * len(lines)
-    drawing, panels = plt.subplots(
-        rows, columns, figsize=(1.2 + size * columns, 0.8 + size * rows), squeeze=False, sharex=True, sharey=True
-    )
-    for axes in panels.flat:
-        axes.set_visible(False)
-    titled = set()
-    for (row, down), (column, beside) in itertools.product(enumerate(lines), enumerate(across)):
-        encoder, (method, group) = (beside, down) if isinstance(beside, str) else (down, beside)
+    blocks = []
+    for start in range(0, len(across), COLUMNS):
+        rows = [[_Panel.of(inputs, line, beside) for beside in across[start : start + COLUMNS]] for line in lines]
+        blocks.append([row for row in rows if any(row)])
+    number, columns = sum(map(len, blocks)), min(len(across), COLUMNS)
+    size = 0.36 * len(inputs.emotions) + 0.25
+    drawing = plt.figure(figsize=(1.2 + size * columns, 0.8 + size * number))
+    places, first = drawing.add_gridspec(number, columns), 0
+    for block in blocks:
+        _draw_block(drawing, places[first : first + len(block), :].subgridspec(len(block), columns), block, inputs)
+        first += len(block)
+    return drawing
+
+
+@dataclass(frozen=True)
+class _Panel:
+    """Mean confusions of a system in a group, with what stands above and beside them."""
+
+    values: np.ndarray
+    above: str
+    beside: str
+
+    @classmethod
+    def of(cls, inputs: Inputs, down: str | tuple[str, str], across: str | tuple[str, str]) -> _Panel | None:
+        """Make the panel of an encoder and a (method, group), whichever is down; None where nothing was run."""
+        encoder, (method, group) = (across, down) if isinstance(across, str) else (down, across)
         results = inputs.of(System(encoder, method), group)
         if not results:
-            continue
-        axes = panels[column // columns * len(lines) + row, column % columns]
-        axes.set_visible(True)
-        _annotated(axes, 100 * shares(results))
+            return None
         name = f"{in_words(method)}, {group}" if len(inputs.methods) > 1 else group
         if inputs.strategies:
             name = name.replace(", ", "\n").replace(" after ", "\nafter ")
-        if column not in titled:
-            titled.add(column)
-            axes.set_title(encoder if beside == encoder else name, fontsize=9)
-        if column % columns == 0:
-            axes.set_ylabel(name if beside == encoder else encoder, fontsize=9)
-        axes.set_xticks(range(classes), inputs.emotions, rotation=45, ha="right", rotation_mode="anchor", fontsize=8)
-        axes.set_yticks(range(classes), inputs.emotions, fontsize=8)
+        return cls(100 * shares(results), *((encoder, name) if across == encoder else (name, encoder)))
+
+
+def _draw_block(drawing: Drawing, places: GridSpecBase, rows: list[list[_Panel | None]], inputs: Inputs) -> None:
+    """Draw rows of panels, named at their outer ends; nothing is shared, which costs more than it saves."""
+    columns = list(zip(*rows, strict=True))
+    for (y, row), x in itertools.product(enumerate(rows), range(len(columns))):
+        panel = row[x]
+        if panel is None:
+            continue
+        axes = drawing.add_subplot(places[y, x])
+        _annotated(axes, panel.values)
+        ticks = range(len(inputs.emotions))
+        axes.set_xticks(ticks, [])
+        axes.set_yticks(ticks, [])
+        if not any(columns[x][:y]):
+            axes.set_title(panel.above, fontsize=9)
+        if not any(columns[x][y + 1 :]):
+            axes.set_xticks(ticks, inputs.emotions, rotation=45, ha="right", rotation_mode="anchor", fontsize=8)
+        if not any(row[:x]):
+            axes.set_ylabel(panel.beside, fontsize=9)
+            axes.set_yticks(ticks, inputs.emotions, fontsize=8)
         axes.tick_params(length=0)
         axes.spines[:].set_visible(False)
-    return drawing
 
 
 def _annotated(axes: Axes, values: np.ndarray) -> None:
