@@ -98,6 +98,8 @@ class Strategy:
 
     Attributes
     ----------
+    words : str
+        What it trains, as the report and model cards say it.
     apply : callable
         Takes a transformers model, none of whose weights requires a gradient, and whether to start as published code
         does; adds modules, and asks for gradients where training is to change weights.
@@ -109,6 +111,7 @@ class Strategy:
         Why what it adds cannot be merged into the encoder's weights; empty if it can.
     """
 
+    words: str
     apply: Callable[[nn.Module, bool], None]
     alone: bool = False
     clashes: tuple[str, ...] = ()
@@ -117,14 +120,18 @@ class Strategy:
 
 # In the order in which they are applied: peft freezes whatever it finds, so its own come first.
 STRATEGIES = {
-    "head": Strategy(_head, alone=True),
-    "full": Strategy(_full, alone=True),
-    "lora": Strategy(_lora, clashes=("ia3",)),
-    "ia3": Strategy(_ia3, clashes=("lora",)),
-    "bitfit": Strategy(_bitfit),
-    "ba": Strategy(_ba, unmergeable="its rectifier is not linear"),
-    "wg": Strategy(_wg, unmergeable="no weight of a block scales all that the block reads, its residual included"),
-    "prompt": Strategy(_prompt, unmergeable="no weight of attention stands for keys of its own"),
+    "head": Strategy("nothing but the head", _head, alone=True),
+    "full": Strategy("all blocks", _full, alone=True),
+    "lora": Strategy("low-rank matrices", _lora, clashes=("ia3",)),
+    "ia3": Strategy("scaling vectors", _ia3, clashes=("lora",)),
+    "bitfit": Strategy("biases", _bitfit),
+    "ba": Strategy("bottleneck adapters", _ba, unmergeable="its rectifier is not linear"),
+    "wg": Strategy(
+        "weighted gates", _wg, unmergeable="no weight of a block scales all that the block reads, its residual included"
+    ),
+    "prompt": Strategy(
+        "keys and values of attention", _prompt, unmergeable="no weight of attention stands for keys of its own"
+    ),
 }
 
 
@@ -209,6 +216,17 @@ def parse(strategy: str) -> list[str]:
             if other in parts:
                 raise UserError(f"{place}: {part} and {other} change the same matrices; choose one; known: {_known()}")
     return sorted(parts, key=list(STRATEGIES).index)
+
+
+def words(strategy: str) -> str:
+    """Say what a strategy trains, in few words.
+
+    Examples
+    --------
+    >>> words("wg+lora")
+    'low-rank matrices, weighted gates'
+    """
+    return ", ".join(STRATEGIES[part].words for part in parse(strategy))
 
 
 def apply(design: Design, model: nn.Module) -> None:

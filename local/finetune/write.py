@@ -17,7 +17,7 @@ import numpy as np
 
 from local import encoders
 from local.experiment import Experiment, setting
-from local.finetune import data, trainer
+from local.finetune import data, strategies, trainer
 from local.finetune.conditions import Condition, Group, Training, settings, trainings
 from local.finetune.data import Corpus
 from local.finetune.model import EmotionClassifier
@@ -134,6 +134,7 @@ def describe(group: Group, condition: Condition, experiment: Experiment, corpora
     return {
         "stage": "finetune",
         "method": group.method,
+        "words": strategies.words(group.strategy),
         "setting": setting(spec.languages, languages, test.languages[0]),
         "encoder": group.encoder,
         "encoder_languages": spec.languages,

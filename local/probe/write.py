@@ -12,6 +12,7 @@ from local.experiment import Experiment, setting
 from local.probe.conditions import Condition, Group, seeds, settings
 from local.probe.corpus import Corpus
 from local.probe.group import Selection
+from local.probe.heads import WORDS
 from utils import metrics
 from utils.errors import UserError
 
@@ -91,6 +92,7 @@ def describe(
     return {
         "stage": "probe",
         "method": group.head,
+        "words": WORDS.get(group.head, ""),
         "setting": setting(test.info["languages"], train_languages, test.languages[0]),
         "encoder": group.encoder,
         "encoder_languages": test.info["languages"],
