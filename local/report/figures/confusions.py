@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -13,11 +12,11 @@ from local.report.figures.drawing import Figure, axes_of, panel_title, short, tr
 from local.report.material import GROUPS, Inputs, Result, System, in_words
 
 COLUMNS = 6  # panels beside each other
+_Side = str | tuple[str, str]  # an encoder, or a method and a group
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure as Drawing
-    from matplotlib.gridspec import GridSpecBase
 
 
 def shares(results: Sequence[Result]) -> np.ndarray:
@@ -67,73 +66,68 @@ def _draw_pooled(inputs: Inputs) -> Drawing:
     groups = [group for group in GROUPS if inputs.headlines(group)]
     used = {(result.system.method, result.group) for result in inputs.results}
     lines = [(method, group) for method in inputs.methods for group in groups if (method, group) in used]
-    across = inputs.encoders
+    across: Sequence[_Side] = inputs.encoders
+    down: Sequence[_Side] = lines
     if len(lines) > len(across):
-        lines, across = across, lines
+        down, across = across, down
     blocks = []
     for start in range(0, len(across), COLUMNS):
-        rows = [[_Panel.of(inputs, line, beside) for beside in across[start : start + COLUMNS]] for line in lines]
-        blocks.append([row for row in rows if any(row)])
-    number, columns = sum(map(len, blocks)), min(len(across), COLUMNS)
+        columns = across[start : start + COLUMNS]
+        blocks.append((columns, [row for row in down if any(_members(inputs, row, column) for column in columns)]))
+    wide, heights = min(len(across), COLUMNS), [len(rows) for _, rows in blocks]
     size = 0.36 * len(inputs.emotions) + 0.25
-    drawing = plt.figure(figsize=(1.2 + size * columns, 0.8 + size * number))
-    places, first = drawing.add_gridspec(number, columns), 0
-    for block in blocks:
-        _draw_block(drawing, places[first : first + len(block), :].subgridspec(len(block), columns), block, inputs)
-        first += len(block)
+    drawing, panels = plt.subplots(
+        len(blocks), 1, figsize=(1.2 + size * wide, 0.8 * len(blocks) + size * sum(heights)), height_ratios=heights,
+        squeeze=False,
+    )  # fmt: skip
+    for axes, (columns, rows) in zip(panels.flat, blocks, strict=True):
+        _draw_block(axes, inputs, columns, rows, wide)
     return drawing
 
 
-@dataclass(frozen=True)
-class _Panel:
-    """Mean confusions of a system in a group, with what stands above and beside them."""
-
-    values: np.ndarray
-    above: str
-    beside: str
-
-    @classmethod
-    def of(cls, inputs: Inputs, down: str | tuple[str, str], across: str | tuple[str, str]) -> _Panel | None:
-        """Make the panel of an encoder and a (method, group), whichever is down; None where nothing was run."""
-        encoder, (method, group) = (across, down) if isinstance(across, str) else (down, across)
-        results = inputs.of(System(encoder, method), group)
-        if not results:
-            return None
-        name = f"{in_words(method)}, {group}" if len(inputs.methods) > 1 else group
-        if inputs.strategies:
-            name = name.replace(", ", "\n").replace(" after ", "\nafter ")
-        return cls(100 * shares(results), *((encoder, name) if across == encoder else (name, encoder)))
+def _members(inputs: Inputs, down: _Side, across: _Side) -> list[Result]:
+    encoder, (method, group) = (across, down) if isinstance(across, str) else (down, across)
+    return inputs.of(System(encoder, method), group)
 
 
-def _draw_block(drawing: Drawing, places: GridSpecBase, rows: list[list[_Panel | None]], inputs: Inputs) -> None:
-    """Draw rows of panels, named at their outer ends; nothing is shared, which costs more than it saves."""
-    columns = list(zip(*rows, strict=True))
-    for (y, row), x in itertools.product(enumerate(rows), range(len(columns))):
-        panel = row[x]
-        if panel is None:
-            continue
-        axes = drawing.add_subplot(places[y, x])
-        _annotated(axes, panel.values)
-        ticks = range(len(inputs.emotions))
-        axes.set_xticks(ticks, [])
-        axes.set_yticks(ticks, [])
-        if not any(columns[x][:y]):
-            axes.set_title(panel.above, fontsize=9)
-        if not any(columns[x][y + 1 :]):
-            axes.set_xticks(ticks, inputs.emotions, rotation=45, ha="right", rotation_mode="anchor", fontsize=8)
-        if not any(row[:x]):
-            axes.set_ylabel(panel.beside, fontsize=9)
-            axes.set_yticks(ticks, inputs.emotions, fontsize=8)
-        axes.tick_params(length=0)
-        axes.spines[:].set_visible(False)
+def _side_name(inputs: Inputs, side: _Side) -> str:
+    if isinstance(side, str):
+        return side
+    name = f"{in_words(side[0])}, {side[1]}" if len(inputs.methods) > 1 else side[1]
+    return name.replace(", ", "\n").replace(" after ", "\nafter ") if inputs.strategies else name
 
 
-def _annotated(axes: Axes, values: np.ndarray) -> None:
-    axes.imshow(values, cmap="Purples", vmin=0, vmax=100)
-    for row, column in np.ndindex(values.shape):
-        if np.isfinite(values[row, column]):
-            colour = "white" if values[row, column] > 55 else "#222222"
-            axes.text(column, row, f"{values[row, column]:.0f}", ha="center", va="center", color=colour, fontsize=8)
+def _draw_block(axes: Axes, inputs: Inputs, columns: Sequence[_Side], rows: Sequence[_Side], wide: int) -> None:
+    """Draw panels as one picture with gaps: many axes take many times as long as what is in them."""
+    classes = len(inputs.emotions)
+    pitch, middle = classes + 1, (classes - 1) / 2
+    canvas = np.full((len(rows) * pitch - 1, wide * pitch - 1), np.nan)
+    for (y, down), (x, across) in itertools.product(enumerate(rows), enumerate(columns)):
+        results = _members(inputs, down, across)
+        if results:
+            canvas[y * pitch : y * pitch + classes, x * pitch : x * pitch + classes] = 100 * shares(results)
+    axes.imshow(canvas, cmap="Purples", vmin=0, vmax=100)
+    for row, column in np.argwhere(np.isfinite(canvas)):
+        colour = "white" if canvas[row, column] > 55 else "#222222"
+        text = f"{canvas[row, column]:.0f}"
+        axes.text(column, row, text, ha="center", va="center", color=colour, fontsize=8, in_layout=False)
+    across_ticks, down_ticks = (
+        [number * pitch + i for number in range(len(names)) for i in range(classes)] for names in (columns, rows)
+    )
+    axes.set_xticks(
+        across_ticks, inputs.emotions * len(columns), rotation=45, ha="right", rotation_mode="anchor", fontsize=8
+    )
+    axes.set_yticks(down_ticks, inputs.emotions * len(rows), fontsize=8)
+    for x, column in enumerate(columns):
+        axes.text(x * pitch + middle, -0.9, _side_name(inputs, column), ha="center", va="bottom", fontsize=9)
+    beside = (-5 * max(map(len, inputs.emotions)) - 12, 0)  # points, left of the emotions
+    for y, row in enumerate(rows):
+        axes.annotate(
+            _side_name(inputs, row), (0, y * pitch + middle), beside, xycoords=("axes fraction", "data"),
+            textcoords="offset points", rotation=90, ha="right", va="center", ma="center", fontsize=9,
+        )  # fmt: skip
+    axes.tick_params(length=0)
+    axes.spines[:].set_visible(False)
 
 
 def _draw_blocks(inputs: Inputs, encoder: str) -> Drawing:
