@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from local.encoders import EncoderSpec
     from local.finetune.model import EmotionClassifier
 
+
 def text(classifier: EmotionClassifier, folder: Path, batches: bool) -> str:
     """Write a model card.
 
@@ -63,7 +64,9 @@ def text(classifier: EmotionClassifier, folder: Path, batches: bool) -> str:
         specs=specs,
         counts=[f"{provenance[key]} utterances {what}" for key, what in counted if key in provenance],
         header_of_results=[
-            *("tested on", "utterances", "UA", "WA"), *(f"recall {emotion}" for emotion in classifier.emotions), "note"
+            *("tested on", "utterances", "UA", "WA"),
+            *(f"recall {emotion}" for emotion in classifier.emotions),
+            "note",
         ],  # fmt: skip
         tested=[
             [row["test"], row["n_test"], *(f"{100 * float(row[score]):.1f}" for score in scores), row["notes"]]
