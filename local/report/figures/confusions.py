@@ -93,7 +93,7 @@ def _members(inputs: Inputs, down: _Side, across: _Side) -> list[Result]:
 def _side_name(inputs: Inputs, side: _Side) -> str:
     if isinstance(side, str):
         return side
-    name = f"{in_words(side[0])}, {side[1]}" if len(inputs.methods) > 1 else side[1]
+    name = f"{side[0]}, {side[1]}" if len(inputs.methods) > 1 else side[1]
     return name.replace(", ", "\n").replace(" after ", "\nafter ") if inputs.strategies else name
 
 
