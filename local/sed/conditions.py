@@ -114,8 +114,9 @@ def models(experiment: Experiment) -> dict[Model, list[str]]:
     found: dict[Model, list[str]] = {}
     for encoder in sed.encoders:
         spec = encoders.spec(encoder)
-        if spec.kind != "hf":
-            raise UserError(f"sed.encoders: '{encoder}' ({spec.kind}) has no frames; name an encoder of kind hf")
+        reason = encoders.untunable(spec)
+        if reason:
+            raise UserError(f"sed.encoders: '{encoder}' gives no posteriors a frame: {reason}; name another")
         for mode in sed.modes:
             if "all" in sed.train:
                 found[Model(encoder, mode, tuple(sorted(sed.corpora)))] = tested_sets(experiment)

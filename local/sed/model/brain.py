@@ -34,7 +34,7 @@ from torch.nn import functional
 from local import encoders, experiment
 from local.sed.data.sets import frame_labels
 from local.sed.model.batches import Batch, Batches
-from local.sed.model.diarizer import CONFIG, WEIGHTS, Diarizer, load_encoder
+from local.sed.model.diarizer import CONFIG, WEIGHTS, Diarizer
 from utils.atomic import atomic_file
 from utils.data_dir import Utterance
 from utils.errors import UserError
@@ -123,7 +123,8 @@ def fit(run: Run) -> Diarizer:
         shutil.rmtree(run.folder / _CHECKPOINTS, ignore_errors=True)
         return Diarizer.load(run.folder, run.device)
     with reproducible(run.device):
-        diarizer = Diarizer(load_encoder(encoders.spec(run.encoder), run.device), run.emotions, run.mode, run.seed)
+        encoder = encoders.load_tunable(encoders.spec(run.encoder), run.device)
+        diarizer = Diarizer(encoder, run.emotions, run.mode, run.seed)
         _train(run, diarizer)
     best = diarizer.provenance["best_epoch"]
     print(f"{run.folder}: epoch {best} has the lowest dev loss, {diarizer.provenance['dev_loss']:.3f}", file=sys.stderr)

@@ -338,21 +338,6 @@ class Diarizer(nn.Module):
             self.train(training)
 
 
-def load_encoder(spec: EncoderSpec, device: str = "cpu") -> Transformer:
-    """Load an encoder that has frames.
-
-    Raises
-    ------
-    UserError
-        It is of another kind than ``hf``, or cannot be loaded.
-    """
-    if spec.kind != "hf":
-        raise UserError(
-            f"sed.encoders: {spec.name} is of kind {spec.kind}; diarization needs one of kind hf, which has frames"
-        )
-    return encoders.load(spec, device)
-
-
 def _rebuild(folder: Path, config: dict[str, Any], device: str) -> Diarizer:
     from safetensors.torch import load
 
@@ -363,7 +348,7 @@ def _rebuild(folder: Path, config: dict[str, Any], device: str) -> Diarizer:
     if spec.folder is not None and not spec.folder.is_dir():
         # The repository has moved: its registry knows where to.
         spec = encoders.spec(spec.name)
-    model = Diarizer(load_encoder(spec, device), config["emotions"], config["mode"])
+    model = Diarizer(encoders.load_tunable(spec, device), config["emotions"], config["mode"])
     if model.encoder_sha256() != config["encoder_sha256"]:
         raise UserError(
             f"{folder}: the encoder {spec.name} ({spec.source}) is not the one that the model was trained with; "
