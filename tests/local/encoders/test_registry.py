@@ -27,8 +27,13 @@ def test_every_entry_of_the_repository_is_whole(repo: Path) -> None:
     }
     for spec in specs:
         assert spec.folder or spec.kind != "hf" or re.fullmatch(r"main|[0-9a-f]{40}", spec.revision)
+        assert len(set(spec.languages)) == len(spec.languages)
         # Random weights and spectra have heard nothing.
         assert not (spec.kind != "hf" or spec.init == "random") or not (spec.languages or spec.pretrained_on)
+    # A list that is empty says that an encoder is bound to no language, which is not the same as to many.
+    assert all(
+        len(encoders.spec(name).languages) > 90 for name in ("xlsr_300m", "mms_300m", "w2v_bert2", "whisper_small")
+    )
     assert encoders.spec("mini").folder == repo / "egs/mini/encoder"
     assert "emodb" in encoders.spec("mini").pretrained_on
 
