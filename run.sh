@@ -24,6 +24,8 @@ precision=               # of the encoders in stage 2: fp32 (the default) or bf1
 db_root=                 # corpus c is at <db-root>/c
 config=conf/experiment.yaml # of the recipe
 set=()                   # overrides of the configuration
+tag=                     # keeps this run's results apart
+expdir=                  # where they go
 list_stages=false
 list_fields=false
 dry_run=false
@@ -41,6 +43,8 @@ Options:
   --precision fp32|bf16  of the encoders in stage 2 (features.precision of the experiment)
   --set KEY.PATH=VALUE set any field of the experiment; may be repeated
   --config FILE        the experiment, relative to the recipe (default: $config)
+  --tag NAME           keep results apart, in exp_NAME and RESULTS.NAME.md (default: the name of FILE, if another)
+  --expdir DIR         put results into DIR (default: exp or exp_NAME)
   --recipe NAME        which egs/NAME to run (default: $recipe)
   --list-stages        print the stages and exit
   --list-fields        print every field that --set knows, its value in this recipe and its meaning, and exit
@@ -90,9 +94,13 @@ cd "$recipe_dir"
 
 options=(--config "$config")
 [ -z "$precision" ] || options+=(--set "features.precision=$precision")
+[ -z "$tag" ] || options+=(--set "tag=$tag")
+[ -z "$expdir" ] || options+=(--set "expdir=$expdir")
 for override in ${set[@]+"${set[@]}"}; do options+=(--set "$override"); done
 
 if $list_fields; then exec python3 -m local.experiment "${options[@]}"; fi
+
+if $dry_run; then exp=${expdir:-exp${tag:+_$tag}}; else exp=$(python3 -m local.experiment "${options[@]}" --get exp); fi
 
 run() { # run a command, or show it
   if $dry_run; then printf '%q ' "$@"; echo; else "$@"; fi
@@ -104,9 +112,8 @@ stage_data() {
   run python3 -m local.splits.audit "${options[@]}"
 }
 
-in_jobs() { # package log [option]...: run a package's plan, and what it has to do, if anything, in up to $nj jobs
+in_jobs() { # package log: run a package's plan, and what it has to do, if anything, in up to $nj jobs
   local package=$1 log=$2 units=1 jobs=$nj
-  shift 2
   if $dry_run; then
     run python3 -m "local.$package.plan" "${options[@]}"
   else
@@ -116,12 +123,12 @@ in_jobs() { # package log [option]...: run a package's plan, and what it has to 
   [ "$units" -gt 0 ] || return 0
   # shellcheck disable=SC2086 # a job command is several words
   run $train_cmd JOB=1:"$jobs" "$log" \
-    python3 -m "local.$package.train" "${options[@]}" --job JOB --nj "$jobs" "$@"
+    python3 -m "local.$package.train" "${options[@]}" --job JOB --nj "$jobs" --ngpu "$ngpu"
 }
 
 stage_features() {
   local encoder encoders
-  in_jobs pretrain exp/pretrain/log/pretrain.JOB.log --ngpu "$ngpu"
+  in_jobs pretrain exp/pretrain/log/pretrain.JOB.log
   if $dry_run; then
     run python3 -m local.features.plan "${options[@]}"
     encoders=ENCODER
@@ -136,16 +143,15 @@ stage_features() {
   done
 }
 
-stage_probe() { in_jobs probe exp/probe/log/probe.JOB.log; }
+stage_probe() { in_jobs probe "$exp/probe/log/probe.JOB.log"; }
 
-stage_finetune() { in_jobs finetune exp/finetune/log/train.JOB.log --ngpu "$ngpu"; }
+stage_finetune() { in_jobs finetune "$exp/finetune/log/train.JOB.log"; }
 
 stage_score() { run python3 -m local.score.collect "${options[@]}"; }
 
 stage_sed() {
   run python3 -m local.sed.make "${options[@]}"
-  in_jobs sed exp/sed/log/train.JOB.log --ngpu "$ngpu"
-  run python3 -m local.sed.apply "${options[@]}" --ngpu "$ngpu"
+  in_jobs sed "$exp/sed/log/train.JOB.log"
   run python3 -m local.sed.collect "${options[@]}"
 }
 

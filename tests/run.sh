@@ -3,20 +3,29 @@
 #   tests/run.sh                               everything
 #   tests/run.sh tests/utils -k ark --lf       arguments are pytest's
 #   tests/run.sh -m "not integration"          one kind
+# Unit tests run in a process a core, each file in one, so that what its tests share is made once; -n 0: all in one.
 set -euo pipefail
 
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 utils/install.sh --dev
 . ./path.sh
 
+workers=(-n auto --dist loadfile)
+
 for argument in "$@"; do
-  case $argument in -m | -m?*) exec python3 -m pytest "$@" ;; esac
+  case $argument in -m | -m?*)
+    # A recipe uses all cores itself.
+    [[ " $*" == *" -m not integration"* ]] || workers=()
+    exec python3 -m pytest ${workers[@]+"${workers[@]}"} "$@"
+    ;;
+  esac
 done
 
 passed=false
 for kind in "not integration" integration; do
   status=0
-  python3 -m pytest -m "$kind" "$@" || status=$?
+  [ "$kind" != integration ] || workers=()
+  python3 -m pytest ${workers[@]+"${workers[@]}"} -m "$kind" "$@" || status=$?
   # 5: none of this kind is among what was asked for.
   case $status in 0) passed=true ;; 5) ;; *) exit "$status" ;; esac
 done

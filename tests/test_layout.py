@@ -58,6 +58,12 @@ def test_shell_scripts_are_clean():
     assert result.returncode == 0, result.stdout
 
 
+@pytest.mark.parametrize("path", tracked("*.md"), ids=lambda path: str(path.relative_to(REPO)))
+def test_links_between_documents_lead_to_files(path):
+    links = re.findall(r"\]\((?!\w+:|#)([^)#\s]+)", path.read_text(encoding="utf-8"))
+    assert [link for link in links if not (path.parent / link).exists()] == []
+
+
 @pytest.mark.parametrize("path", shell_scripts(), ids=lambda path: str(path.relative_to(REPO)))
 def test_a_script_is_executable_or_says_that_it_is_to_be_sourced(path):
     first = path.read_text(encoding="utf-8").split("\n", 1)[0]

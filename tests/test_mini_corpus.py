@@ -59,7 +59,8 @@ def test_utterances_are_audible_and_gaps_are_silent(corpus, name):
             assert 0.6 < (end - start) / 16000 < (12 if name == "sed.tsv" else 4)
             assert -45 < 10 * np.log10(np.mean(samples[start:end] ** 2)) < -12
         # Lossy coding smears a little; away from the borders the gaps are silent.
-        gaps = ~(np.convolve(speech, np.ones(1601), "same") > 0)
+        near = np.cumsum(np.pad(speech.astype(int), (801, 800)))
+        gaps = near[1601:] == near[:-1601]
         assert gaps.any()
         assert np.sqrt(np.mean(samples[gaps] ** 2)) < 1e-3
 

@@ -63,7 +63,7 @@ def describe(schema: type, prefix: str = "") -> Iterator[Described]:
         name = prefix + field.name
         if item:
             sections.append((item, name if item is kind else f"{name}[]"))
-        if not item or item is not kind:
+        if item is not kind:
             default = field.default if field.default_factory is dataclasses.MISSING else field.default_factory()
             yield Described(name, comments.get(field.name, ""), field.metadata.get("words", ()), default)
     for item, name in sections:
@@ -101,7 +101,7 @@ def check_words(schema: type, content: Any, prefix: str = "") -> None:
         for word in (value if isinstance(value, list) else [value]) if known else ():
             if word is not None and word not in known:
                 raise ValueError(f"{prefix}{field.name}: '{word}' is not one of {', '.join(known)}")
-        if item is kind and item:
+        if item is kind:
             check_words(item, value, f"{prefix}{field.name}.")
         elif item:
             for place, one in enumerate(value or ()):

@@ -1,9 +1,12 @@
-"""Fold lists: numbered folders, each with the lists ``train``, ``dev`` and ``test``; and what is left out of them."""
+"""Fold lists: numbered folders, each with the lists ``train``, ``dev`` and ``test``; and what is left out of them.
+
+A list is a file with an utterance a line.
+"""
 
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,13 +19,15 @@ if TYPE_CHECKING:
 PARTS = ("train", "dev", "test")
 
 
-def read_folds(directory: Path) -> list[dict[str, list[str]]]:
+def read_folds(directory: Path, mend: str = "run the data stage again") -> list[dict[str, list[str]]]:
     """Read all folds of a scheme.
 
     Parameters
     ----------
     directory : Path
         ``data/<corpus>/folds/<scheme>``.
+    mend : str
+        What a person can do where folds are missing.
 
     Returns
     -------
@@ -36,13 +41,30 @@ def read_folds(directory: Path) -> list[dict[str, list[str]]]:
     """
     numbers = sorted(int(path.name) for path in directory.glob("*") if path.is_dir() and path.name.isdecimal())
     if not numbers or numbers != list(range(len(numbers))):
-        raise UserError(f"{directory}: expected folds 0, 1, 2 ..., found {numbers or 'none'}; run the data stage again")
+        raise UserError(f"{directory}: expected folds 0, 1, 2 ..., found {numbers or 'none'}; {mend}")
     return [{part: read_list(directory / str(number) / part) for part in PARTS} for number in numbers]
 
 
 def count(directory: Path) -> int:
     """Count the folds of a scheme; none if it has not been cut."""
     return sum(path.name.isdecimal() for path in directory.glob("*"))
+
+
+def write_folds(directory: Path, folds: Iterable[Mapping[str, Iterable[str]]]) -> None:
+    """Write folds, numbered from 0, as :func:`read_folds` reads them.
+
+    Parameters
+    ----------
+    directory : Path
+        ``folds/<scheme>`` of a data directory; made if it is not there.
+    folds : iterable of mapping of str to iterable of str
+        For each fold, the utterances of each part; written sorted.
+    """
+    for number, fold in enumerate(folds):
+        folder = directory / str(number)
+        folder.mkdir(parents=True)
+        for part in PARTS:
+            (folder / part).write_bytes("".join(f"{utterance}\n" for utterance in sorted(fold[part])).encode())
 
 
 def read_excluded(path: Path) -> set[str]:

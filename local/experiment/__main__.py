@@ -17,7 +17,7 @@ from typing import Any
 from local import experiment
 from local.experiment.schema import Experiment
 from utils.config_fields import Described, describe
-from utils.errors import run_main
+from utils.errors import UserError, run_main
 
 REFERENCE = """\
 # Every field of an experiment
@@ -38,11 +38,18 @@ def main() -> None:
     )
     experiment.add_arguments(parser)
     parser.add_argument("--markdown", action="store_true", help="write docs/configuration.md to standard output")
+    parser.add_argument("--get", metavar="NAME", help="print one value alone: a field, or exp or results (their paths)")
     arguments = parser.parse_args()
     if arguments.markdown:
         print(markdown(), end="")
         return
     settings = experiment.load(arguments)
+    if arguments.get:
+        try:
+            print(functools.reduce(getattr, arguments.get.split("."), settings))
+        except AttributeError:
+            raise UserError(f"--get {arguments.get}: there is no such field") from None
+        return
     print(f"{arguments.config}: set any of these with --set FIELD=VALUE; * differs from the default")
     for line in resolved(settings):
         print(line)

@@ -30,8 +30,10 @@ def load(arguments: argparse.Namespace) -> Experiment:
     Raises
     ------
     UserError
-        The file or an override is malformed, or an emotion is asked for twice.
+        The file is missing, it or an override is malformed, or an emotion is asked for twice.
     """
+    if not arguments.config.exists():
+        raise UserError(f"{arguments.config}: no such file; run this in a recipe's folder, or name one with --config")
     experiment = config.load(Experiment, arguments.config, arguments.overrides)
     if experiment.study.smoke:
         overrides = [*experiment.study.smoke_set, *arguments.overrides]

@@ -2,6 +2,7 @@
 
 Every field can be set on the command line: ``./run.sh --set probe.epochs=20``. The comments here are what
 ``python3 -m local.experiment`` prints and what docs/configuration.md is made of: a field's stands beside or above it.
+``one_of`` (the first is the default) and ``some_of`` (a list; first its default) say which words a field knows.
 """
 
 from __future__ import annotations

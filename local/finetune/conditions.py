@@ -21,6 +21,8 @@ from utils import csv_file, stamp
 from utils.errors import UserError
 from utils.registry import hint
 
+# What trains a model, and what tests it, beside the module of its encoder.
+TRAINING_CODE, CODE = ["local.finetune.run"], ["local.finetune.apply"]
 _SETTINGS = (
     *("lr", "lr_head", "weight_decay", "epochs", "patience", "batch_size", "accumulate", "precision", "checkpointing"),
 )
@@ -149,7 +151,7 @@ def _training_stamp(training: Training) -> dict:
     spec = encoders.spec(training.group.first.encoder)
     made_of = training_settings(training) | {"encoder": spec.identity()}
     inputs = [*_inputs(training.group, training.group.learnt), *spec.files()]
-    return stamp.make(made_of, ["local.finetune.run"], inputs)
+    return stamp.make(made_of, [*TRAINING_CODE, spec.module], inputs)
 
 
 def settings(condition: Condition) -> dict:
@@ -161,7 +163,8 @@ def settings(condition: Condition) -> dict:
 
 def _stamp(group: Group, condition: Condition) -> dict:
     inputs = [training.directory / stamp.NAME for training in _trainings(group)]
-    return stamp.make(settings(condition), ["local.finetune.run"], inputs + _inputs(group, [condition.test]))
+    code = [*CODE, encoders.spec(condition.encoder).module]
+    return stamp.make(settings(condition), code, inputs + _inputs(group, [condition.test]))
 
 
 def _inputs(group: Group, corpora: Iterable[str]) -> list[Path]:

@@ -28,6 +28,7 @@ import numpy as np
 
 from local.finetune import card
 from local.finetune.strategies import STRATEGIES, Design, parse
+from local.models import store
 from utils.atomic import atomic_dir
 from utils.audio import SAMPLE_RATE
 from utils.errors import UserError, run_main
@@ -101,10 +102,8 @@ def export(folder: Path, out: Path) -> None:
 
 def check(folder: Path) -> None:
     """Refuse, with a UserError that gives the reason and the mend, a model that transformers cannot express."""
-    from local.finetune.model import CONFIG
-
     try:
-        design = Design(**json.loads((folder / CONFIG).read_text(encoding="utf-8"))["design"])
+        design = Design(**json.loads((folder / store.CONFIG).read_text(encoding="utf-8"))["design"])
     except (OSError, ValueError, KeyError, TypeError, UserError):
         return  # loading tells what is wrong with it
     place = f"{folder}: cannot be exported"

@@ -25,10 +25,11 @@ import torch
 from transformers import TrainingArguments
 
 from local import encoders
-from local.finetune import curve, data
+from local.finetune import data
 from local.finetune.data import Examples
 from local.finetune.model import EmotionClassifier
-from local.finetune.trainer import CURVE, WHOLE, EmotionTrainer, Run, rank, restore, wait
+from local.finetune.trainer import WHOLE, EmotionTrainer, Run, rank, rows_of, wait
+from local.models import curve, store
 from utils.atomic import atomic_file
 from utils.errors import UserError
 from utils.reproducible import reproducible
@@ -82,7 +83,7 @@ def fit(run: Run) -> EmotionClassifier:
         "processes": arguments[-1].world_size,
     }  # fmt: skip
     if rank() == 0:
-        curve.write(run.folder / CURVE, sum(curves, []))
+        curve.write(run.folder, sum(curves, []))
         classifier.save(run.folder)
         shutil.rmtree(run.folder / _CHECKPOINTS)
         (run.folder / _RUN).unlink()
@@ -94,7 +95,7 @@ def _train(trainer: EmotionTrainer) -> list[dict[str, Any]]:
     """Train a leg, or what is left of it; the classifier ends with the best epoch's weights."""
     run, folder = trainer.run, Path(trainer.args.output_dir)
     last = _last_checkpoint(folder)
-    rows = curve.rows_of(_state(last)["log_history"], trainer.leg.name) if last else []
+    rows = rows_of(_state(last)["log_history"], trainer.leg.name) if last else []
     if not run.is_over(rows):
         if last:
             run.say(f"{trainer.leg.name}: goes on after epoch {len(rows)}")
@@ -109,7 +110,7 @@ def _train(trainer: EmotionTrainer) -> list[dict[str, Any]]:
             ) from error
         rows = trainer.rows
         last = _last_checkpoint(folder)
-    restore(trainer.model, folder / f"checkpoint-{_state(last)['best_global_step']}")
+    store.copy(store.read(folder / f"checkpoint-{_state(last)['best_global_step']}"), trainer.model.trainable())
     return rows
 
 

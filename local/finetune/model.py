@@ -7,12 +7,7 @@ the square of the length. Up to that length the result is that of one pass.
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
-import functools
-import hashlib
-import importlib.metadata
-import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -26,13 +21,10 @@ from local.encoders import EncoderSpec
 from local.encoders.transformer import Transformer
 from local.finetune import strategies
 from local.finetune.strategies import Design
-from utils.atomic import atomic_file
-from utils.audio import SAMPLE_RATE
+from local.models import store, windows
+from local.models.windows import evaluating, front_end
 from utils.errors import UserError
 
-# Frames that attention sees at the most: 30 s.
-WINDOW = 1500
-CONFIG, WEIGHTS = "config.json", "model.safetensors"
 _HIDDEN = (128, 16)
 _PACKAGES = ("torch", "transformers", "peft")
 
@@ -97,7 +89,7 @@ class EmotionClassifier(nn.Module):
         with torch.random.fork_rng(devices=[]):
             self.encoder = _load_encoder(spec, design.layer, device, precision)
             self.model = self.encoder.model
-            self._encoder_sha256 = _sha256(self.model)
+            self._encoder_sha256 = store.sha256(self.model)
             torch.manual_seed(seed)
             self.head = _make_head(design.head, spec.dim, len(self.emotions))
             strategies.apply(design, self.model)
@@ -147,7 +139,7 @@ class EmotionClassifier(nn.Module):
         if self.frozen:
             with torch.inference_mode():
                 return self._represent([wave])[0].cpu().numpy()
-        return self._front_end(wave).float().cpu().numpy()
+        return front_end(self.encoder, wave).float().cpu().numpy()
 
     def posteriors(self, waves: Sequence[np.ndarray]) -> np.ndarray:
         """Give the probability of every emotion.
@@ -170,7 +162,7 @@ class EmotionClassifier(nn.Module):
         UserError
             A wave is shorter than the encoder can represent.
         """
-        with torch.inference_mode(), self._evaluating():
+        with torch.inference_mode(), evaluating(self):
             return torch.softmax(self._classify(self._represent(waves)), dim=-1).cpu().numpy()
 
     def trainable(self) -> dict[str, nn.Parameter]:
@@ -215,23 +207,12 @@ class EmotionClassifier(nn.Module):
         UserError
             The classifier has been merged.
         """
-        from safetensors.torch import save
-
-        folder = Path(folder)
         if self._merged:
             raise UserError(f"{folder}: a merged classifier cannot be saved; save it before merging")
-        weights = save({name: parameter.detach().contiguous() for name, parameter in self.trainable().items()})
-        with atomic_file(folder / WEIGHTS, "wb") as file:
-            file.write(weights)
-        config = {
-            "emotions": self.emotions, "design": dataclasses.asdict(self.design),
-            "encoder": dataclasses.asdict(self.encoder.spec), "encoder_sha256": self._encoder_sha256,
-            "weights_sha256": hashlib.sha256(weights).hexdigest(), "provenance": self.provenance,
-            "versions": _versions(),
-        }  # fmt: skip
-        with atomic_file(folder / CONFIG) as file:
-            json.dump(config, file, indent=1)
-            file.write("\n")
+        store.save(
+            folder, self.trainable(), self.encoder.spec, self._encoder_sha256, _PACKAGES, emotions=self.emotions,
+            design=dataclasses.asdict(self.design), provenance=self.provenance,
+        )  # fmt: skip
 
     @staticmethod
     def load(folder: str | Path, device: str = "cpu", precision: str = "fp32") -> EmotionClassifier:
@@ -254,26 +235,11 @@ class EmotionClassifier(nn.Module):
         UserError
             A file is missing or damaged, or the encoder is not there or not the one that the model was made with.
         """
-        folder = Path(folder)
-        try:
-            config = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
-            return _rebuild(folder, config, device, precision)
-        except FileNotFoundError as error:
-            raise UserError(f"{error.filename}: no such file; train the model first") from None
-        except (ValueError, KeyError, TypeError) as error:
-            raise UserError(f"{folder / CONFIG}: damaged ({error}); train the model again") from error
+        return store.load(folder, lambda found, config: _rebuild(found, config, device, precision))
 
     @property
     def _device(self) -> torch.device:
         return next(self.head.parameters()).device
-
-    def _front_end(self, wave: np.ndarray) -> torch.Tensor:
-        if len(wave) < self.encoder.min_samples:
-            raise UserError(
-                f"{len(wave) / SAMPLE_RATE:.4f} s of audio are too short for the encoder {self.encoder.spec.name}, "
-                f"which needs at least {self.encoder.min_samples / SAMPLE_RATE:.4f} s; leave the utterance out"
-            )
-        return self.encoder.features([wave])[0]
 
     def _represent(self, waves: Sequence[np.ndarray]) -> torch.Tensor:
         """Average hidden states over time, short utterances together, long ones by windows; as :meth:`_means`."""
@@ -288,9 +254,9 @@ class EmotionClassifier(nn.Module):
         """Cut utterances into windows and batches of at most as many frames as a window may have."""
         batch: list[_Part] = []
         for row, wave in enumerate(waves):
-            frames = self._front_end(wave)
-            for part in frames.split(_cut(len(frames))):
-                if sum(len(other.frames) for other in batch) + len(part) > WINDOW:
+            frames = front_end(self.encoder, wave)
+            for part in frames.split(windows.even(len(frames))):
+                if sum(len(other.frames) for other in batch) + len(part) > windows.WINDOW:
                     yield batch
                     batch = []
                 batch.append(_Part(row, len(part) / len(frames), part))
@@ -304,9 +270,9 @@ class EmotionClassifier(nn.Module):
 
     def _means(self, features: torch.Tensor, lengths: Sequence[int]) -> torch.Tensor:
         """Average what is pooled over time, shape (utterances, hidden states, dim)."""
-        windows = [window for length in lengths for window in _cut(length)]
+        cut = [window for length in lengths for window in windows.even(length)]
         means = []
-        for layer, states in enumerate(self.encoder.states(features, windows)):
+        for layer, states in enumerate(self.encoder.states(features, cut)):
             if layer > self.design.layer - self._pooled:
                 means.append(torch.stack([part.mean(dim=0) for part in states.split(list(lengths))]))
         return torch.stack(means, dim=1)
@@ -316,26 +282,6 @@ class EmotionClassifier(nn.Module):
         if self.design.pooling == "mean":
             return self.head(means[:, 0])
         return self.head(torch.softmax(self.layer_weights, dim=0) @ means)
-
-    @contextlib.contextmanager
-    def _evaluating(self) -> Iterator[None]:
-        training = self.training
-        self.eval()
-        try:
-            yield
-        finally:
-            self.train(training)
-
-
-def _cut(frames: int) -> list[int]:
-    """Cut an utterance into windows of equal length, give or take a frame."""
-    count = -(-frames // WINDOW)
-    return [frames * (window + 1) // count - frames * window // count for window in range(count)]
-
-
-@functools.cache
-def _versions() -> dict[str, str]:
-    return {package: importlib.metadata.version(package) for package in _PACKAGES}
 
 
 def _make_head(name: str, dim: int, classes: int) -> nn.Module:
@@ -356,42 +302,13 @@ def _load_encoder(spec: EncoderSpec, layer: int, device: str, precision: str) ->
     return encoder
 
 
-def _sha256(model: nn.Module) -> str:
-    """Hash the weights of a model."""
-    digest = hashlib.sha256()
-    for name, tensor in sorted(model.state_dict().items()):
-        # Checkpoints may lack the mask, which only pre-training uses; it is drawn anew at every loading then.
-        if name != "masked_spec_embed":
-            digest.update(name.encode())
-            digest.update(tensor.cpu().contiguous().reshape(-1).view(torch.uint8).numpy())
-    return digest.hexdigest()
-
-
 def _rebuild(folder: Path, config: dict[str, Any], device: str, precision: str) -> EmotionClassifier:
-    from safetensors.torch import load
-
-    weights = (folder / WEIGHTS).read_bytes()
-    if hashlib.sha256(weights).hexdigest() != config["weights_sha256"]:
-        raise UserError(f"{folder / WEIGHTS}: damaged, or not that of {CONFIG}; train the model again")
-    spec = EncoderSpec(**config["encoder"])
-    if spec.folder is not None and not spec.folder.is_dir():
-        # The repository has moved: its registry knows where to.
-        spec = encoders.spec(spec.name)
     try:
         design = Design(**config["design"])
     except UserError as error:
         raise ValueError(str(error)) from error
+    spec = store.encoder_of(config)
     made = EmotionClassifier(spec, config["emotions"], design, device=device, precision=precision)
-    if made._encoder_sha256 != config["encoder_sha256"]:
-        raise UserError(
-            f"{folder}: the encoder {spec.name} ({spec.source}) is not the one that the model was trained with; "
-            "restore it, or train the model again"
-        )
+    store.restore(folder, config, spec, made._encoder_sha256, made.trainable())
     made.provenance = config["provenance"]
-    saved, own = load(weights), made.trainable()
-    if {name: tensor.shape for name, tensor in saved.items()} != {name: tensor.shape for name, tensor in own.items()}:
-        raise ValueError("it does not fit the weights")
-    with torch.no_grad():
-        for name, parameter in own.items():
-            parameter.copy_(saved[name])
     return made

@@ -126,8 +126,13 @@ STRATEGIES = {
     "ia3": Strategy(_ia3, "scaling vectors", clashes=("lora",)),
     "bitfit": Strategy(_bitfit, "biases"),
     "ba": Strategy(_ba, "bottleneck adapters", unmergeable="its rectifier is not linear"),
-    "wg": Strategy(_wg, "weighted gates", unmergeable="no weight of a block scales all that the block reads, its residual included"),
-    "prompt": Strategy(_prompt, "keys and values of attention", unmergeable="no weight of attention stands for keys of its own"),
+    "wg": Strategy(
+        _wg, "weighted gates",
+        unmergeable="no weight of a block scales all that the block reads, its residual included",
+    ),
+    "prompt": Strategy(
+        _prompt, "keys and values of attention", unmergeable="no weight of attention stands for keys of its own"
+    ),
 }
 
 

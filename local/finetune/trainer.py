@@ -16,15 +16,17 @@ from torch.nn import functional
 from transformers import PrinterCallback, TrainingArguments
 
 from local import experiment
-from local.finetune import curve, data
+from local.finetune import data
 from local.finetune.data import Batches, Examples, Loader
-from local.finetune.model import WEIGHTS, EmotionClassifier
+from local.finetune.model import EmotionClassifier
 from local.finetune.strategies import Design
+from local.models import curve, store
 from utils import metrics
 from utils.errors import UserError
 from utils.feature_cache import InputCache
 
-CURVE, WHOLE = "curve.csv", "whole"
+WHOLE = "whole"
+_COLUMNS = ("train", "epoch", "train_loss", "dev_loss", "dev_ua", "seconds")
 
 
 @dataclass(frozen=True)
@@ -136,7 +138,7 @@ class EmotionTrainer(transformers.Trainer):
     @property
     def rows(self) -> list[dict[str, Any]]:
         """By epoch, what ``curve.csv`` says of this leg."""
-        return curve.rows_of(self.state.log_history, self.leg.name)
+        return rows_of(self.state.log_history, self.leg.name)
 
     def get_train_dataloader(self) -> Loader:
         """Read the training examples."""
@@ -172,7 +174,7 @@ class EmotionTrainer(transformers.Trainer):
     def _tell(self) -> None:
         if self.args.process_index == 0:
             rows = self.rows
-            curve.write(self.run.folder / CURVE, [*self._earlier, *rows])
+            curve.write(self.run.folder, [*self._earlier, *rows])
             line = "{train}: epoch {epoch}: loss {train_loss:.3f} on train, {dev_loss:.3f} on dev, UA {ua:.1f}% on dev"
             self.run.say(line.format(**rows[-1], ua=100 * rows[-1]["dev_ua"]) + f", {rows[-1]['seconds']:.0f} s")
 
@@ -200,7 +202,7 @@ class EmotionTrainer(transformers.Trainer):
 
     def _load_from_checkpoint(self, resume_from_checkpoint: str, model: object = None) -> None:
         """Read what :meth:`_save` wrote."""
-        restore(self.model, Path(resume_from_checkpoint))
+        store.copy(store.read(Path(resume_from_checkpoint)), self.model.trainable())
 
     def _save_checkpoint(self, model: object, trial: object) -> None:
         """Mark checkpoints that are whole: an interruption may leave others."""
@@ -240,14 +242,27 @@ def score(
         yield classifier(batch["features"].to(device), batch["lengths"]).float().cpu()
 
 
-def restore(classifier: EmotionClassifier, folder: Path) -> None:
-    """Give a classifier the weights of a checkpoint of its own."""
-    from safetensors.torch import load
+def rows_of(history: Sequence[dict[str, float]], name: str) -> list[dict[str, Any]]:
+    """Make a curve of what transformers' Trainer has logged.
 
-    weights = load((folder / WEIGHTS).read_bytes())
-    with torch.no_grad():
-        for name, parameter in classifier.trainable().items():
-            parameter.copy_(weights[name])
+    Parameters
+    ----------
+    history : sequence of dict
+        ``log_history`` of its state.
+    name : str
+        Of what it is trained on.
+
+    Returns
+    -------
+    list of dict
+        A row an epoch, of ``curve.csv``.
+    """
+    losses = [entry["loss"] for entry in history if "loss" in entry]
+    dev = [[entry[f"eval_{key}"] for key in ("loss", "ua", "seconds")] for entry in history if "eval_loss" in entry]
+    return [
+        dict(zip(_COLUMNS, (name, epoch, loss, *own), strict=True))
+        for epoch, (loss, own) in enumerate(zip(losses, dev, strict=True), 1)
+    ]
 
 
 def _optimizer(classifier: EmotionClassifier, settings: experiment.Finetune) -> torch.optim.Optimizer:

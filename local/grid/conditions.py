@@ -18,7 +18,7 @@ from pathlib import Path
 
 from local.experiment import Experiment
 from local.grid import factors as registry
-from local.grid.factors import CORPORA, FACTORS, Factor, Value, freeze, show
+from local.grid.factors import FACTORS, Factor, Value, freeze, show
 from utils import folds
 
 _LONGEST = 200  # of a directory's name; file systems take 255 bytes
@@ -149,7 +149,7 @@ class Group:
     @property
     def scheme(self) -> str:
         """The split scheme of its folds."""
-        return self.first.factors["split"]
+        return self.first.experiment.split.scheme
 
     @property
     def folds(self) -> int:

@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
 from local.experiment import Experiment
+from utils.config_fields import check_words
 from utils.errors import UserError
 from utils.registry import hint
 
@@ -36,8 +37,8 @@ class Factor:
         Of the experiment, which gives its value; empty for one that the stage or ``vary`` alone sets.
     default : value
         At which it is not mentioned. Of a factor with a field: the field's own default.
-    words : mapping of value to str
-        How tables call a value; others are called ``name value``.
+    phrase : str
+        How tables call a value, with ``{value}`` in it.
     seeded : bool
         Whether other values draw other random numbers. What only treats the same draws differently is not: its
         conditions then differ in nothing else.
@@ -49,7 +50,7 @@ class Factor:
     stages: tuple[str, ...] = STAGES
     field: str = ""
     default: Value = None
-    words: Mapping[Value, str] = field(default_factory=dict, compare=False)
+    phrase: str = ""
     seeded: bool = False
     module: str = ""
 
@@ -57,7 +58,7 @@ class Factor:
         """Call a value as tables do; nothing at the default."""
         if value == self.default:
             return ""
-        return self.words.get(value, f"{self.name} {show(value)}")
+        return (self.phrase or f"{self.name} {{value}}").format(value=show(value))
 
 
 # In the order of names and columns. The first five make a condition; the default of the others is not mentioned.
@@ -66,18 +67,18 @@ FACTORS = {
     for factor in (
         Factor("encoder", default=""),
         Factor("method"),
-        Factor("source", (FINETUNE,), default=(), seeded=True),
+        Factor("source", (FINETUNE,), default=(), phrase="after {value}", seeded=True),
         Factor("train", default=()),
         Factor("test"),
         Factor("emotions", field="emotions"),
         Factor("labels", field="labels"),
-        Factor("split", field="split.scheme"),
-        Factor("cross_dev", (PROBE, FINETUNE), "probe.cross_dev", words={"target": "dev of the target"}),
-        Factor("normalise", (PROBE,), "probe.normalise"),
-        Factor("layer", (FINETUNE,), "finetune.layer"),
+        Factor("split", (PROBE, FINETUNE), "split.scheme"),
+        Factor("cross_dev", (PROBE, FINETUNE), "probe.cross_dev", phrase="dev of the {value}"),
+        Factor("normalise", (PROBE,), "probe.normalise", phrase="standardised {value}"),
+        Factor("layer", (FINETUNE,), "finetune.layer", phrase="layer {value}"),
         Factor("pooling", (FINETUNE,), "finetune.pooling"),
         Factor("head", (FINETUNE,), "finetune.head"),
-        Factor("init", (FINETUNE,), "finetune.published_init", words={True: "published start"}),
+        Factor("init", (FINETUNE,), "finetune.published_init", phrase="published start"),
         Factor("precision", (FINETUNE,), "finetune.precision"),
         Factor("decoder", (SED,), "sed.decoder"),
     )
@@ -120,9 +121,13 @@ def variants(experiment: Experiment, stage: str) -> Iterator[tuple[Experiment, d
             axes.append([(factor, freeze(value)) for value in dict.fromkeys(map(freeze, values))])
     for chosen in itertools.product(*axes):
         own = experiment
-        for factor, value in chosen:
-            if factor.field:
-                own = _set(own, factor.field, value)
+        try:
+            for factor, value in chosen:
+                if factor.field:
+                    own = _set(own, factor.field, value)
+            check_words(Experiment, dataclasses.asdict(own))
+        except ValueError as error:
+            raise UserError(f"vary: {error}") from error
         yield own, {factor: value for factor, value in chosen if factor.name not in FACTORS or not factor.field}
 
 
@@ -204,7 +209,4 @@ def _set(section: Any, path: str, value: Value) -> Any:
         value = type(before)(value)
     if before is not None and type(value) is not type(before):
         raise UserError(f"vary: '{value}' is not of the kind of {name}, which is {before!r}")
-    try:
-        return dataclasses.replace(section, **{name: value})
-    except ValueError as error:
-        raise UserError(f"vary: {error}") from error
+    return dataclasses.replace(section, **{name: value})

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from local.grid.factors import Factor, freeze, known, show
 from utils import stamp
 from utils.atomic import atomic_file
 from utils.errors import UserError
@@ -86,3 +87,52 @@ def read(folder: Path) -> list[Entry]:
         except (ValueError, KeyError, TypeError):
             raise UserError(f"{path}:{number}: not what {folder.name}'s plan writes; run that stage again") from None
     return entries
+
+
+def varied(conditions: Iterable[Mapping[str, Any]]) -> list[str]:
+    """List the factors, beside encoder, method and the corpora of training and test, in which conditions differ."""
+    found: dict[str, set] = {}
+    for factors in conditions:
+        for name, value in factors.items():
+            found.setdefault(name, set()).add(freeze(value))
+    plain = ("encoder", "method", "train", "test")
+    return [name for name, values in found.items() if len(values) > 1 and name not in plain]
+
+
+def in_words(stage: str, factors: Mapping[str, Any], differing: Iterable[str]) -> str:
+    """Call a condition's method for readers, with those factors in which others differ.
+
+    Examples
+    --------
+    >>> in_words("finetune", {"encoder": "mini", "method": "lora", "source": ["emodb"]}, ["source"])
+    'lora after emodb'
+    """
+    own = {factor.name: factor for factor in known(stage)}
+    said = [own.get(name, Factor(name)).says(freeze(factors[name])) for name in differing if name in factors]
+    return " ".join([factors["method"], *filter(None, said)])
+
+
+def system_name(stage: str, factors: Mapping[str, Any], differing: Iterable[str]) -> str:
+    """Name a system for tables: encoder, method, and those of the factors in which others differ.
+
+    Parameters
+    ----------
+    stage : str
+        Whose condition it is.
+    factors : mapping
+        Its factors.
+    differing : iterable of str
+        From :func:`varied`.
+
+    Examples
+    --------
+    >>> system_name("probe", {"encoder": "mini", "method": "linear", "normalise": "none"}, ["normalise"])
+    'mini.linear.normalise=none'
+    """
+    default = {factor.name: factor.default for factor in known(stage)}
+    parts = [factors["encoder"], factors["method"]]
+    for name in differing:
+        value = freeze(factors.get(name))
+        if value is not None and value != default.get(name):
+            parts.append(f"{name}={show(value)}")
+    return ".".join(filter(None, parts))

@@ -1,7 +1,7 @@
 """What a stage has to do, why, and which share of it is whose: for every stage that makes conditions.
 
-A stage's module ``conditions`` holds a :class:`Stage`. Its command ``plan`` prints what is stale and why, and writes the
-manifest, and the plan that jobs divide among themselves; its command ``train`` does a job's share.
+A stage's module ``conditions`` holds a :class:`Stage`. Its command ``plan`` prints what is stale and why, and writes
+the manifest, and the plan that jobs divide among themselves; its command ``train`` does a job's share.
 """
 
 from __future__ import annotations

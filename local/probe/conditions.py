@@ -1,4 +1,4 @@
-"""What stage 3 makes: an encoder's frozen features, a head, the corpora it is trained on and the one it is tested on."""
+"""What stage 3 makes: an encoder's frozen features, a head, corpora that it is trained on, one it is tested on."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from local.grid.plan import Stage
 from local.results import corpus
 from utils import stamp
 
+CODE = ["local.probe.run"]  # what makes a result; beside it, the modules of the steps
 _DESCENT = ("lr", "eps", "weight_decay", "epochs", "batch_size", "patience")
 
 
@@ -51,7 +52,7 @@ def steps(condition: Condition) -> dict[str, Value]:
 
 
 def _stamp(group: Group, condition: Condition) -> dict:
-    code = ["local.probe.run", *steps(condition)]
+    code = [*CODE, *steps(condition)]
     used = {*group.learnt, condition.test}
     inputs = corpus.inputs(used, condition.encoder, group.scheme)
     for dump in (Path("dump", condition.encoder, name) for name in sorted(used)):

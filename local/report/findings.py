@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
-from local.report import comparisons, language
-from local.report.comparisons import p_value
-from local.report.inputs import GROUPS, SETTINGS, Inputs, Result, Score, System, in_words
-from local.report.tables import MARKS, joint_marks, marks, with_method
+from local.report.material import GROUPS, SETTINGS, Comparison, Inputs, Result, System
+from local.report.tables import comparisons, language
+from local.report.tables.cells import MARKS, code, joint_marks, marks, p_value, with_method
 
 ENOUGH = 4  # encoders in one sentence
 STANDARDISED = {
@@ -16,10 +15,6 @@ STANDARDISED = {
     "train": "by the training lists",
     "per-corpus": "each corpus by its own training lists (of the test corpus: without labels)",
 }
-TRAINED = {
-    "head": "nothing but the head", "full": "all blocks", "lora": "low-rank matrices", "ia3": "scaling vectors",
-    "bitfit": "biases", "ba": "bottleneck adapters", "wg": "weighted gates", "prompt": "keys and values of attention",
-}  # fmt: skip
 FEW_SPEAKERS = 10  # below, a percentile interval is clearly too narrow (utils/intervals.py)
 
 
@@ -39,23 +34,23 @@ def asked(inputs: Inputs) -> list[str]:
     corpora = "; ".join(corpus.label for corpus in inputs.corpora.values())
     trained = Counter(result.group for result in inputs.results)
     share = ", ".join(f"{count} {group}" for group, count in trained.items())
-    choices = ", ".join(f"`{name}`" for name in experiment.labels)
     several = "across" in trained or "joint" in trained
     lines = [
         f"How well do {_count(len(inputs.emotions), 'emotion')} ({', '.join(inputs.emotions)}) come out of "
         f"{_question(inputs, several)}",
         f"**Corpora**: {corpora}.",
-        *([f"**Choices on emotions** (`conf/emotions.yaml`): {choices}."] if choices else []),
+        *(f"**Choices on emotions** (`conf/emotions.yaml`): {code(own)}." for own in inputs.values("labels") if own),
         *_systems(inputs),
         f"**Conditions**: {len(inputs.results)} ({share}), each with "
-        f"{_count(inputs.folds, 'fold')} (scheme `{experiment.split.scheme}`) and "
+        f"{_count(inputs.folds, 'fold')} (scheme {code(inputs.values('split'))}) and "
         f"{_count(inputs.seeds, 'seed')}{_standardised(inputs)}.",
     ]
-    missing = [f"`{name}`" for name in experiment.encoders if name not in inputs.encoders]
+    missing = [name for name in experiment.encoders if name not in inputs.encoders]
     if missing:
-        lines.append(f"Named in the experiment but **without results**: {', '.join(missing)}.")
+        lines.append(f"Named in the experiment but **without results**: {code(missing)}.")
     if any(result.group == "across" for result in inputs.results):
-        dev = "the training corpora" if experiment.probe.cross_dev == "source" else "**the test corpus**, labelled"
+        said = {"source": "the training corpora", "target": "**the test corpus**, labelled"}
+        dev = ", or of ".join(said[value] for value in inputs.values("cross_dev"))
         lines.append(f"Across corpora, the layer and the epoch were chosen on dev data of {dev}; never on test data.")
     return lines
 
@@ -78,36 +73,37 @@ def _systems(inputs: Inputs) -> list[str]:
     lines = []
     if frozen:
         lines.append(
-            f"**Encoders** (frozen): {_code(frozen)}. **Heads**, on the mean over time of one layer: "
-            f"{_code(inputs.heads)}."
+            f"**Encoders** (frozen): {code(frozen)}. **Heads**, on the mean over time of one layer: "
+            f"{_explained(inputs, inputs.heads)}."
         )
     if tuned:
-        settings = inputs.experiment.finetune
-        layer = {"probe": "the layer that the probes' dev chose", "last": "its last layer"}.get(settings.layer)
-        parts = [f"`{method}` ({_strategy(method)})" for method in inputs.strategies]
+        named = {"probe": "the layer that the probes' dev chose", "last": "its last layer"}
+        layers = " or ".join(named.get(value, f"layer {value}") for value in inputs.values("layer"))
+        heads, pooled = (" or ".join(inputs.values(factor)) for factor in ("head", "pooling"))
         lines.append(
-            f"**Encoders** (tuned): {_code(tuned)}, each cut behind {layer or f'layer {settings.layer}'}, with a "
-            f"{settings.head} head on its {settings.pooling} over time. **Strategies**: {', '.join(parts)}."
+            f"**Encoders** (tuned): {code(tuned)}, each cut behind {layers}, with a {heads} head on its {pooled} over "
+            "time. **Strategies**: "
+            f"{_explained(inputs, inputs.strategies)}."
         )
     return lines
 
 
-def _strategy(method: str) -> str:
-    """Say what a strategy trains, in few words."""
-    strategy, _, source = method.partition(".after.")
-    what = ", ".join(TRAINED[name] for name in strategy.split("+"))
-    return f"{what}; in two stages, first on {source}" if source else what
+def _explained(inputs: Inputs, methods: Mapping[str, str]) -> str:
+    """List methods, each with what its conditions say of it in words, where they do."""
+    sources = {result.system.method: "+".join(result.source) for result in inputs.results if result.source}
+    named = []
+    for method, words in methods.items():
+        parts = [words, f"in two stages, first on {sources[method]}" if method in sources else ""]
+        said = "; ".join(filter(None, parts))
+        named.append(f"`{method}` ({said})" if said else f"`{method}`")
+    return ", ".join(named)
 
 
 def _standardised(inputs: Inputs) -> str:
     if not inputs.heads:
         return ""
     features = "features of frozen encoders" if inputs.strategies else "features"
-    return f"; {features} standardised: {STANDARDISED[inputs.experiment.probe.normalise]}"
-
-
-def _code(names: Sequence[str]) -> str:
-    return ", ".join(f"`{name}`" for name in names)
+    return f"; {features} standardised: {', or '.join(STANDARDISED[value] for value in inputs.values('normalise'))}"
 
 
 def found(inputs: Inputs) -> list[str]:
@@ -156,19 +152,12 @@ def _named(inputs: Inputs, system: System, group: str) -> str:
 
 def _behind(inputs: Inputs, top: System, other: System, group: str) -> str:
     """How far the other is behind, from the paired comparison of the two."""
-    sides = {f"{top.encoder}.{top.method}", f"{other.encoder}.{other.method}"}
-    for row in inputs.comparisons:
-        results = inputs.of(top, group)
-        if len(results) == 1:
-            matches = row["train"] == "+".join(results[0].train) and row["test"] == results[0].test
-        else:
-            matches = row["train"] == "*" and row["setting"] == group
-        if matches and {row["a"], row["b"]} == sides:
-            score = Score(*(float(row[key]) for key in ("diff", "lo", "hi")))
-            if row["a"] != f"{top.encoder}.{top.method}":
-                score = Score(-score.ua, -score.hi, -score.lo)
-            return f", {score} points behind (Holm-corrected p {_equals(float(row['p_holm']))})"
-    return ""
+    results = inputs.of(top, group)
+    one = len(results) == 1
+    found = inputs.compared(results[0], other) if one else inputs.compared_means(top, other, group)
+    if found is None:
+        return ""
+    return f", {found.ahead(top)} points behind (Holm-corrected p {_equals(found.adjusted)})"
 
 
 def _equals(p: float) -> str:
@@ -178,18 +167,17 @@ def _equals(p: float) -> str:
 
 def _tuning(inputs: Inputs) -> list[str]:
     """What each strategy gains over training the head alone."""
-    level = 1 - inputs.experiment.score.confidence
     parts = []
     for method in inputs.strategies:
         gains = comparisons.gains(inputs, method)
         if not gains:
             continue
         least, most = (pick(gains, key=lambda gain: gain[1].ua) for pick in (min, max))
-        better, worse = (sum(p < level and sign * gain.ua > 0 for _, gain, p in gains) for sign in (1, -1))
+        better, worse = (sum(p < inputs.level and sign * gain.ua > 0 for _, gain, p in gains) for sign in (1, -1))
         ends = [f"{gain} points (`{r.system.encoder}`, {_pair(r)})" for r, gain, _ in (least, most)]
         between = f"between {ends[0]} and {ends[1]}" if len(gains) > 1 else ends[0]
         parts.append(
-            f"`{in_words(method)}` {between}; significantly better in {better}, worse in {worse} of "
+            f"`{method}` {between}; significantly better in {better}, worse in {worse} of "
             f"{_count(len(gains), 'condition')}"
         )
     return [f"**Tuning gains**, over training the head alone: {'. '.join(parts)}."] if parts else []
@@ -199,7 +187,7 @@ def _settings(inputs: Inputs) -> list[str]:
     """UA by setting of the encoders that are bound to languages, under the method that is best within corpora."""
     if not inputs.settings_matter:
         return []
-    bound = {r.system.encoder: r.meta["encoder_languages"] for r in inputs.results if r.meta["encoder_languages"]}
+    bound = {result.system.encoder: result.languages for result in inputs.results if result.languages}
     systems = [system for system in _best_heads(inputs) if system.encoder in bound]
     parts = []
     for system in systems[:ENOUGH]:
@@ -304,19 +292,15 @@ def _listed(inputs: Inputs, results: Sequence[Result]) -> str:
 
 
 def _significant(inputs: Inputs) -> list[str]:
-    single = [row for row in inputs.comparisons if row["train"] != "*"]
+    single = [comparison for comparison in inputs.comparisons if comparison.train is not None]
     if not single:
         return []
-    level = 1 - inputs.experiment.score.confidence
-    clear = sum(float(row["p_holm"]) < level for row in single)
+    level = inputs.level
+    clear = sum(comparison.adjusted < level for comparison in single)
     line = f"**Comparisons**: {clear} of {len(single)} pairwise differences are significant (Holm, {level:.2g})."
     # p cannot fall below 2 / 2^speakers, which Holm's correction multiplies by the size of the family.
-    sizes = Counter(_family(row) for row in single)
-    hopeless = {
-        row["test"]
-        for row in single
-        if int(row["speakers"]) > 1 and 2 ** (1 - int(row["speakers"])) * sizes[_family(row)] >= level
-    }
+    sizes = Counter(_family(comparison) for comparison in single)
+    hopeless = {c.test for c in single if c.speakers > 1 and 2 ** (1 - c.speakers) * sizes[_family(c)] >= level}
     if hopeless:
         names = ", ".join(name for name in inputs.corpora if name in hopeless)
         line += f" On {names} none could be: with so few speakers the smallest possible p is too large."
@@ -327,10 +311,9 @@ def _significant(inputs: Inputs) -> list[str]:
     return [line]
 
 
-def _family(row: dict[str, str]) -> tuple[str, ...]:
-    """What local/score/compare.py corrects together."""
-    a, b = (System.parse(row[side]) for side in "ab")
-    return row["stage"], row["train"], row["test"], a.encoder if a.encoder == b.encoder else f".{a.method}"
+def _family(c: Comparison) -> tuple:
+    """What stage 5 corrects together."""
+    return c.stage, c.train, c.test, c.a.encoder if c.a.encoder == c.b.encoder else f".{c.a.method}"
 
 
 def caveats(inputs: Inputs) -> list[str]:
@@ -352,9 +335,9 @@ def caveats(inputs: Inputs) -> list[str]:
             f"**Synthetic speech**: {', '.join(synthetic)}. Scores on it show that the recipe works; they say nothing "
             f"about how people express emotions."
         )
-    few = sorted({r.test for r in inputs.results if r.row["resampled"] == "speaker" and _speakers(r) < FEW_SPEAKERS})
+    few = sorted({r.test for r in inputs.results if r.resampled == "speaker" and r.speakers < FEW_SPEAKERS})
     if few:
-        counts = {result.test: _speakers(result) for result in inputs.results}
+        counts = {result.test: result.speakers for result in inputs.results}
         lines.append(
             f"Intervals from fewer than {FEW_SPEAKERS} speakers are too narrow (a bootstrap over 4 speakers holds the "
             f"truth in about 81 of 100 cases instead of 95): "
@@ -367,10 +350,6 @@ def caveats(inputs: Inputs) -> list[str]:
     return lines
 
 
-def _speakers(result: Result) -> int:
-    return int(result.row["speakers"])
-
-
 def _which(inputs: Inputs, mark: str) -> str:
     """Say what a mark is on; empty if on nothing."""
     marked = [result for result in inputs.results if mark in marks(result)]
@@ -380,7 +359,7 @@ def _which(inputs: Inputs, mark: str) -> str:
         heard: dict[str, set[str]] = {}
         for result in marked:
             side = {result.test} if mark == "†" else set(result.train)
-            heard.setdefault(result.system.encoder, set()).update(side & set(result.meta["contaminated"]))
+            heard.setdefault(result.system.encoder, set()).update(side & set(result.contaminated))
         return "; ".join(f"`{encoder}` heard {', '.join(sorted(names))}" for encoder, names in heard.items())
     if mark == "¶":
         return ", ".join(name for name, corpus in inputs.corpora.items() if corpus.speakers == 1)

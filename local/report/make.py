@@ -7,7 +7,8 @@ Run in a recipe folder, after stage 5::
 The text is made from the tables of stage 5 alone, and holds no date, so that the same scores give the same
 bytes. A file ``results_intro.md`` in the recipe folder, in Markdown, is put on top of both documents.
 ``exp/report/index.html`` is self-contained: one file that can be sent to somebody. A smoke run of a study, whose
-scores are those of stand-ins, writes RESULTS.smoke.md instead, and both documents say so.
+scores are those of stand-ins, writes RESULTS.smoke.md instead, and both documents say so; so does ``--config`` with its
+own name, and ``--tag``.
 """
 
 from __future__ import annotations
@@ -26,14 +27,13 @@ from utils.atomic import atomic_dir, atomic_file
 from utils.errors import run_main
 
 if TYPE_CHECKING:
-    from local.report.figures import Figure
-    from local.report.inputs import Inputs
-    from local.report.sed import Diarization
+    from local.report.figures.drawing import Figure
+    from local.report.material import Diarization, Inputs
     from local.report.study import Study
-    from local.report.tables import Table
+    from local.report.tables.cells import Table
 
-FOLDER = Path("exp/report")
 INTRO = Path("results_intro.md")
+SHOWN = 40  # rows of a long table that RESULTS.md prints
 FIRST = {"data": 1, "probe": 3, "finetune": 4, "sed": 6}  # what tables are made by, and the stage to begin with
 
 
@@ -48,10 +48,10 @@ def main(argv: Sequence[str] | None = None) -> None:
     config = experiment.load(arguments)
     recipe = Path.cwd().name
     commands = {stage: arguments.command or _command(arguments, config, stage) for stage in FIRST}
-    from local.report import inputs, sed, study
+    from local.report import inputs, study
 
-    path = results_path(config)
-    reason = stamp.why_stale(FOLDER, _stamp(config, commands))
+    path = config.results
+    reason = stamp.why_stale(config.exp / "report", _stamp(config, commands))
     if reason is None:
         print(f"{path}: up to date")
         return
@@ -60,13 +60,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     if content is None:
         _write_without_results(config, published, commands)
     else:
-        _write(content, published, sed.load(config), commands)
-    stamp.write(FOLDER, _stamp(config, commands))
-
-
-def results_path(config: experiment.Experiment) -> Path:
-    """Name the document in Markdown, which is another in a smoke run."""
-    return Path("RESULTS.smoke.md" if config.study.smoke else "RESULTS.md")
+        _write(content, published, inputs.diarization(config), commands)
+    stamp.write(config.exp / "report", _stamp(config, commands))
 
 
 def _command(arguments: argparse.Namespace, config: experiment.Experiment, stage: str) -> str:
@@ -81,26 +76,27 @@ def _command(arguments: argparse.Namespace, config: experiment.Experiment, stage
 def _stamp(config: experiment.Experiment, commands: dict[str, str]) -> dict:
     from dataclasses import asdict
 
-    from local.report import curves, inputs, sed
+    from local.report import inputs
 
     settings = {
         "experiment": asdict(config), "commands": commands, "recipe": Path.cwd().name,
         "corpora": {name: inputs.describe(name) for name in config.corpora},
     }  # fmt: skip
     # The documents are among the fingerprints, so that one which was removed or edited is made again.
-    made_from = [*inputs.FILES, *sed.FILES, *inputs.data_files(config), *curves.files(), INTRO]
+    made_from = [*inputs.files(config), INTRO]
     made_from += [Path(config.study.reference)] if config.study.reference else []
-    made_from += [results_path(config), FOLDER / "index.html"]
+    made_from += [config.results, config.exp / "report/index.html"]
     # Relative, so that a recipe that is moved with its checkout stays valid.
     made_from += [Path(os.path.relpath(path)) for path in sorted(Path(__file__).parent.glob("templates/*"))]
     return stamp.make(settings, ["local.report.make"], made_from)
 
 
 def _write(content: Inputs, published: Study | None, diarization: Diarization | None, commands: dict[str, str]) -> None:
-    from local.report import audit, figures, findings, sed, study, tables
+    from local.report import contents, findings, sed, study
+    from local.report.tables import audit
 
     config = content.experiment
-    shown, drawn = tables.for_report(content), list(figures.for_report(content))
+    shown, drawn = contents.tables(content), list(contents.figures(content))
     if published:
         shown.insert(0, study.beside(published, content))
     words = {
@@ -109,7 +105,7 @@ def _write(content: Inputs, published: Study | None, diarization: Diarization | 
         "synthetic": [corpus.name for corpus in content.corpora.values() if corpus.synthetic],
     }  # fmt: skip
     if diarization:
-        shown, drawn = [*shown, *sed.for_report(diarization)], [*drawn, *sed.figures(diarization)]
+        shown, drawn = [*shown, *sed.tables(diarization)], [*drawn, *sed.figures(diarization)]
         words["asked"].append(sed.asked(config))
         words["found"] += sed.sentences(diarization)
     _publish(config, shown, words, commands, drawn)
@@ -132,20 +128,21 @@ def _publish(
 ) -> None:  # fmt: skip
     from tqdm import tqdm
 
-    from local.report import figures
+    from local.report.figures import drawing
 
-    with atomic_dir(FOLDER) as folder:
-        for figure in tqdm(drawn, desc=str(FOLDER), unit="figure", leave=False, disable=None):
-            figures.save(figure, folder)
+    made = config.exp / "report"
+    with atomic_dir(made) as folder:
+        for figure in tqdm(drawn, desc=str(made), unit="figure", leave=False, disable=None):
+            drawing.save(figure, folder)
         pictures = [
             (figure, base64.b64encode((folder / f"{figure.name}.png").read_bytes()).decode()) for figure in drawn
         ]
         page = _render("page.html", config, shown, words, commands, pictures)
         (folder / "index.html").write_text(page, encoding="utf-8")
-    path = results_path(config)
+    path = config.results
     with atomic_file(path) as file:
         file.write(_render("results.md", config, shown, words, commands, pictures))
-    print(f"{path}: {len(shown)} tables; {FOLDER}/index.html: {len(drawn)} figures")
+    print(f"{path}: {len(shown)} tables; {made}/index.html: {len(drawn)} figures")
 
 
 def _render(
@@ -155,7 +152,8 @@ def _render(
     """Fill a template; both get the same words and the same cells."""
     import jinja2
 
-    from local.report import markdown, tables
+    from local.report import markdown
+    from local.report.tables.cells import MARKS
 
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(Path(__file__).parent / "templates"),
@@ -164,14 +162,15 @@ def _render(
     environment.filters |= {"inline": markdown.inline, "markdown": markdown.to_html}
     return environment.get_template(name).render(
         recipe=Path.cwd().name,
+        exp=config.exp,
         stand_ins=config.study.stand_ins if config.study.smoke else {},
         intro=INTRO.read_text(encoding="utf-8").strip() if INTRO.is_file() else "",
         **words,
         tables=shown,
         pictures=pictures,
         commands=commands,
-        marks=tables.MARKS,
-        limit=tables.SHOWN,
+        marks=MARKS,
+        limit=SHOWN,
         markdown_table=markdown.table,
     )
 

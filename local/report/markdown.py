@@ -10,7 +10,7 @@ import html
 import re
 from collections.abc import Sequence
 
-from local.report.tables import Cell, Table
+from local.report.tables.cells import Cell, Table
 
 _INLINE = re.compile(
     r"`(?P<code>[^`]+)`|\*\*(?P<strong>.+?)\*\*|\*(?P<em>[^*\s](?:[^*]*[^*\s])?)\*|\[(?P<text>[^\]]+)\]\((?P<to>[^)\s]+)\)"

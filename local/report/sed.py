@@ -6,75 +6,22 @@ Published figures to set beside ours are in the recipe's ``conf/reference_sed.ya
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Iterator
-from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from local.experiment import Experiment
-from local.report.inputs import Score
-from local.report.tables import Cell, Table, number
-from utils.config import read_yaml
+from local.report.figures.drawing import CYCLE, MARKERS, Figure
+from local.report.material import PARTS, Diarization, Diarized, DiarizedPair
+from local.report.tables.cells import DASH, Cell, Table, code, number
 
 if TYPE_CHECKING:
-    from local.report.figures import Figure
+    from matplotlib.figure import Figure as Drawing
 
-RESULTS, SIGNIFICANCE = Path("exp/sed/results.csv"), Path("exp/sed/significance.csv")
-REFERENCE = Path("conf/reference_sed.yaml")
-FILES = [RESULTS, SIGNIFICANCE, REFERENCE]
 TOLD = ("oracle_utterance", "oracle_speech")  # baselines that are told the emotion
 POOLED = "*"
 
 
-@dataclass(frozen=True)
-class Diarization:
-    """What stage 6 found.
-
-    Attributes
-    ----------
-    rows : list of dict of str to str
-        ``exp/sed/results.csv``.
-    pairs : list of dict of str to str
-        ``exp/sed/significance.csv``.
-    reference : dict
-        The recipe's ``conf/reference_sed.yaml``; empty without one.
-    """
-
-    rows: list[dict[str, str]]
-    pairs: list[dict[str, str]]
-    reference: dict = field(default_factory=dict)
-
-    @property
-    def tests(self) -> list[str]:
-        """Names of the sets, the pooled ones last."""
-        return list(dict.fromkeys(row["test"] for row in self.rows))
-
-    @property
-    def systems(self) -> list[tuple[str, str]]:
-        """System and what it was trained on (``all``, ``others`` or, for baselines, nothing)."""
-        return list(dict.fromkeys((row["system"], row["how"]) for row in self.rows))
-
-    def row(self, system: tuple[str, str], test: str, emotion: str = "all") -> dict[str, str] | None:
-        """Find a row."""
-        wanted = {"system": system[0], "how": system[1], "test": test, "emotion": emotion}
-        return next((row for row in self.rows if all(row[key] == value for key, value in wanted.items())), None)
-
-    def main_tests(self) -> list[str]:
-        """Sets to look at first: those with labels of their own, then all single-span recordings together."""
-        own = [test for test in self.tests if "." not in test]
-        pooled = [test for test in self.tests if test.startswith(POOLED)]
-        return own + (pooled[:1] or [test for test in self.tests if test.endswith(".single")])
-
-
-def load(experiment: Experiment) -> Diarization | None:
-    """Read what stage 6 wrote; None where the experiment does not ask for it, or it has not been run."""
-    if not experiment.sed.encoders or not RESULTS.is_file():
-        return None
-    return Diarization(_read(RESULTS), _read(SIGNIFICANCE), read_yaml(REFERENCE) if REFERENCE.is_file() else {})
-
-
-def for_report(found: Diarization) -> list[Table]:
+def tables(found: Diarization) -> list[Table]:
     """All tables, in the order in which they are read."""
     tables = [_overview(found), *(_by_emotion(found, test) for test in _emotion_tests(found))]
     return [*tables, _compared(found), _everything(found)]
@@ -85,37 +32,32 @@ def asked(experiment: Experiment) -> str:
     sed = experiment.sed
     made = f"recordings made of {', '.join(sed.corpora)}"
     tested = f"tested on {', '.join(sed.test)} and on {made}" if sed.test else f"tested on {made}"
-    names = ", ".join(f"`{name}`" for name in sed.encoders)
     return (
         f"**Diarization**: which emotion is heard when? Trained on {made}; {tested} (speakers apart). Encoders: "
-        f"{names} ({', '.join(sed.modes)}); smoothing ({sed.decoder}) tuned on dev."
+        f"{code(sed.encoders)} ({', '.join(sed.modes)}); smoothing ({sed.decoder}) tuned on dev."
     )
 
 
 def sentences(found: Diarization) -> list[str]:
     """Say what came out, in Markdown sentences; a model that does not beat a baseline is said to."""
     lines = []
-    for test in found.main_tests():
-        models = [row for row in _on(found, test) if row["baseline"] == "0"]
+    for test in main_tests(found):
+        models = _models(found, test)
         if not models:
             continue
-        best = min(models, key=lambda row: float(row["eder"]))
+        best = min(models, key=lambda row: row.eder.ua)
         verdicts = [
-            _verdict(pair)
-            for pair in found.pairs
-            if (pair["test"], pair["a"], pair["a_how"]) == (test, best["system"], best["how"]) and not pair["b_how"]
+            _verdict(pair) for pair in found.pairs if (pair.test, pair.a) == (test, best.system) and not pair.b[1]
         ]
         lines.append(
             f"**Diarization**, {_set_name(test)}: the lowest EDER of a model is that of {_name(best)}: "
-            f"**{_score(best)}** ({best['n']} recordings of {best['speakers']} speakers). {' '.join(verdicts)}"
+            f"**{best.eder}** ({best.n} recordings of {best.speakers} speakers). {' '.join(verdicts)}"
         )
     return lines
 
 
 def figures(found: Diarization) -> Iterator[Figure]:
     """List the figures."""
-    from local.report.figures import Figure
-
     caption = (
         "EDER with its interval, the lower the better; hollow: baselines (those named *oracle* are told the emotion of "
         "the recording). Mean over recordings."
@@ -123,29 +65,24 @@ def figures(found: Diarization) -> Iterator[Figure]:
     yield Figure("diarization", "Emotion diarization", caption, lambda: _draw(found))
 
 
-def _read(path: Path) -> list[dict[str, str]]:
-    with open(path, encoding="utf-8", newline="") as file:
-        return list(csv.DictReader(file))
+def main_tests(found: Diarization) -> list[str]:
+    """List the sets to look at first: those with labels of their own, then all single-span recordings together."""
+    own = [test for test in found.tests if "." not in test]
+    pooled = [test for test in found.tests if test.startswith(POOLED)]
+    return own + (pooled[:1] or [test for test in found.tests if test.endswith(".single")])
 
 
-def _on(found: Diarization, test: str) -> list[dict[str, str]]:
-    return [row for row in found.rows if row["test"] == test and row["emotion"] == "all"]
+def _models(found: Diarization, test: str) -> list[Diarized]:
+    return [row for row in found.rows if (row.test, row.emotion) == (test, "all") and not row.baseline]
 
 
-def _score(row: dict[str, str]) -> Score:
-    return Score(float(row["eder"]), float(row["eder_lo"]), float(row["eder_hi"]))
+def _cell(row: Diarized | None, best: bool = False) -> Cell:
+    return Cell(str(row.eder), "†" if row.contaminated else "", best, row.eder.ua) if row else DASH
 
 
-def _cell(row: dict[str, str] | None, best: bool = False) -> Cell:
-    if row is None:
-        return Cell("–")
-    score = _score(row)
-    return Cell(str(score), "†" if row["contaminated"] else "", best, score.ua)
-
-
-def _name(row: dict[str, str]) -> str:
-    how = {"all": " trained on all corpora", "others": " trained on the other corpora", "": ""}[row["how"]]
-    return f"`{row['system']}`{how}"
+def _name(row: Diarized) -> str:
+    how = {"all": " trained on all corpora", "others": " trained on the other corpora", "": ""}[row.system[1]]
+    return f"`{row.system[0]}`{how}"
 
 
 def _label(system: tuple[str, str]) -> str:
@@ -160,29 +97,25 @@ def _set_name(test: str) -> str:
     return f"{words[kind]}, {'all corpora together' if corpus == POOLED else f'`{corpus}`'}"
 
 
-def _verdict(pair: dict[str, str]) -> str:
+def _verdict(pair: DiarizedPair) -> str:
     """Compare the model of a pair with the baseline, in words."""
-    difference, low, high = (100 * float(pair[key]) for key in ("diff", "lo", "hi"))
-    told = " (which is told the emotion)" if pair["b"] in TOLD else ""
-    p = float(pair["p_holm"])
-    size = "< 0.001" if p < 0.001 else f"= {p:.3f}"
-    words = f"`{pair['b']}`{told}: {difference:+.1f} points [{low:+.1f}, {high:+.1f}], p {size}"
-    if p >= 0.05 or low <= 0 <= high:
+    told = " (which is told the emotion)" if pair.b[0] in TOLD else ""
+    size = "< 0.001" if pair.adjusted < 0.001 else f"= {pair.adjusted:.3f}"
+    difference = pair.difference
+    words = f"`{pair.b[0]}`{told}: {difference.signed().replace(' [', ' points [')}, p {size}"
+    if pair.adjusted >= 0.05 or difference.lo <= 0 <= difference.hi:
         return f"**It does not beat {words}.**"
-    return f"It beats {words}." if high < 0 else f"**It is worse than {words}.**"
+    return f"It beats {words}." if difference.hi < 0 else f"**It is worse than {words}.**"
 
 
 def _overview(found: Diarization) -> Table:
     tests = [test for test in found.tests if test.partition(".")[2] in ("", "single")]
     tests += [test for test in found.tests if test.startswith(POOLED) and test not in tests]
-    best = {
-        test: min((float(row["eder"]) for row in _on(found, test) if row["baseline"] == "0"), default=-1.0)
-        for test in tests
-    }
+    best = {test: min((row.eder.ua for row in _models(found, test)), default=-1.0) for test in tests}
     rows = []
     for system in found.systems:
         cells = [found.row(system, test) for test in tests]
-        marked = [row is not None and float(row["eder"]) == best[row["test"]] for row in cells]
+        marked = [row is not None and row.eder.ua == best[row.test] for row in cells]
         rows.append([Cell(_label(system)), *(_cell(row, own) for row, own in zip(cells, marked, strict=True))])
     caption = (
         "Emotion diarization error rate in percent, mean over recordings, with its interval; the lower the better. "
@@ -197,19 +130,19 @@ def _overview(found: Diarization) -> Table:
 
 
 def _emotion_tests(found: Diarization) -> list[str]:
-    tests = found.main_tests()
+    tests = main_tests(found)
     published = found.reference.get("test")
     return tests if not published or published in tests else [published, *tests]
 
 
 def _by_emotion(found: Diarization, test: str) -> Table:
     published = found.reference.get("systems", {}) if found.reference.get("test") == test else {}
-    emotions = list(dict.fromkeys(row["emotion"] for row in found.rows if row["test"] == test))
+    emotions = list(dict.fromkeys(row.emotion for row in found.rows if row.test == test))
     emotions = [e for e in emotions if e != "all"] or [e for e in next(iter(published.values()), {}) if e != "all"]
     rows = []
     for emotion in [*emotions, "all"]:
         cells = [Cell("mean" if emotion == "all" else emotion)]
-        cells += [number(values[emotion], scale=1) if emotion in values else Cell("–") for values in published.values()]
+        cells += [number(values[emotion], scale=1) if emotion in values else DASH for values in published.values()]
         rows.append(cells + [_cell(found.row(system, test, emotion)) for system in found.systems])
     source = f" Columns without intervals: {found.reference['source']}." if published else ""
     run = "" if test in found.tests else " **These results are without this set.**"
@@ -220,14 +153,13 @@ def _by_emotion(found: Diarization, test: str) -> Table:
 
 
 def _compared(found: Diarization) -> Table:
-    tests = set(found.main_tests())
+    tests = set(main_tests(found))
     rows = [
         [
-            Cell(pair["test"]), Cell(_label((pair["a"], pair["a_how"]))), Cell(_label((pair["b"], pair["b_how"]))),
-            Cell(f"{100 * float(pair['diff']):+.1f} [{100 * float(pair['lo']):+.1f}, {100 * float(pair['hi']):+.1f}]"),
-            Cell(pair["n"]), Cell(pair["speakers"]), *(Cell(f"{float(pair[key]):.4f}") for key in ("p", "p_holm")),
+            Cell(pair.test), Cell(_label(pair.a)), Cell(_label(pair.b)), Cell(pair.difference.signed()),
+            Cell(str(pair.n)), Cell(str(pair.speakers)), Cell(f"{pair.p:.4f}"), Cell(f"{pair.adjusted:.4f}"),
         ]
-        for pair in found.pairs if pair["test"] in tests
+        for pair in found.pairs if pair.test in tests
     ]  # fmt: skip
     caption = (
         "Difference in EDER, a - b, in points, on the same recordings: negative is in favour of a. The interval "
@@ -239,17 +171,13 @@ def _compared(found: Diarization) -> Table:
 
 
 def _everything(found: Diarization) -> Table:
-    kinds = ("missed", "false_alarm", "confusion")
-    rows = []
-    for row in found.rows:
-        if row["emotion"] == "all":
-            rows.append(
-                [
-                    Cell(row["test"]), Cell(_label((row["system"], row["how"]))), Cell(row["setting"] or "–"),
-                    _cell(row), Cell(row["n"]), Cell(row["speakers"]), number(float(row["weighted"])),
-                    *(number(float(row[kind])) for kind in kinds),
-                ]
-            )  # fmt: skip
+    rows = [
+        [
+            Cell(row.test), Cell(_label(row.system)), Cell(row.setting or "–"), _cell(row), Cell(str(row.n)),
+            Cell(str(row.speakers)), *(number(row.parts[key]) for key in PARTS),
+        ]
+        for row in found.rows if row.emotion == "all"
+    ]  # fmt: skip
     caption = (
         "Every set. *weighted*: each second alike. *missed*: emotional speech called neutral; *false alarm*: neutral "
         "called emotional; *confusion*: one emotion for another; percent of all time."
@@ -258,10 +186,8 @@ def _everything(found: Diarization) -> Table:
     return Table("sed-all", "Diarization: every set", caption, header, rows, made_by="sed", long=True)
 
 
-def _draw(found: Diarization) -> object:
+def _draw(found: Diarization) -> Drawing:
     import matplotlib.pyplot as plt
-
-    from local.report.figures import CYCLE, MARKERS
 
     tests = [test for test in found.tests if "." not in test or test.startswith(POOLED)] or found.tests
     systems = found.systems
@@ -272,7 +198,7 @@ def _draw(found: Diarization) -> object:
             row = found.row(system, test)
             if row is None:
                 continue
-            score, model = _score(row), row["baseline"] == "0"
+            score, model = row.eder, not row.baseline
             colour = CYCLE[y % 8] if model else "#555555"
             axes.plot([100 * score.lo, 100 * score.hi], [y, y], color=colour, lw=1.8, solid_capstyle="round")
             axes.plot(

@@ -1,29 +1,29 @@
 """A published study's figures beside ours.
 
 ``study.reference`` of the experiment names a CSV file of the recipe with the columns ``encoder``, ``setting``,
-``train``, ``test``, ``method`` and ``ua`` (percent); lines that begin with ``#`` say where the figures are from. Names
-are the experiment's: corpora joined by ``+``, methods as exp/results.csv has them (``lora.after.emodb``). In a smoke
-run, each name means what stands for it.
+``source``, ``train``, ``test``, ``method`` and ``ua`` (percent); lines that begin with ``#`` say where the figures are
+from. Names are the experiment's, as exp/results.csv has them: corpora joined by ``+``. In a smoke run, each name means
+what stands for it.
 """
 
 from __future__ import annotations
 
 import csv
+import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from local import corpora, encoders
 from local.experiment import Experiment
-from local.pairs import setting
-from local.report.inputs import Inputs, Result, in_words
-from local.report.tables import Cell, Table, marks, number, parameters, score_cell
+from local.report.material import Inputs, Result
+from local.report.tables.cells import DASH, Cell, Table, code, number, parameters, result_cell
+from local.results.languages import setting
 from utils.errors import UserError
 from utils.table import read_text
 
-COLUMNS = ("encoder", "setting", "train", "test", "method", "ua")
+COLUMNS = ("encoder", "setting", "source", "train", "test", "method", "ua")
 STAND_IN = "STAND-IN, says nothing about the study"
-_AFTER = ".after."
 
 
 @dataclass(frozen=True)
@@ -33,8 +33,8 @@ class Published:
     Attributes
     ----------
     encoder, setting : str
-    train : tuple of str
-        In alphabetical order.
+    source, train : tuple of str
+        Corpora of a first stage of training (or none) and of training, in alphabetical order.
     test, method : str
     ua : float
         Percent.
@@ -42,33 +42,31 @@ class Published:
 
     encoder: str
     setting: str
+    source: tuple[str, ...]
     train: tuple[str, ...]
     test: str
     method: str
     ua: float
 
     @property
-    def source(self) -> tuple[str, ...]:
-        """Corpora of the first stage of two-stage training; else empty."""
-        after = self.method.partition(_AFTER)[2]
-        return tuple(sorted(after.split("+"))) if after else ()
-
-    @property
     def key(self) -> tuple:
         """What tells the condition; the parts of a strategy may come in any order."""
-        strategy = self.method.partition(_AFTER)[0]
-        return self.encoder, frozenset(strategy.split("+")), self.source, self.train, self.test
+        return self.encoder, frozenset(self.method.split("+")), self.source, self.train, self.test
+
+    @property
+    def how(self) -> str:
+        """The method, and after what it began."""
+        return f"{self.method} after {'+'.join(self.source)}" if self.source else self.method
 
     def with_stand_ins(self, stand_ins: dict[str, str]) -> Published:
         """Put stand-ins in the place of the encoder and the corpora."""
 
-        def joined(names: Sequence[str]) -> str:
-            return "+".join(stand_ins.get(name, name) for name in names)
+        def replaced(names: Sequence[str]) -> tuple[str, ...]:
+            return tuple(sorted(stand_ins.get(name, name) for name in names))
 
-        strategy, after, _ = self.method.partition(_AFTER)
-        return Published(
-            joined([self.encoder]), self.setting, tuple(sorted(joined(self.train).split("+"))), joined([self.test]),
-            strategy + after + joined(self.source), self.ua,
+        return dataclasses.replace(
+            self, encoder=stand_ins.get(self.encoder, self.encoder), source=replaced(self.source),
+            train=replaced(self.train), test=stand_ins.get(self.test, self.test),
         )  # fmt: skip
 
 
@@ -123,8 +121,9 @@ def load(experiment: Experiment) -> Study | None:
 
 def _read(fields: list[str], origin: str) -> Published:
     try:
-        encoder, kind, train, test, method, ua = fields
-        return Published(encoder, kind, tuple(sorted(train.split("+"))), test, method, float(ua))
+        encoder, kind, source, train, test, method, ua = fields
+        first = tuple(sorted(source.split("+"))) if source else ()
+        return Published(encoder, kind, first, tuple(sorted(train.split("+"))), test, method, float(ua))
     except ValueError:
         raise UserError(f"{origin}: expected {', '.join(COLUMNS)}, the last a number") from None
 
@@ -147,13 +146,9 @@ def asked(experiment: Experiment) -> str:
     own = experiment.finetune
     strategies = dict.fromkeys(name for grid in (own, *own.also) for name in grid.strategies)
     return (
-        f"Corpora {_code(experiment.corpora)}, encoders {_code(experiment.encoders)}; heads of frozen layers "
-        f"{_code(experiment.probe.heads)}" + (f", strategies of tuning {_code(strategies)}." if strategies else ".")
+        f"Corpora {code(experiment.corpora)}, encoders {code(experiment.encoders)}; heads of frozen layers "
+        f"{code(experiment.probe.heads)}" + (f", strategies of tuning {code(strategies)}." if strategies else ".")
     )
-
-
-def _code(names: Sequence[str]) -> str:
-    return ", ".join(f"`{name}`" for name in names)
 
 
 def beside(study: Study, inputs: Inputs | None) -> Table:
@@ -175,8 +170,8 @@ def beside(study: Study, inputs: Inputs | None) -> Table:
     rows = []
     for published, run in study.rows:
         result = results.get(run.key)
-        names = (published.encoder, "+".join(published.train), published.test, in_words(published.method))
-        standing = (run.encoder, "+".join(run.train), run.test, in_words(run.method))
+        names = (published.encoder, "+".join(published.train), published.test, published.how)
+        standing = (run.encoder, "+".join(run.train), run.test, run.how)
         encoder, train, test, method = (
             Cell(name if name == own else f"{name} (here {own})") for name, own in zip(names, standing, strict=True)
         )
@@ -201,17 +196,14 @@ def beside(study: Study, inputs: Inputs | None) -> Table:
 
 def _ours(published: Published, result: Result | None, smoke: bool) -> list[Cell]:
     if result is None:
-        return [Cell("–")] * (4 if smoke else 5)
-    row, score = result.row, result.headline
-    cells = [score_cell(score, marks(result)), Cell(row["n_test"]), Cell(row["speakers"]), parameters([result])]
+        return [DASH] * (4 if smoke else 5)
+    cells = [result_cell(result), Cell(str(result.n_test)), Cell(str(result.speakers)), parameters([result])]
     if not smoke:
-        ahead, low, high = (100 * value - published.ua for value in (score.ua, score.lo, score.hi))
+        ahead, low, high = (100 * value - published.ua for value in vars(result.headline).values())
         cells.append(Cell(f"{ahead:+.1f} [{low:+.1f}, {high:+.1f}]", value=ahead))
     return cells
 
 
 def _key(result: Result) -> tuple:
-    meta = result.meta
-    strategy = meta["method"].partition(_AFTER)[0]
-    source = tuple(meta.get("source", ()))
-    return meta["encoder"], frozenset(strategy.split("+")), source, tuple(sorted(result.train)), result.test
+    methods = frozenset(result.factors["method"].split("+"))
+    return result.system.encoder, methods, result.source, tuple(sorted(result.train)), result.test

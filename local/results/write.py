@@ -173,8 +173,9 @@ def _write_hypotheses(path: Path, runs: Iterable[Run], utts: Sequence[Sequence[s
 
 
 def _write_layers(
-    path: Path, runs: Sequence[Run], utts: Sequence[Sequence[str]], labels: Sequence[np.ndarray], emotions: Sequence[str]
-) -> None:
+    path: Path, runs: Sequence[Run], utts: Sequence[Sequence[str]], labels: Sequence[np.ndarray],
+    emotions: Sequence[str],
+) -> None:  # fmt: skip
     seeds = list(dict.fromkeys(run.seed for run in runs))
     layers = list(dict.fromkeys(run.layer for run in runs))
     said = {(run.seed, run.layer, run.fold): run.probabilities.argmax(1) for run in runs}

@@ -22,7 +22,6 @@ It writes
 from __future__ import annotations
 
 import argparse
-import csv
 import json
 import sys
 import zlib
@@ -31,19 +30,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from local import experiment
-from utils import stamp
+from utils import csv_file, stamp
 from utils.atomic import atomic_file
 from utils.errors import UserError, run_main
 from utils.table import read_table
 
 if TYPE_CHECKING:
-    from local.score.conditions import Condition
+    from local.results.read import Finished
     from local.score.tabulate import Scored
     from utils.intervals import Blocks
 
-EXP = Path("exp")
-OUTPUTS = [EXP / name for name in ("results.csv", "summary.csv", "significance.csv", "language.csv", "confusion.json")]
-STAMP = EXP / "score"
+NAMES = ("results.csv", "summary.csv", "significance.csv", "language.csv", "confusion.json")
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -53,86 +50,83 @@ def main(argv: Sequence[str] | None = None) -> None:
     )
     experiment.add_arguments(parser)
     config = experiment.load(parser.parse_args(argv))
-    from local.score import conditions
+    from local.results import read
 
-    paths, warnings = conditions.find(EXP, config)
+    paths, warnings = read.finished(config.exp)
     for warning in warnings:
         print(f"warning: {warning}", file=sys.stderr)
     if not paths:
-        raise UserError(f"{EXP}/probe: holds no finished condition of this experiment; run the probe stage first")
+        raise UserError(f"{config.exp}: holds no finished condition of this experiment; run the probe stage first")
     made_from = _stamp(config, paths)
-    reason = stamp.why_stale(STAMP, made_from)
+    reason = stamp.why_stale(config.exp / "score", made_from)
     if reason is None:
-        print(f"{OUTPUTS[0]}: up to date ({len(paths)} conditions)")
+        print(f"{config.exp}/results.csv: up to date ({len(paths)} conditions)")
         return
-    print(f"{OUTPUTS[0]}: scoring {len(paths)} conditions ({reason})")
+    print(f"{config.exp}/results.csv: scoring {len(paths)} conditions ({reason})")
     _collect(paths, config, Path.cwd().name)
-    stamp.write(STAMP, _stamp(config, paths))
+    stamp.write(config.exp / "score", _stamp(config, paths))
 
 
 def _stamp(config: experiment.Experiment, paths: Sequence[Path]) -> dict:
-    from local.score import conditions
+    from local.results import read
 
-    inputs = [path / name for path in paths for name in conditions.FILES]
+    inputs = [path / name for path in paths for name in read.FILES]
     inputs += [Path("data") / corpus / "utt2spk" for corpus in config.corpora]
-    settings = {"score": vars(config.score), "recipe": Path.cwd().name}
     # The tables are among the fingerprints, so that one which was removed or edited is made again.
-    return stamp.make(settings, ["local.score.collect"], [*inputs, *OUTPUTS])
+    inputs += [config.exp / name for name in NAMES]
+    return stamp.make({"score": vars(config.score), "recipe": Path.cwd().name}, ["local.score.collect"], inputs)
 
 
 def _collect(paths: Sequence[Path], config: experiment.Experiment, recipe: str) -> None:
-    from local.score import compare, conditions, language, tabulate
+    from local.results import read
+    from local.score import compare, language, tabulate
 
     score = config.score
-    read = sorted((conditions.read(path) for path in paths), key=lambda condition: _order(condition, config))
-    emotions = read[0].meta["emotions"]
-    blocks = {test: _blocks(test, read, score) for test in sorted({c.meta["test"] for c in read})}
-    systems: dict[tuple[str, str], list[Scored]] = {}
-    for condition in read:
-        scored = tabulate.score(condition, blocks[condition.meta["test"]])
-        systems.setdefault((condition.meta["stage"], condition.system), []).append(scored)
+    conditions = _in_order([read.read(path) for path in paths])
+    blocks = {test: _blocks(test, conditions, score) for test in sorted({one.test for one in conditions})}
+    systems: dict[tuple, list[Scored]] = {}
+    for condition in conditions:
+        scored = tabulate.score(condition, blocks[condition.test])
+        systems.setdefault((condition.stage, condition.system), []).append(scored)
     everything = [scored for system in systems.values() for scored in system]
-    results = [row for scored in everything for row in tabulate.condition_rows(scored, recipe, score.confidence)]
-    summary = [row for system in systems.values() for row in tabulate.summary_rows(system, recipe, score.confidence)]
-    significance = compare.rows(everything, blocks, recipe, score)
-    languages = language.rows(everything, blocks, recipe, score)
-    _write_csv(OUTPUTS[0], tabulate.result_columns(emotions), results)
-    _write_csv(OUTPUTS[1], tabulate.SUMMARY_COLUMNS, summary)
-    _write_csv(OUTPUTS[2], compare.COLUMNS, significance)
-    _write_csv(OUTPUTS[3], language.COLUMNS, languages)
+    names = tabulate.Names.of(conditions, recipe)
+    results = [row for scored in everything for row in tabulate.condition_rows(scored, names, score.confidence)]
+    summary = [row for system in systems.values() for row in tabulate.summary_rows(system, names, score.confidence)]
+    tables = (
+        (tabulate.result_columns(conditions[0].emotions, names), results),
+        (tabulate.summary_columns(names), summary),
+        (compare.COLUMNS, compare.rows(everything, blocks, names, score)),
+        (language.COLUMNS, language.rows(everything, blocks, names, score)),
+    )
+    for name, (columns, rows) in zip(NAMES, tables, strict=False):
+        print(f"{config.exp / name}: {csv_file.write(config.exp / name, columns, rows)} rows")
     confusions = [
         {"meta": s.condition.meta, "counts": s.counts[:, -1].sum(axis=0).tolist(), "cut": s.condition.cut}
         for s in everything
     ]
-    with atomic_file(OUTPUTS[4]) as file:
-        json.dump({"recipe": recipe, "emotions": emotions, "conditions": confusions}, file)
+    with atomic_file(config.exp / NAMES[-1]) as file:
+        json.dump({"recipe": recipe, "emotions": conditions[0].emotions, "conditions": confusions}, file)
         file.write("\n")
-    for path, rows in zip(OUTPUTS, (results, summary, significance, languages, confusions), strict=True):
-        print(f"{path}: {len(rows)} rows" if path.suffix == ".csv" else f"{path}: {len(rows)} matrices")
+    print(f"{config.exp / NAMES[-1]}: {len(confusions)} matrices")
 
 
-def _order(condition: Condition, config: experiment.Experiment) -> tuple:
-    """Where the experiment names a condition: tables are in its order."""
-    from local.score import conditions
+def _in_order(conditions: Sequence[Finished]) -> list[Finished]:
+    """Sort conditions by stage and system, then by test and training corpora, each as manifests first name them."""
+    systems = list(dict.fromkeys((one.stage, one.system) for one in conditions))
+    corpora = list(dict.fromkeys(one.test for one in conditions))
+    corpora += [name for one in conditions for name in one.factors["train"] if name not in corpora]
 
-    meta, place = condition.meta, config.corpora.index
-    grids = [config.finetune, *config.finetune.also]
-    stages, encoders = list(conditions.STAGES), [*config.encoders, *(name for grid in grids for name in grid.encoders)]
-    strategies = [strategy for grid in grids for strategy in grid.strategies]
-    # Strategies are written in an order of their own.
-    methods = [set(method.split("+")) for method in [*config.probe.heads, *strategies]]
-    return (
-        stages.index(meta["stage"]),
-        encoders.index(meta["encoder"]),
-        methods.index(set(conditions.strategy_of(meta).split("+"))),
-        meta["method"],
-        place(meta["test"]),
-        len(meta["train"]),
-        [place(name) for name in meta["train"]],
-    )
+    def place(one: Finished) -> tuple:
+        train = one.factors["train"]
+        return (
+            systems.index((one.stage, one.system)), corpora.index(one.test), len(train),
+            [corpora.index(name) for name in train],
+        )  # fmt: skip
+
+    return sorted(conditions, key=place)
 
 
-def _blocks(test: str, read: Iterable[Condition], score: experiment.Score) -> Blocks:
+def _blocks(test: str, read: Iterable[Finished], score: experiment.Score) -> Blocks:
     """Draw a test corpus's replicates, over all utterances that any condition tests."""
     import numpy as np
 
@@ -140,7 +134,7 @@ def _blocks(test: str, read: Iterable[Condition], score: experiment.Score) -> Bl
 
     classes: dict[str, int] = {}
     for condition in read:
-        if condition.meta["test"] == test:
+        if condition.test == test:
             classes |= zip(condition.utts.tolist(), condition.reference.tolist(), strict=True)
     path = Path("data") / test / "utt2spk"
     speakers = read_table(path)
@@ -150,13 +144,6 @@ def _blocks(test: str, read: Iterable[Condition], score: experiment.Score) -> Bl
     # Seeded by the corpus alone: adding a condition leaves the other conditions' intervals as they were.
     rng = np.random.default_rng([score.seed, zlib.crc32(test.encode())])
     return intervals.make_blocks({utt: speakers[utt] for utt in sorted(classes)}, classes, score.resamples, rng)
-
-
-def _write_csv(path: Path, columns: Sequence[str], rows: Iterable[dict]) -> None:
-    with atomic_file(path) as file:
-        writer = csv.DictWriter(file, columns, lineterminator="\n", restval="")
-        writer.writeheader()
-        writer.writerows(rows)
 
 
 if __name__ == "__main__":

@@ -1,11 +1,12 @@
 """From scored conditions to the rows of exp/significance.csv: every pair of systems that one table sets side by side.
 
-Compared are encoders under the same method, and methods on the same encoder. Rows with ``train`` and
+Compared are systems that differ in one factor: encoders under the same method, methods on the same encoder, and so on.
+Rows with ``train`` and
 ``test`` ``*`` compare means over all ``within`` or all ``across`` conditions, with the speakers of all
 test corpora as blocks: they have the power that one small corpus lacks.
 
-One family of Holm's correction is what one question compares: all encoders under one method, or all methods
-on one encoder, in one condition (or in one mean).
+One family of Holm's correction is what one question compares: all values of one factor, the others alike, in one
+condition (or in one mean).
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from local.experiment import Score
-from local.score.tabulate import Scored
+from local.score.tabulate import Names, Scored
 from utils import intervals, significance
 from utils.intervals import Blocks
 
@@ -68,7 +69,7 @@ def pair(a: Scored, b: Scored, blocks: Blocks) -> Pair:
     tested = a.condition.tested, b.condition.tested
     shared, at_a, at_b = np.intersect1d(*tested, assume_unique=True, return_indices=True)
     reference, block = a.condition.reference[at_a], a.blocks[at_a]
-    shape = blocks.weights.shape[1], len(a.condition.meta["emotions"])
+    shape = blocks.weights.shape[1], len(a.condition.emotions)
     # Both in units of 1 / (seeds of a x seeds of b), so that all counts stay whole.
     seeds_a, seeds_b = len(a.condition.seeds), len(b.condition.seeds)
     hits_a = intervals.count_blocks(block, reference, a.correct[at_a] * seeds_b, shape)
@@ -88,7 +89,7 @@ def pair(a: Scored, b: Scored, blocks: Blocks) -> Pair:
     )
 
 
-def rows(scored: Sequence[Scored], blocks: Mapping[str, Blocks], recipe: str, score: Score) -> list[dict]:
+def rows(scored: Sequence[Scored], blocks: Mapping[str, Blocks], names: Names, score: Score) -> list[dict]:
     """Compare all systems in all conditions they share.
 
     Parameters
@@ -97,8 +98,8 @@ def rows(scored: Sequence[Scored], blocks: Mapping[str, Blocks], recipe: str, sc
         All conditions.
     blocks : mapping of str to Blocks
         By test corpus.
-    recipe : str
-        Its name, for the first column.
+    names : Names
+        How tables call systems.
     score : Score
         Confidence, number of permutations, seed.
 
@@ -107,42 +108,42 @@ def rows(scored: Sequence[Scored], blocks: Mapping[str, Blocks], recipe: str, sc
     list of dict
         In the order of the conditions; the means last.
     """
-    tables: dict[tuple[str, str, str], dict[tuple[str, str], Scored]] = {}
+    tables: dict[tuple[str, str, str], list[Scored]] = {}
     for item in scored:
-        meta = item.condition.meta
-        key = meta["stage"], item.condition.train, meta["test"]
-        tables.setdefault(key, {})[meta["encoder"], meta["method"]] = item
+        tables.setdefault((item.condition.stage, item.condition.train, item.condition.test), []).append(item)
     families: dict[tuple, list[dict]] = {}
     means: dict[tuple, list[tuple[str, Pair]]] = {}
     for (stage, train, test), systems in tables.items():
-        for (a, b), fixed in _pairs(list(systems)):
-            first, second = systems[a].condition, systems[b].condition
-            found = pair(systems[a], systems[b], blocks[test])
-            settings = dict.fromkeys((first.meta["setting"], second.meta["setting"]))
+        for (first, second), fixed in _pairs(systems):
+            found = pair(first, second, blocks[test])
+            a, b = first.condition, second.condition
+            settings = dict.fromkeys((a.meta["setting"], b.meta["setting"]))
             labels = {
-                "recipe": recipe, "stage": stage, "train": train, "test": test, "setting": "/".join(settings),
-                "a": first.system, "b": second.system,
+                "recipe": names.recipe, "stage": stage, "train": train, "test": test, "setting": "/".join(settings),
+                "a": names.system(a), "b": names.system(b),
             }  # fmt: skip
             families.setdefault((stage, train, test, fixed), []).append(contrast(labels, [(test, found)], score))
-            group = stage, first.group, fixed, first.system, second.system
-            means.setdefault(group, []).append((test, found))
+            means.setdefault((stage, a.group, fixed, labels["a"], labels["b"]), []).append((test, found))
     for (stage, group, fixed, a, b), members in means.items():
         if len(members) > 1:
-            labels = {"recipe": recipe, "stage": stage, "train": "*", "test": "*", "setting": group, "a": a, "b": b}
-            families.setdefault((stage, "*", group, fixed), []).append(contrast(labels, members, score))
+            labels = {"recipe": names.recipe, "stage": stage, "train": "*", "test": "*", "setting": group}
+            families.setdefault((stage, "*", group, fixed), []).append(
+                contrast(labels | {"a": a, "b": b}, members, score)
+            )
     for family in families.values():
         for row, p in zip(family, significance.holm([float(row["p"]) for row in family]), strict=True):
             row["p_holm"] = f"{p:.6g}"
     return [row for family in families.values() for row in family]
 
 
-def _pairs(systems: Sequence[tuple[str, str]]) -> Iterator[tuple[tuple[tuple[str, str], tuple[str, str]], str]]:
-    """Yield the pairs of (encoder, method) to compare, each with what both have in common."""
+def _pairs(systems: Sequence[Scored]) -> Iterator[tuple[tuple[Scored, Scored], tuple]]:
+    """Yield the pairs that differ in one factor, each with that factor and what both have in common."""
     for a, b in itertools.combinations(systems, 2):
-        if a[1] == b[1]:
-            yield (a, b), f"method {a[1]}"
-        elif a[0] == b[0]:
-            yield (a, b), f"encoder {a[0]}"
+        ours, theirs = dict(a.condition.system), dict(b.condition.system)
+        differing = [name for name in ours | theirs if ours.get(name) != theirs.get(name)]
+        if len(differing) == 1:
+            rest = tuple((name, value) for name, value in ours.items() if name not in differing)
+            yield (a, b), (differing[0], rest)
 
 
 def contrast(labels: dict, members: Sequence[tuple[str, Pair]], score: Score) -> dict:

@@ -18,7 +18,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from local.experiment import Score
 from local.score import compare
 from local.score.compare import Pair
-from local.score.tabulate import Scored
+from local.score.tabulate import Names, Scored
 from utils import significance
 from utils.intervals import Blocks
 
@@ -29,7 +29,7 @@ COLUMNS = [
 ]
 
 
-def rows(scored: Sequence[Scored], blocks: Mapping[str, Blocks], recipe: str, score: Score) -> list[dict]:
+def rows(scored: Sequence[Scored], blocks: Mapping[str, Blocks], names: Names, score: Score) -> list[dict]:
     """Ask the three questions wherever there are encoders to answer them.
 
     Parameters
@@ -38,8 +38,8 @@ def rows(scored: Sequence[Scored], blocks: Mapping[str, Blocks], recipe: str, sc
         All conditions.
     blocks : mapping of str to Blocks
         By test corpus.
-    recipe : str
-        Its name, for the first column.
+    names : Names
+        How tables call systems.
     score : Score
         Confidence, number of permutations, seed.
 
@@ -50,13 +50,13 @@ def rows(scored: Sequence[Scored], blocks: Mapping[str, Blocks], recipe: str, sc
     """
     members: dict[tuple[str, str, str, str], list[tuple[str, Pair]]] = {}
     for question, a, b in _comparable(scored):
-        meta = a.condition.meta
-        found = meta["test"], compare.pair(a, b, blocks[meta["test"]])
-        for test in ("*", meta["test"]):
-            members.setdefault((meta["stage"], question, meta["method"], test), []).append(found)
+        one = a.condition
+        found = one.test, compare.pair(a, b, blocks[one.test])
+        for test in ("*", one.test):
+            members.setdefault((one.stage, question, names.system(one, encoder=""), test), []).append(found)
     families: dict[tuple[str, str, bool], list[dict]] = {}
     for (stage, question, method, test), found in members.items():
-        labels = {"recipe": recipe, "stage": stage, "question": question, "method": method, "test": test}
+        labels = {"recipe": names.recipe, "stage": stage, "question": question, "method": method, "test": test}
         families.setdefault((stage, question, test == "*"), []).append(compare.contrast(labels, found, score))
     for family in families.values():
         for row, p in zip(family, significance.holm([float(row["p"]) for row in family]), strict=True):
@@ -68,9 +68,10 @@ def _comparable(scored: Sequence[Scored]) -> Iterator[tuple[str, Scored, Scored]
     """Yield questions with an encoder of the language that they are about and one of another."""
     alike: dict[tuple, list[Scored]] = {}
     for item in scored:
-        meta = item.condition.meta
+        one, meta = item.condition, item.condition.meta
         if len(meta["encoder_languages"]) == 1 and len(meta["train_languages"]) == 1:
-            alike.setdefault((meta["stage"], meta["method"], item.condition.train, meta["test"]), []).append(item)
+            rest = tuple((name, value) for name, value in one.system if name != "encoder")
+            alike.setdefault((one.stage, rest, one.train, one.test), []).append(item)
     for items in alike.values():
         meta = items[0].condition.meta
         train, test = meta["train_languages"][0], meta["test_language"]

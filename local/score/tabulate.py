@@ -7,32 +7,96 @@ be looked at, never to choose from.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from local.score.conditions import Condition
+from local.grid import manifest
+from local.grid.factors import known, show
+from local.results.read import Finished
 from utils import intervals, metrics
 from utils.errors import UserError
 from utils.intervals import Blocks
 
 SETTINGS = ("mono", "cross", "trans", "cross-trans")
 GROUPS = ("within", "across", "joint")
-SUMMARY_COLUMNS = [
-    *("recipe", "stage", "method", "encoder", "group", "layer"),
-    *("conditions", "n_test", "speakers", "ua", "ua_lo", "ua_hi"),
-]
+# Factors that have a column of their own whether or not a condition sets them.
+ALWAYS = ("split", "labels", "cross_dev", "normalise")
 
 
-def result_columns(emotions: Sequence[str]) -> list[str]:
+@dataclass(frozen=True)
+class Names:
+    """How tables call the conditions of a recipe.
+
+    Attributes
+    ----------
+    recipe : str
+    differing : list of str
+        Factors beside encoder, method and corpora in which conditions differ: they are part of a system's name.
+    columns : list of str
+        Factors with a column of their own: those that any condition sets.
+    """
+
+    recipe: str
+    differing: list[str]
+    columns: list[str]
+
+    @staticmethod
+    def of(conditions: Sequence[Finished], recipe: str) -> Names:
+        """Look through all conditions."""
+        plain = ("encoder", "method", "train", "test")
+        used = {
+            factor.name
+            for condition in conditions
+            for factor in known(condition.stage)
+            if factor.name not in plain and condition.factors.get(factor.name) not in (None, _listed(factor.default))
+        }
+        extra = {name for one in conditions for name in one.factors if name not in {f.name for f in known(one.stage)}}
+        order = dict.fromkeys(name for condition in conditions for name in condition.factors)
+        columns = [name for name in order if name in used | extra | set(ALWAYS)]
+        return Names(recipe, manifest.varied(one.factors for one in conditions), columns)
+
+    def system(self, condition: Finished, **changed: str) -> str:
+        """Name a condition's system."""
+        return manifest.system_name(condition.stage, condition.factors | changed, self.differing)
+
+    def values(self, condition: Finished) -> dict[str, str]:
+        """Show a condition's factors in their columns; one that its stage does not know is left empty."""
+        factors = condition.factors
+        return {name: show(_tuple(factors[name])) for name in self.columns if name in factors}
+
+
+def _listed(value: object) -> object:
+    return list(value) if isinstance(value, tuple) else value
+
+
+def _tuple(value: object) -> object:
+    return tuple(value) if isinstance(value, list) else value
+
+
+def result_columns(emotions: Sequence[str], names: Names) -> list[str]:
     """Header of exp/results.csv."""
     return [
         *("recipe", "stage", "method", "setting", "encoder", "layer", "train", "dev", "test"),
         *("fold", "seed", "n_train", "n_test", "ua", "wa", "macro_f1", "ua_lo", "ua_hi"),
         *(f"recall_{emotion}" for emotion in emotions),
-        *("selected", "normalise", "cross_dev", "scheme", "labels", "contaminated", "params", "speakers", "resampled"),
+        *("selected", *_renamed(names.columns), "contaminated", "params", "speakers", "resampled"),
+        "system",
     ]
+
+
+def summary_columns(names: Names) -> list[str]:
+    """Header of exp/summary.csv."""
+    return [
+        *("recipe", "stage", "method", "encoder", *_renamed(names.columns), "group", "layer"),
+        *("conditions", "n_test", "speakers", "ua", "ua_lo", "ua_hi", "system"),
+    ]
+
+
+def _renamed(columns: Iterable[str]) -> list[str]:
+    """Columns of factors; ``layer`` is the row's layer already."""
+    return ["cut" if name == "layer" else name for name in columns]
 
 
 @dataclass(frozen=True)
@@ -41,7 +105,7 @@ class Scored:
 
     Attributes
     ----------
-    condition : Condition
+    condition : Finished
         Without its hypotheses, which are large.
     counts : ndarray, shape (seeds, layers + 1, classes, classes)
     correct : ndarray of int, shape (utterances,)
@@ -54,7 +118,7 @@ class Scored:
         What a block is: ``speaker`` or ``utterance``.
     """
 
-    condition: Condition
+    condition: Finished
     counts: np.ndarray
     correct: np.ndarray
     replicates: np.ndarray
@@ -72,12 +136,12 @@ class Scored:
         return len(set(self.blocks.tolist())) if self.unit == "speaker" else 1
 
 
-def score(condition: Condition, blocks: Blocks) -> Scored:
+def score(condition: Finished, blocks: Blocks) -> Scored:
     """Score every layer of a condition.
 
     Parameters
     ----------
-    condition : Condition
+    condition : Finished
         As read.
     blocks : Blocks
         Of its test corpus.
@@ -86,7 +150,7 @@ def score(condition: Condition, blocks: Blocks) -> Scored:
     -------
     Scored
     """
-    classes, seeds = len(condition.meta["emotions"]), len(condition.seeds)
+    classes, seeds = len(condition.emotions), len(condition.seeds)
     correct = (condition.hypotheses == condition.reference).sum(axis=0)
     block = np.array([blocks.of[utt] for utt in condition.utts.tolist()])
     shape = blocks.weights.shape[1], classes
@@ -102,19 +166,17 @@ def score(condition: Condition, blocks: Blocks) -> Scored:
     )
 
 
-def condition_rows(scored: Scored, recipe: str, confidence: float) -> list[dict]:
+def condition_rows(scored: Scored, names: Names, confidence: float) -> list[dict]:
     """Make a condition's rows of exp/results.csv: every fold x seed x layer, then the pooled ones."""
     condition = scored.condition
     meta = condition.meta
-    common = {
-        "recipe": recipe, "setting": meta["setting"], "train": condition.train, "dev": "+".join(meta["dev"]),
-        "labels": "+".join(meta["labels"]) or "plain", "contaminated": "+".join(meta["contaminated"]),
+    common = _common(condition, names) | {
+        "setting": meta["setting"], "train": condition.train, "dev": "+".join(meta["dev"]), "test": condition.test,
+        "contaminated": "+".join(meta["contaminated"]), "params": meta["params"],
     }  # fmt: skip
-    keep = ("stage", "method", "encoder", "test", "normalise", "cross_dev", "scheme", "params")
-    common |= {key: meta[key] for key in keep}
     rows = [common | row for row in _fold_rows(condition)]
     low, high = intervals.percentile_interval(scored.replicates, confidence)
-    scores = _scores(scored.counts, meta["emotions"])
+    scores = _scores(scored.counts, condition.emotions)
     runs = [row for row in condition.rows if row["selected"] == "1"]
     trained = {row["fold"]: int(row["n_train"]) for row in runs}
     for index, layer in enumerate([*condition.layers, "dev"]):
@@ -130,6 +192,15 @@ def condition_rows(scored: Scored, recipe: str, confidence: float) -> list[dict]
     return rows
 
 
+def _common(condition: Finished, names: Names) -> dict:
+    """Columns that say which system a row is of."""
+    values = names.values(condition)
+    return dict(zip(_renamed(values), values.values(), strict=True)) | {
+        "recipe": names.recipe, "stage": condition.stage, "method": condition.factors["method"],
+        "encoder": condition.factors["encoder"], "system": names.system(condition),
+    }  # fmt: skip
+
+
 def _scores(counts: np.ndarray, emotions: Sequence[str]) -> dict[str, np.ndarray]:
     """Every metric, mean over the first axis (seeds)."""
     recall = metrics.recalls(counts).mean(axis=0)
@@ -141,8 +212,8 @@ def _scores(counts: np.ndarray, emotions: Sequence[str]) -> dict[str, np.ndarray
     }
 
 
-def _fold_rows(condition: Condition) -> list[dict]:
-    emotions = condition.meta["emotions"]
+def _fold_rows(condition: Finished) -> list[dict]:
+    emotions = condition.emotions
     scores = {}
     for fold in sorted(set(condition.fold.tolist())):
         tested = condition.fold == fold
@@ -163,7 +234,7 @@ def _fold_rows(condition: Condition) -> list[dict]:
     return rows
 
 
-def summary_rows(system: Sequence[Scored], recipe: str, confidence: float) -> list[dict]:
+def summary_rows(system: Sequence[Scored], names: Names, confidence: float) -> list[dict]:
     """Average one system (encoder and method) over its conditions: rows of exp/summary.csv.
 
     Groups: ``within``, ``across`` and ``joint`` by corpora; ``mono``, ``cross``, ``trans`` and
@@ -175,8 +246,8 @@ def summary_rows(system: Sequence[Scored], recipe: str, confidence: float) -> li
     ----------
     system : sequence of Scored
         All its conditions.
-    recipe : str
-        Its name, for the first column.
+    names : Names
+        How tables call it.
     confidence : float
         0.95 for 95% intervals.
 
@@ -190,8 +261,7 @@ def summary_rows(system: Sequence[Scored], recipe: str, confidence: float) -> li
             raise UserError(
                 f"{scored.condition.path}: has other layers than {first.path}; remove both and run their stage again"
             )
-    meta = first.meta
-    common = {"recipe": recipe} | {key: meta[key] for key in ("stage", "method", "encoder")}
+    common = _common(first, names)
     rows = []
     for group in (*GROUPS, *SETTINGS):
         members = [s for s in system if group in (s.condition.group, s.condition.meta["setting"])]
@@ -211,7 +281,7 @@ def _tested(members: Sequence[Scored]) -> dict:
     """Distinct utterances and speakers that a mean over conditions rests on."""
     utterances = {utt for scored in members for utt in scored.condition.utts.tolist()}
     speakers = {
-        (scored.condition.meta["test"], block if scored.unit == "speaker" else None)
+        (scored.condition.test, block if scored.unit == "speaker" else None)
         for scored in members
         for block in scored.blocks.tolist()
     }
@@ -219,11 +289,11 @@ def _tested(members: Sequence[Scored]) -> dict:
 
 
 def _drop(system: Sequence[Scored], confidence: float) -> list[dict]:
-    within = {s.condition.meta["test"]: s for s in system if s.condition.group == "within"}
+    within = {s.condition.test: s for s in system if s.condition.group == "within"}
     across: dict[str, list[Scored]] = {}
     for scored in system:
-        if scored.condition.group == "across" and scored.condition.meta["test"] in within:
-            across.setdefault(scored.condition.meta["test"], []).append(scored)
+        if scored.condition.group == "across" and scored.condition.test in within:
+            across.setdefault(scored.condition.test, []).append(scored)
     if not across:
         return []
     ua = np.mean([within[c].ua[-1] - np.mean([s.ua[-1] for s in sources]) for c, sources in across.items()])

@@ -1,159 +1,109 @@
-"""Diarize every set with the models that are tested on it, and score: exp/sed/models -> exp/sed/<condition>/.
-
-    python3 -m local.sed.apply [--ngpu N] [--config conf/experiment.yaml] [--set KEY.PATH=VALUE]...
-
-Run in a recipe's folder, after ``local.sed.train``. A condition's folder gets ``hyp.rttm`` (of the first seed),
-``eder.csv`` (a row a recording and seed), ``eder.json`` (means with intervals) and ``config.yaml``. Baselines get
-theirs too. What is up to date is skipped.
-"""
+"""Diarizes the sets that a group of conditions is tested on, and scores: models -> exp/sed/<condition>/."""
 
 from __future__ import annotations
 
-import argparse
 import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
-from typing import TYPE_CHECKING
 
-from local import encoders, experiment
-from local.experiment import Experiment
-from local.sed import conditions
-from local.sed.conditions import Condition, Model, Training
-from utils import stamp
-from utils.errors import UserError, run_main
+import torch
+from tqdm import tqdm
 
-if TYPE_CHECKING:
-    from local.sed.data.sets import SedSet
-    from local.sed.model.diarizer import Diarizer
-    from utils.rttm import Segment
+from local.grid.conditions import Condition, Group
+from local.sed.conditions import PUBLISHED, STAGE, cache_of, folds_of, trainings
+from local.sed.data import sets
+from local.sed.data.sets import SedSet
+from local.sed.model import decode, published
+from local.sed.model.diarizer import Diarizer
+from local.sed.model.load import load
+from local.sed.score import condition as score
+from local.sed.score.baselines import FUNCTIONS
+from utils.feature_cache import InputCache
+from utils.rttm import Segment
 
-CODE = ["local.sed.apply"]
-
-
-def main() -> None:
-    """Diarize and score."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--ngpu", type=int, default=0, help="0 runs on the CPU")
-    experiment.add_arguments(parser)
-    arguments = parser.parse_args()
-    settings = experiment.load(arguments)
-    if not settings.sed.encoders:
-        return
-    from local.sed.score.baselines import BASELINES
-
-    found = conditions.conditions(settings, list(BASELINES))
-    reasons = {item: stamp.why_stale(item.directory, _stamp(item, settings)) for item in found}
-    todo = {item: reason for item, reason in reasons.items() if reason}
-    print(f"sed: {len(found) - len(todo)} conditions are up to date, {len(todo)} to be made")
-    for system in dict.fromkeys(item.system for item in todo):
-        for test in dict.fromkeys(item.test for item in todo if item.system == system):
-            items = [item for item in todo if (item.system, item.test) == (system, test)]
-            _make(items, settings, "cuda:0" if arguments.ngpu else "cpu")
+Hypothesis = dict[str, list[Segment]]
 
 
-def _stamp(condition: Condition, settings: Experiment) -> dict:
-    from local.sed.data import sets
+def test(group: Group, device: str = "cpu") -> None:
+    """Diarize the set of every condition of a group, and write the conditions' directories.
 
-    inputs = [sets.path_of(condition.test) / name for name in conditions.MADE_FROM]
-    if condition.model:
-        inputs += [training.directory / stamp.NAME for training in _trainings(condition.model, settings)]
-    else:
-        inputs += [Path("data", corpus, "sed", "single", stamp.NAME) for corpus in settings.sed.corpora]
-    config = {
-        "system": condition.system, "train": list(condition.model.train) if condition.model else [],
-        "test": condition.test, "emotions": settings.emotions, "labels": settings.labels,
-        "folds": settings.split.folds, "scheme": settings.split.scheme, "score": vars(settings.score),
-        "published": settings.sed.published if condition.system == conditions.PUBLISHED else "",
-    }  # fmt: skip
-    reader = encoders.spec(condition.model.encoder).module if condition.model else "local.encoders.loading"
-    return stamp.make(config, CODE if condition.baseline else [*CODE, reader], inputs)
+    Parameters
+    ----------
+    group : Group
+        With the conditions to make, whose models are trained; earlier results are replaced.
+    device : str
+        As torch names it.
 
-
-def _trainings(model: Model, settings: Experiment) -> list[Training]:
-    return [training for training in conditions.trainings(settings) if training.model == model]
-
-
-def _make(items: Sequence[Condition], settings: Experiment, device: str) -> None:
-    """Make conditions of one system on one set; models of one encoder share its forward passes."""
-    from local.sed.data import sets
-    from local.sed.score import condition as score
-    from local.sed.score.baselines import BASELINES
-
-    data = sets.read(items[0].test, settings.split.scheme, settings.emotions)
-    fold_of = conditions.folds_of(data, settings.split.folds)
-    stamps = {item: _stamp(item, settings) for item in items}
-    if items[0].system == conditions.PUBLISHED:
-        hypotheses = {(items[0], 0): _published(data, list(fold_of), settings, device)}
-    elif items[0].baseline:
-        train = _train_reference(settings)
-        hypotheses = {
-            (items[0], 0): {
-                utterance: segments
-                for k in range(settings.split.folds)
-                for utterance, segments in BASELINES[items[0].system](
-                    data, [utterance for utterance, fold in fold_of.items() if fold == k], train[k]
-                ).items()
-            }
-        }
-    else:
-        hypotheses = _diarize(items, data, fold_of, settings, device)
-    for item in items:
-        own = {seed: hypothesis for (other, seed), hypothesis in hypotheses.items() if other == item}
-        score.write(item, data, fold_of, own, settings, stamps[item])
+    Raises
+    ------
+    UserError
+        A set has not been made, or has another number of folds than the models.
+    """
+    # Taken before anything is read: what changes meanwhile makes the result stale, as it should.
+    stamps = {condition: STAGE.stamp(group, condition) for condition in group.conditions}
+    for condition in group.conditions:
+        data = sets.read(condition.test, group.scheme, list(condition.factors["emotions"]))
+        folds = group.folds if condition.encoder else condition.experiment.split.folds
+        fold_of = folds_of(data, folds)
+        if condition.encoder:
+            hypotheses = _diarize(group, data, fold_of, device)
+        elif condition.method == PUBLISHED:
+            hypotheses = {0: _published(condition, data, list(fold_of), device)}
+        else:
+            hypotheses = {0: _baseline(condition, data, fold_of, folds)}
+        score.write(condition, data, fold_of, hypotheses, stamps[condition])
 
 
-def _published(data: SedSet, utterances: list[str], settings: Experiment, device: str) -> dict[str, list[Segment]]:
+def _published(condition: Condition, data: SedSet, utterances: list[str], device: str) -> Hypothesis:
     """Hypotheses of the published checkpoint, which comes without smoothing."""
-    from tqdm import tqdm
-
-    from local.sed.model import decode, published
-
-    model = published.load(settings.sed.published, device, settings.emotions)
+    emotions = list(condition.factors["emotions"])
+    model = published.load(condition.experiment.sed.published, device, emotions)
     return {
         utterance: decode.decode(
             model.posteriors(data.utterances[utterance].load()), utterance, data.duration[utterance],
-            settings.emotions, model.decoder or decode.Decoder(),
+            emotions, model.decoder or decode.Decoder(),
         )
         for utterance in tqdm(utterances, f"{data.name}, published", disable=None)
     }  # fmt: skip
 
 
-def _train_reference(settings: Experiment) -> list[dict[str, Sequence[Segment]]]:
-    """Reference of the training parts of all corpora, by fold: what the chance-level baseline may know."""
-    from local.sed.data import sets
+def _baseline(condition: Condition, data: SedSet, fold_of: dict[str, int], folds: int) -> Hypothesis:
+    train = _train_reference(condition, folds)
+    return {
+        utterance: segments
+        for k in range(folds)
+        for utterance, segments in FUNCTIONS[condition.method](
+            data, [utterance for utterance, fold in fold_of.items() if fold == k], train[k]
+        ).items()
+    }
 
-    data = [sets.read(f"{corpus}.single", settings.split.scheme, settings.emotions) for corpus in settings.sed.corpora]
+
+def _train_reference(condition: Condition, folds: int) -> list[dict[str, Sequence[Segment]]]:
+    """Reference of the training parts of all corpora, by fold: what the chance-level baseline may know."""
+    own, emotions = condition.experiment, list(condition.factors["emotions"])
+    data = [sets.read(f"{corpus}.single", own.split.scheme, emotions) for corpus in own.sed.corpora]
     return [
-        {utterance: own.reference[utterance] for own in data for utterance in own.folds[k]["train"]}
-        for k in range(settings.split.folds)
+        {utterance: one.reference[utterance] for one in data for utterance in one.folds[k]["train"]}
+        for k in range(folds)
     ]
 
 
-def _diarize(
-    items: Sequence[Condition], data: SedSet, fold_of: dict[str, int], settings: Experiment, device: str
-) -> dict[tuple[Condition, int], dict[str, list[Segment]]]:
-    """Hypotheses of each condition and seed."""
-    import torch
-    from tqdm import tqdm
-
-    from local.sed.model import decode
-    from utils.feature_cache import InputCache
-
-    seeds = list(dict.fromkeys(settings.sed.seeds))
-    found: dict[tuple[Condition, int], dict[str, list[Segment]]] = {(item, s): {} for item in items for s in seeds}
-    for k in range(settings.split.folds):
+def _diarize(group: Group, data: SedSet, fold_of: dict[str, int], device: str) -> dict[int, Hypothesis]:
+    """Hypotheses of each seed."""
+    emotions = list(group.first.factors["emotions"])
+    found: dict[int, Hypothesis] = {training.seed: {} for training in trainings(group)}
+    for k in range(group.folds):
         mine = [utterance for utterance, fold in fold_of.items() if fold == k]
         if not mine:
             continue
-        models = {(item, seed): _load(Training(item.model, k, seed), device) for item in items for seed in seeds}
+        models = {one.seed: load(one.directory, device) for one in trainings(group) if one.fold == k}
+        first = next(iter(models.values()))
         # What was trained on is there; it is not worth keeping the rest.
-        cache = InputCache(conditions.cache_of(items[0].model), next(iter(models.values())).input_kind())
+        cache = InputCache(cache_of(group.first.encoder), first.input_kind())
 
-        def one(utterance: str, models: dict = models, cache: InputCache = cache) -> dict:
-            first = next(iter(models.values()))
+        def one(utterance: str, models: dict = models, first: Diarizer = first, cache: InputCache = cache) -> dict:
             inputs = cache.get(data.utterances[utterance], first.cached_input)
-            return {key: model.posteriors_of(inputs) for key, model in models.items()}
+            return {seed: model.posteriors_of(inputs) for seed, model in models.items()}
 
         # One recording a core is faster than one recording on all cores.
         threads = 1 if device != "cpu" else os.cpu_count() or 1
@@ -161,20 +111,8 @@ def _diarize(
             for utterance, posteriors in zip(
                 mine, tqdm(pool.map(one, mine), f"{data.name}, fold {k}", len(mine), False, disable=None), strict=True
             ):
-                for key, values in posteriors.items():
-                    found[key][utterance] = decode.decode(
-                        values, utterance, data.duration[utterance], settings.emotions, models[key].decoder
+                for seed, values in posteriors.items():
+                    found[seed][utterance] = decode.decode(
+                        values, utterance, data.duration[utterance], emotions, models[seed].decoder
                     )
     return found
-
-
-def _load(training: Training, device: str) -> Diarizer:
-    from local.sed.model.diarizer import Diarizer
-
-    if not (training.directory / stamp.NAME).is_file():
-        raise UserError(f"{training.directory}: not trained; run python3 -m local.sed.plan and local.sed.train first")
-    return Diarizer.load(training.directory, device)
-
-
-if __name__ == "__main__":
-    run_main(main)

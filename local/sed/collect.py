@@ -2,7 +2,7 @@
 
     python3 -m local.sed.collect [--config conf/experiment.yaml] [--set KEY.PATH=VALUE]...
 
-Run in a recipe's folder, after ``local.sed.apply``.
+Run in a recipe's folder, after ``local.sed.train``.
 
 - ``results.csv``: a row a condition and group of recordings (``all``, or those of one dominant emotion): mean EDER with
   its interval, n, the rate that weights each second alike, and the errors by kind.
@@ -17,27 +17,24 @@ Beside the sets there are ``*.single``, ``*.double`` and ``*.noisy``: the record
 from __future__ import annotations
 
 import argparse
-import csv
 import json
 import zlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from local import experiment
 from local.experiment import Experiment
-from local.sed import conditions
-from local.sed.conditions import EXP
+from local.grid import manifest
+from local.grid.factors import SED
 from local.sed.score.eder import PARTS
-from utils import stamp
-from utils.atomic import atomic_file
+from utils import csv_file, stamp
 from utils.errors import UserError, run_main
 
 if TYPE_CHECKING:
     from local.sed.score import condition as score
 
-STAMP = EXP / "tables"
 RESULTS = [
     *("recipe", "system", "baseline", "how", "setting", "train", "test", "emotion", "n", "speakers"),
     *("eder", "eder_lo", "eder_hi", "weighted", *PARTS, "seeds", "contaminated", "resampled"),
@@ -72,31 +69,29 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     experiment.add_arguments(parser)
     settings = experiment.load(parser.parse_args())
-    if not settings.sed.encoders:
+    folder = settings.exp / SED
+    asked = manifest.read(folder)
+    if not asked:
         return
-    done = _stamp(settings)
-    reason = stamp.why_stale(STAMP, done)
+    outputs = [folder / "results.csv", folder / "significance.csv"]
+    inputs = [entry.path / stamp.NAME for entry in asked] + outputs
+    config = {"score": vars(settings.score), "recipe": Path.cwd().name}
+    reason = stamp.why_stale(folder / "tables", stamp.make(config, ["local.sed.collect"], inputs))
     if reason is None:
-        print(f"{EXP}/results.csv: up to date")
+        print(f"{outputs[0]}: up to date")
         return
-    print(f"{EXP}/results.csv: writing ({reason})")
-    found = entries(settings, Path.cwd().name)
-    _write(EXP / "results.csv", RESULTS, [row for entry in found for row in result_rows(entry, settings)])
-    _write(EXP / "significance.csv", SIGNIFICANCE, compare(found, settings))
-    stamp.write(STAMP, _stamp(settings))
+    print(f"{outputs[0]}: writing ({reason})")
+    found = entries(asked, settings, Path.cwd().name)
+    tables = (RESULTS, [row for entry in found for row in result_rows(entry, settings)]), (
+        SIGNIFICANCE, compare(found, settings)
+    )  # fmt: skip
+    for path, (columns, rows) in zip(outputs, tables, strict=True):
+        print(f"{path}: {csv_file.write(path, columns, rows)} rows")
+    stamp.write(folder / "tables", stamp.make(config, ["local.sed.collect"], inputs))
 
 
-def _stamp(settings: Experiment) -> dict:
-    from local.sed.score.baselines import BASELINES
-
-    outputs = [EXP / "results.csv", EXP / "significance.csv"]
-    made_from = [item.directory / stamp.NAME for item in conditions.conditions(settings, list(BASELINES))]
-    config = {"score": vars(settings.score), "recipe": Path.cwd().name, "corpora": settings.sed.corpora}
-    return stamp.make(config, ["local.sed.collect"], [*made_from, *outputs])
-
-
-def entries(settings: Experiment, recipe: str) -> list[Entry]:
-    """Read all conditions, and put those of one system on one kind of set together.
+def entries(asked: Sequence[manifest.Entry], settings: Experiment, recipe: str) -> list[Entry]:
+    """Read all conditions that are asked for, and put those of one system on one kind of set together.
 
     Raises
     ------
@@ -104,22 +99,24 @@ def entries(settings: Experiment, recipe: str) -> list[Entry]:
         A condition is not finished.
     """
     from local.sed.score import condition as score
-    from local.sed.score.baselines import BASELINES
 
+    varied = manifest.varied(one.factors for one in asked)
     found, pooled = [], {}
-    for item in conditions.conditions(settings, list(BASELINES)):
-        if not (item.directory / stamp.NAME).is_file():
-            raise UserError(f"{item.directory}: not finished; run python3 -m local.sed.apply first")
-        report = json.loads((item.directory / "eder.json").read_text(encoding="utf-8"))
-        how = ("all" if set(item.model.train) == set(settings.sed.corpora) else "others") if item.model else ""
-        fields = {"recipe": recipe, "baseline": int(report["baseline"]), "how": how}
-        fields |= {key: report[key] for key in ("system", "setting", "test", "seeds")}
-        fields |= {key: "+".join(report[key]) for key in ("train", "contaminated")}
-        rows = score.read_rows(item.directory)
-        found.append(Entry(fields, rows, score.rates(rows, item.test, settings)))
-        kind = item.test.partition(".")[2]
+    for one in asked:
+        reason = one.why_unfinished()
+        if reason:
+            raise UserError(f"{one.path}: {reason}; run the sed stage again")
+        meta, report = (json.loads((one.path / f"{name}.json").read_text("utf-8")) for name in ("meta", "eder"))
+        factors, test = meta["factors"], one.factors["test"]
+        system = manifest.system_name(SED, factors, varied)
+        fields = {"recipe": recipe, "baseline": int(meta["baseline"]), "system": system, "test": test}
+        fields |= {"how": meta["how"], "setting": meta["setting"], "seeds": report["seeds"]}
+        fields |= {"train": "+".join(factors["train"]), "contaminated": "+".join(meta["contaminated"])}
+        rows = csv_file.read(one.path / "eder.csv")
+        found.append(Entry(fields, rows, score.rates(rows, test, settings)))
+        kind = test.partition(".")[2]
         if kind:
-            pooled.setdefault((item.system, how, f"*.{kind}"), []).append(found[-1])
+            pooled.setdefault((system, meta["how"], f"*.{kind}"), []).append(found[-1])
     for (_, _, test), members in pooled.items():
         rows = [row for member in members for row in member.rows]
         fields = members[0].fields | {"test": test, "train": "", "setting": ""}
@@ -169,7 +166,7 @@ def _pair(a: Entry, b: Entry, settings: Experiment) -> dict:
     if one.utterances != other.utterances:
         raise UserError(
             f"{a.fields['test']}: {a.fields['system']} and {b.fields['system']} were tested on other recordings; "
-            f"remove both from {EXP} and run python3 -m local.sed.apply again"
+            f"remove both from {settings.exp / SED} and run the sed stage again"
         )
     everything = np.ones(len(one.rate), dtype=bool)
     difference = one.rate - other.rate
@@ -197,15 +194,6 @@ def _mean(emotion: str, mean: dict) -> dict:
 
 def _number(value: float) -> str:
     return f"{value:.6f}"
-
-
-def _write(path: Path, columns: Sequence[str], rows: Iterable[dict]) -> None:
-    rows = list(rows)
-    with atomic_file(path) as file:
-        writer = csv.DictWriter(file, columns, lineterminator="\n", restval="")
-        writer.writeheader()
-        writer.writerows(rows)
-    print(f"{path}: {len(rows)} rows")
 
 
 if __name__ == "__main__":

@@ -1,8 +1,9 @@
 """Find out which emotion appears when in recordings.
 
-    python3 -m local.sed.diarize --model exp/sed/<condition>/fold0.seed0 a.wav b.flac > hyp.rttm
+    python3 -m local.sed.diarize --model exp/sed/models/<model>/fold0.seed0 a.wav b.flac > hyp.rttm
     python3 -m local.sed.diarize --model speechbrain/emotion-diarization-wavlm-large --picture pictures a.wav
 
+A model is called by its encoder, mode and training corpora, such as ``mini.frozen.mini_de+mini_en``.
 Recordings may have any length, sampling rate and format that libsndfile reads. Segments go to standard output as RTTM,
 or JSON with ``--json``; an utterance is called like its file. Nothing is written unless every file could be diarized.
 """
@@ -23,6 +24,7 @@ import numpy as np
 from local.corpora.sources import short_names
 from local.sed.data.sets import CENTRE, HOP
 from local.sed.model.decode import Decoder, decode
+from local.sed.model.load import PUBLISHED, load
 from local.sed.score.eder import score_all
 from utils import audio
 from utils.errors import UserError, run_main
@@ -32,8 +34,6 @@ from utils.textgrid import write_textgrid
 
 if TYPE_CHECKING:
     from local.sed.model.diarizer import Diarizer
-
-PUBLISHED = "speechbrain/emotion-diarization-wavlm-large"
 
 
 @dataclass(frozen=True)
@@ -90,7 +90,7 @@ def main() -> None:
     for path in files:
         check(path)
     reference = read_reference(arguments.reference, list(files.values())) if arguments.reference else {}
-    model = load_any(arguments.model, arguments.device)
+    model = load(arguments.model, arguments.device)
     results, emotions = diarize(model, files, reference), list(model.emotions)
     if arguments.textgrid:
         for result in results:
@@ -151,41 +151,6 @@ def read_reference(path: Path, utterances: Sequence[str]) -> dict[str, list[Segm
             mend = hint(utterance, reference)
             raise UserError(f"{path}: has no utterance '{utterance}', which is called like its file; {mend}")
     return {utterance: reference[utterance] for utterance in utterances}
-
-
-def load_any(model: str, device: str = "cpu") -> Diarizer:
-    """Load a model by what is in its folder.
-
-    Parameters
-    ----------
-    model : str
-        A folder that ``Diarizer.save`` wrote, SpeechBrain's published checkpoint (a folder with hyperparams.yaml),
-        or that checkpoint's name on the Hugging Face hub.
-    device : str
-        As torch names it.
-
-    Returns
-    -------
-    Diarizer
-
-    Raises
-    ------
-    UserError
-        It is none of these, or what is in the folder is damaged; the device is not there.
-    """
-    folder = Path(model)
-    if (folder / "hyperparams.yaml").is_file() or model == PUBLISHED:
-        from local.sed.model import published
-
-        return published.load(model, device)
-    if not (folder / "config.json").is_file():
-        raise UserError(
-            f"{model}: neither a folder with a model of stage 6 (config.json) nor {PUBLISHED} or its folder "
-            "(hyperparams.yaml)"
-        )
-    from local.sed.model.diarizer import Diarizer
-
-    return Diarizer.load(folder, device)
 
 
 def diarize(model: Diarizer, files: dict[str, str], reference: dict[str, list[Segment]] | None = None) -> list[Result]:

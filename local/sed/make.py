@@ -23,13 +23,14 @@ from pathlib import Path
 
 from local import experiment
 from local.sed.data import spans
-from local.sed.data.sets import KINDS, NEUTRAL, PARTS
+from local.sed.data.sets import KINDS, NEUTRAL
 from utils import audio, stamp
 from utils.atomic import atomic_dir
 from utils.data_dir import check_replaceable, format_data_dir, read_utt2, read_utterances, seconds
 from utils.errors import UserError, run_main
+from utils.folds import PARTS, read_folds, write_folds
 from utils.rttm import Segment, read_rttm, write_rttm
-from utils.table import read_list, read_table
+from utils.table import read_table
 
 # Decoding, encoding and most of the arithmetic leave Python's lock free.
 THREADS = min(4, os.cpu_count() or 1)
@@ -137,12 +138,10 @@ def _read(folder: Path, settings: experiment.Experiment) -> Corpus:
         raise UserError(f"{folder}/ref.rttm: it has segment-level labels; name it in sed.test, not in sed.corpora")
     scheme = settings.split.scheme
     lists = folder / "folds" / scheme
-    numbers = sorted(int(path.name) for path in lists.glob("*") if path.is_dir() and path.name.isdecimal())
-    if not numbers or not (lists / stamp.NAME).is_file():
+    if not (lists / stamp.NAME).is_file():
         raise UserError(f"{lists}: no folds; run the data stage (python3 -m local.splits.make) first")
-    folds = [{part: read_list(lists / str(number) / part) for part in PARTS} for number in numbers]
     emotion = {utterance: own for utterance, own in read_utt2(folder, "emo").items() if own in settings.emotions}
-    return Corpus(folder, scheme, folds, emotion, read_utt2(folder, "spk"))
+    return Corpus(folder, scheme, read_folds(lists), emotion, read_utt2(folder, "spk"))
 
 
 def _group(corpus: Corpus, utterances: Iterable[str]) -> list[spans.Group]:
@@ -245,10 +244,9 @@ def _make_noisy(single: Path, target: Path, corpus: Corpus, seed: int) -> None:
         tables[table] = {f"{name}{NOISY}": value for name, value in read_table(single / table).items()}
     if (single / "spk2gender").is_file():
         tables["spk2gender"] = read_table(single / "spk2gender")
-    lists = single / "folds" / corpus.scheme
     folds = [
-        {part: [f"{name}{NOISY}" for name in read_list(lists / str(number) / part)] for part in PARTS}
-        for number in range(len(corpus.folds))
+        {part: [f"{name}{NOISY}" for name in fold[part]] for part in PARTS}
+        for fold in read_folds(single / "folds" / corpus.scheme)
     ]
     _write(target, Content(tables, corpus.scheme, folds, {}), one)
 
@@ -269,11 +267,7 @@ def _write(target: Path, content: Content, one: Callable[[str, Path], tuple[int,
         write_rttm(temporary / "ref.rttm", (segment for _, segments in made for segment in segments))
         rows = "".join(f"{item}\t{reason}\n" for item, reason in sorted(content.excluded.items()))
         (temporary / "excluded.tsv").write_bytes(f"item\treason\n{rows}".encode())
-        for number, fold in enumerate(content.folds):
-            folder = temporary / "folds" / content.scheme / str(number)
-            folder.mkdir(parents=True)
-            for part in PARTS:
-                (folder / part).write_bytes("".join(f"{name}\n" for name in sorted(fold[part])).encode())
+        write_folds(temporary / "folds" / content.scheme, content.folds)
 
 
 def _write_audio(path: Path, samples: object) -> None:

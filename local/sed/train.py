@@ -1,114 +1,38 @@
-"""Train diarization models: data/<corpus>/sed/single -> exp/sed/models/<model>/fold<k>.seed<s>/.
+"""Train diarization models and test them: data/<corpus>/sed/ -> exp/sed/<condition>/.
 
     python3 -m local.sed.train [--job J --nj N] [--ngpu N] [--config conf/experiment.yaml] [--set KEY.PATH=VALUE]...
 
-Run in a recipe's folder, after ``python3 -m local.sed.plan``; job J takes every N-th training of that plan, starting
-with the J-th. Epoch and smoothing are chosen on the dev parts of the training corpora. A training that was interrupted
-goes on where it stopped.
+Run in a recipe's folder, after ``python3 -m local.sed.plan``; job J takes every N-th thing to do of that plan, starting
+with the J-th. Epoch and smoothing are chosen on the dev parts of the training corpora. Models go to
+``exp/sed/models/<group>/fold<k>.seed<s>/``; whoever trains the last one of a group tests it. A condition's folder gets
+``hyp.rttm`` (of the first seed), ``eder.csv`` (a row a recording and seed), ``eder.json`` (means with intervals),
+``meta.json`` and ``config.yaml``. A training that was interrupted goes on where it stopped.
 """
 
 from __future__ import annotations
 
-import argparse
-import shutil
-
-from local import encoders, experiment
-from local.experiment import Experiment
-from local.sed import conditions
-from local.sed.conditions import Training
-from utils import stamp
-from utils.errors import UserError, run_main
+from local.grid import jobs
+from local.grid.conditions import Group, Training
+from local.sed.conditions import STAGE
+from utils.errors import run_main
 
 
 def main() -> None:
-    """Train one job's share of the models."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--job", type=int, default=1, help="which job this is, from 1")
-    parser.add_argument("--nj", type=int, default=1, help="how many jobs share the work")
-    parser.add_argument("--ngpu", type=int, default=0, help="GPUs that the jobs share; 0 trains on the CPU")
-    experiment.add_arguments(parser)
-    arguments = parser.parse_args()
-    if not 1 <= arguments.job <= arguments.nj:
-        raise UserError(f"--job {arguments.job} --nj {arguments.nj}: the job must be one of 1..nj")
-    settings = experiment.load(arguments)
-    try:
-        planned = conditions.PLAN.read_text(encoding="utf-8").split()
-    except FileNotFoundError:
-        raise UserError(f"{conditions.PLAN}: no such plan; run python3 -m local.sed.plan first") from None
-    mine = set(planned[arguments.job - 1 :: arguments.nj])
-    device = f"cuda:{(arguments.job - 1) % arguments.ngpu}" if arguments.ngpu else "cpu"
-    for training in conditions.trainings(settings):
-        if str(training.directory) in mine:
-            train(training, settings, device)
+    """Train and test one job's share."""
+    jobs.command(STAGE, __doc__, _test, _train)
 
 
-def train(training: Training, settings: Experiment, device: str = "cpu") -> None:
-    """Train a model, tune its smoothing on dev, and save both.
+# What they import brings torch along.
+def _train(training: Training, device: str) -> None:
+    from local.sed import run
 
-    Parameters
-    ----------
-    training : Training
-        What to train; an older result is replaced.
-    settings : Experiment
-        The recipe's.
-    device : str
-        As torch names it.
+    run.train(training, device)
 
-    Raises
-    ------
-    UserError
-        A set has not been made, or there is nothing to train on.
-    """
-    from local.sed.data import sets
-    from local.sed.model import brain, decode
-    from utils.feature_cache import InputCache
 
-    made_from = conditions.training_stamp(training, settings)
-    folder = training.directory
-    # Only what an interruption left may stay: a finished model of other settings must not be gone on with.
-    if (folder / stamp.NAME).is_file():
-        shutil.rmtree(folder)
-    data = [sets.read(f"{corpus}.single", settings.split.scheme, settings.emotions) for corpus in training.model.train]
-    for own in data:
-        conditions.folds_of(own, settings.split.folds)
+def _test(group: Group, device: str) -> None:
+    from local.sed import apply
 
-    def examples(part: str) -> list[brain.Example]:
-        return [
-            brain.Example(own.utterances[utterance], own.reference[utterance])
-            for own in data
-            for utterance in own.folds[training.fold][part]
-        ]
-
-    dev = examples("dev")
-    diarizer = brain.fit(
-        brain.Run(
-            folder, training.model.encoder, training.model.mode, settings.emotions, examples("train"), dev,
-            conditions.seed_of(training), settings.sed, conditions.cache_of(training.model), device,
-        )
-    )  # fmt: skip
-    cache = InputCache(conditions.cache_of(training.model), diarizer.input_kind())
-    posteriors = {
-        example.utterance.id: diarizer.posteriors_of(cache.get(example.utterance, diarizer.cached_input))
-        for example in dev
-    }
-    frames = (
-        sets.frame_labels(example.reference, round(example.utterance.duration / sets.HOP), settings.emotions)
-        for example in examples("train")
-    )
-    moves = decode.transitions(frames, len(settings.emotions)) if settings.sed.decoder == "viterbi" else None
-    diarizer.decoder = decode.tune(
-        posteriors, {example.utterance.id: example.reference for example in dev},
-        {example.utterance.id: example.utterance.duration for example in dev}, settings.emotions, settings.sed.decoder,
-        moves,
-    )  # fmt: skip
-    languages = sorted({language for own in data for language in own.language.values()})
-    diarizer.provenance |= {
-        "trained_on": list(training.model.train), "languages": languages,
-        "encoder": encoders.spec(training.model.encoder).name, "fold": training.fold,
-    }  # fmt: skip
-    diarizer.save(folder)
-    stamp.write(folder, made_from)
-    print(f"{folder}: decoder {diarizer.decoder.method} {diarizer.decoder.value:g}, chosen on dev", flush=True)
+    apply.test(group, device)
 
 
 if __name__ == "__main__":

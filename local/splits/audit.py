@@ -26,10 +26,11 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from local import experiment
-from local.splits.data import PARTS
+from local.grid.factors import schemes
 from utils import stamp
 from utils.atomic import atomic_file
 from utils.errors import run_main
+from utils.folds import PARTS
 
 
 def main() -> None:
@@ -38,7 +39,8 @@ def main() -> None:
     experiment.add_arguments(parser)
     settings = experiment.load(parser.parse_args())
     for name in settings.folded:
-        audit(Path("data") / name, settings.split.scheme, settings.emotions)
+        for scheme in schemes(settings):
+            audit(Path("data") / name, scheme, settings.emotions)
 
 
 def audit(data_dir: Path, scheme: str, emotions: Iterable[str]) -> None:

@@ -8,9 +8,9 @@ from pathlib import Path
 
 from utils.data_dir import read_utt2
 from utils.errors import UserError
-from utils.table import read_list, read_table
-
-PARTS = ("train", "dev", "test")
+from utils.folds import PARTS
+from utils.folds import read_folds as folds_of
+from utils.table import read_table
 
 
 @dataclass(frozen=True)
@@ -134,8 +134,7 @@ def read_folds(corpus: Corpus, scheme: str) -> list[Fold]:
     folder = corpus.folder / "folds" / scheme
     if not (folder / ".done").is_file():
         raise UserError(f"{folder}: no folds; run the data stage (python3 -m local.splits.make) first")
-    numbers = sorted(int(path.name) for path in folder.iterdir() if path.name.isdecimal())
-    folds = [Fold(*(tuple(read_list(folder / str(k) / part)) for part in PARTS)) for k in numbers]
+    folds = [Fold(**{part: tuple(fold[part]) for part in PARTS}) for fold in folds_of(folder)]
     strange = {utterance for fold in folds for part in fold.parts().values() for utterance in part} - set(
         corpus.emotion
     )

@@ -17,12 +17,14 @@ from pathlib import Path
 
 from local import experiment
 from local.corpora import spec
-from local.splits.data import PARTS, Fold, load
+from local.grid.factors import schemes
+from local.splits.data import Fold, load
 from utils import stamp
 from utils.atomic import atomic_dir
 from utils.data_dir import write_data_dir
 from utils.data_dir_ops import read_tables, restrict
 from utils.errors import run_main
+from utils.folds import PARTS, write_folds
 
 
 def main() -> None:
@@ -30,8 +32,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     experiment.add_arguments(parser)
     settings = experiment.load(parser.parse_args())
-    for name in settings.folded:
-        make(Path("data") / name, settings.split, settings.emotions, spec(name).published)
+    for scheme in schemes(settings):
+        split = dataclasses.replace(settings.split, scheme=scheme)
+        for name in settings.folded:
+            make(Path("data") / name, split, settings.emotions, spec(name).published)
 
 
 def make(data_dir: Path, split: experiment.Split, emotions: Iterable[str], published: str) -> None:
@@ -68,10 +72,7 @@ def make(data_dir: Path, split: experiment.Split, emotions: Iterable[str], publi
     corpus = load(data_dir, emotions)
     folds, notes = make_folds(corpus, split, published)
     with atomic_dir(folder) as temporary:
-        for k, fold in enumerate(folds):
-            (temporary / str(k)).mkdir()
-            for part, utterances in fold.parts().items():
-                (temporary / str(k) / part).write_bytes("".join(f"{utterance}\n" for utterance in utterances).encode())
+        write_folds(temporary, (fold.parts() for fold in folds))
         if split.reserve:
             _write_reserved(temporary / "reserved", data_dir, folds)
     stamp.write(folder, done)

@@ -10,10 +10,11 @@ from __future__ import annotations
 from collections import defaultdict
 
 from local.experiment import Split
-from local.splits.data import PARTS, Corpus, Fold
+from local.splits.data import Corpus, Fold
 from local.splits.partition import key, partition
 from local.splits.published import read_published
 from utils.errors import UserError
+from utils.folds import PARTS
 
 
 def make_folds(corpus: Corpus, split: Split, published: str) -> tuple[list[Fold], list[str]]:

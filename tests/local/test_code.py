@@ -11,7 +11,6 @@ from local import encoders
 from local.features import work
 from local.finetune import conditions as finetune
 from local.probe import conditions as probe
-from local.sed import apply
 from local.sed import conditions as sed
 from utils import closure
 
@@ -23,7 +22,7 @@ RESULTS = {
     "finetune training": [*finetune.TRAINING_CODE, HF],
     "finetune": [*finetune.CODE, HF],
     "sed training": [*sed.TRAINING_CODE, HF],
-    "sed": [*apply.CODE, HF],
+    "sed": [*sed.CODE, HF],
 }
 
 
@@ -94,12 +93,14 @@ def test_what_decides_numbers_is_there(closures):
         "features of a model": "features/pipeline features/shard encoders/transformer encoders/frontend "
         "encoders/general encoders/loading",
         "egemaps": "features/pipeline encoders/egemaps encoders/base",
-        "probe": "probe/conditions probe/train probe/heads probe/scale probe/corpus probe/logreg probe/write pairs",
+        "probe": "probe/conditions probe/train probe/heads probe/scale probe/corpus probe/logreg probe/write "
+        "experiment/languages",
         "finetune training": "finetune/conditions finetune/training finetune/fit finetune/data finetune/model "
         "finetune/adapters finetune/strategies finetune/trainer encoders/transformer encoders/loading",
-        "finetune": "finetune/write finetune/data encoders/loading",
+        "finetune": "finetune/write finetune/data encoders/loading experiment/languages",
         "sed training": "sed/conditions sed/train sed/brain sed/decode sed/eder sed/sets encoders/loading",
-        "sed": "sed/conditions sed/apply sed/score sed/eder sed/published sed/baselines sed/decode encoders/loading",
+        "sed": "sed/conditions sed/apply sed/score sed/eder sed/published sed/baselines sed/decode encoders/loading "
+        "experiment/languages",
     }.items():
         assert {f"local/{name}.py" for name in names.split()} <= closures[result], result
     for result, names in {
@@ -115,7 +116,7 @@ def test_what_decides_numbers_is_there(closures):
 def test_what_cannot_matter_is_not_there(closures):
     everything = set().union(*closures.values())
     assert not {name for name in everything if name.startswith(("local/report", "local/score", "local/splits"))}
-    assert not {"local/experiment.py", "utils/errors.py", "utils/stamp.py", "utils/closure.py"} & everything
+    assert not {"local/experiment/schema.py", "utils/errors.py", "utils/stamp.py", "utils/closure.py"} & everything
     assert not any(name.endswith("plan.py") for name in everything)
     # Encoders of one kind do not depend on another's; a model does not depend on what only tests it.
     assert "local/encoders/egemaps.py" not in closures["features of a model"] | closures["finetune"] | closures["sed"]
@@ -129,8 +130,15 @@ def test_every_encoder_names_the_module_that_makes_it():
     assert kinds <= {HF, EGEMAPS} and HF in kinds
 
 
-def test_modules_that_no_result_depends_on_exist():
-    for package in ("local", "utils"):
-        path = closure._find(package, closure.ROOT)
-        for name in closure._file(path, package).neutral:
-            assert closure._find(name, closure.ROOT), name
+def test_modules_that_no_result_depends_on_exist_and_hide_none_that_matters():
+    neutral = {
+        name: closure._find(name, closure.ROOT)
+        for package in ("local", "utils")
+        for name in closure._file(closure._find(package, closure.ROOT), package).neutral
+    }
+    assert all(neutral.values())
+    # What is imported through a neutral package is not followed, so it must be neutral too.
+    for name, path in neutral.items():
+        if path.name == "__init__.py":
+            ours = {found.module for found in closure._file(path, name).imports if found.module.startswith("local")}
+            assert ours <= set(neutral), name

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from utils.errors import UserError
-from utils.folds import PARTS, indices, read_excluded, read_folds
+from utils.folds import PARTS, indices, read_excluded, read_folds, write_folds
 
 
 def write(folder: Path, **parts: str) -> Path:
@@ -15,6 +15,18 @@ def write(folder: Path, **parts: str) -> Path:
         (folder / "0").mkdir(parents=True, exist_ok=True)
         (folder / "0" / part).write_text("".join(f"{utt}\n" for utt in parts[part].split()))
     return folder
+
+
+def test_folds_come_back_sorted_and_only_whole_numbers_are_folds(tmp_path: Path) -> None:
+    folds = [{"train": ["b", "a"], "dev": ("c",), "test": {"d"}} for _ in range(11)]
+    write_folds(tmp_path / "speaker", folds)
+    (tmp_path / "speaker/reserved").mkdir()
+    assert (tmp_path / "speaker/10/train").read_bytes() == b"a\nb\n"
+    assert read_folds(tmp_path / "speaker") == [{"train": ["a", "b"], "dev": ["c"], "test": ["d"]}] * 11
+    (tmp_path / "speaker/3").rename(tmp_path / "speaker/11")
+    for folder, found in (("speaker", r"found \[0, 1, 2, 4"), ("none", "found none")):
+        with pytest.raises(UserError, match=rf"{folder}: expected folds 0, 1, 2 ..., {found}"):
+            read_folds(tmp_path / folder)
 
 
 def test_indices_are_places_and_absent_utterances_are_passed_over(tmp_path: Path) -> None:

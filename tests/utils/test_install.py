@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import os
+import resource
 import shutil
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -378,14 +378,18 @@ def test_path_sh_without_an_environment_says_what_to_do(clone, tmp_path):
 
 
 def test_the_present_environment_is_found_fast(repo):
+    def spent() -> float:  # processor time: other work on the machine does not count
+        usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+        return usage.ru_utime + usage.ru_stime
+
     environment = os.environ | {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
     seconds = []
     for _ in range(3):
-        begin = time.monotonic()
+        begin = spent()
         result = subprocess.run(
             [repo / "utils" / "install.sh", "--dev"], env=environment,
             stdin=subprocess.DEVNULL, capture_output=True, text=True,
         )  # fmt: skip
-        seconds.append(time.monotonic() - begin)
+        seconds.append(spent() - begin)
         assert (result.returncode, result.stdout, result.stderr) == (0, "", "")
     assert min(seconds) < 1

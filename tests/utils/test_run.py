@@ -288,12 +288,10 @@ def test_under_nohup_a_hangup_changes_nothing(tmp_path, repo):
     assert body(tmp_path / "x.log") == ["started", "whole"]
 
 
-def test_help_and_speed(run):
-    begin = time.monotonic()
+def test_help(run):
     result = run("--help")
     assert result.returncode == 0
     assert "JOB=1:4" in result.stdout
-    assert time.monotonic() - begin < 1.5
 
 
 def test_cmd_sh_knows_its_backends(repo):

@@ -15,10 +15,9 @@ import numpy as np
 
 from utils.data_dir import Utterance, read_utt2, read_utterances
 from utils.errors import UserError
+from utils.folds import PARTS, read_folds
 from utils.rttm import Segment, read_rttm
-from utils.table import read_list
 
-PARTS = ("train", "dev", "test")
 NEUTRAL = "neutral"
 KINDS = ("single", "double", "noisy")
 # Frames of the wav2vec 2.0 family: 25 ms long, 20 ms apart.
@@ -190,14 +189,10 @@ def _folds(
     folder: Path, scheme: str, required: bool, known: set[str], kept: set[str], mend: str
 ) -> list[dict[str, list[str]]]:
     place = folder / "folds" / scheme
-    numbers = sorted(int(path.name) for path in place.glob("*") if path.is_dir() and path.name.isdecimal())
-    if not numbers and not required:
+    if not place.is_dir() and not required:
         return []
-    if numbers != list(range(len(numbers))) or not numbers:
-        raise UserError(f"{place}: expected folds 0, 1, 2 ..., found {numbers or 'none'}; {mend}")
     folds = []
-    for number in numbers:
-        fold = {part: read_list(place / str(number) / part) for part in PARTS}
+    for number, fold in enumerate(read_folds(place, mend)):
         everything = [utterance for part in PARTS for utterance in fold[part]]
         strange = sorted(set(everything) - known)
         if strange:

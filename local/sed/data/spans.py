@@ -11,7 +11,8 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from local.sed.data.sets import NEUTRAL, PARTS
+from local.sed.data.sets import NEUTRAL
+from utils.folds import PARTS
 
 # n is a neutral utterance, e an emotional one. As in Wang et al. 2023 the emotion comes after, before or
 # between neutral speech, or fills the recording.

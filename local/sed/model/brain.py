@@ -13,7 +13,6 @@ which a run that was interrupted goes on with the result of one that was not.
 
 from __future__ import annotations
 
-import csv
 import hashlib
 import json
 import logging
@@ -32,9 +31,11 @@ from speechbrain.utils.checkpoints import Checkpointer, mark_as_loader, mark_as_
 from torch.nn import functional
 
 from local import encoders, experiment
+from local.models import curve, store
 from local.sed.data.sets import frame_labels
 from local.sed.model.batches import Batch, Batches
-from local.sed.model.diarizer import CONFIG, WEIGHTS, Diarizer
+from local.sed.model.diarizer import Diarizer
+from local.sed.model.load import load
 from utils.atomic import atomic_file
 from utils.data_dir import Utterance
 from utils.errors import UserError
@@ -43,7 +44,7 @@ from utils.reproducible import reproducible
 from utils.rttm import Segment
 
 COLUMNS = ("epoch", "train_loss", "dev_loss", "dev_frame_ua", "seconds")
-_RUN, _CURVE, _CHECKPOINTS, _WHOLE = "run.json", "curve.csv", "checkpoints", "whole"
+_RUN, _CHECKPOINTS, _WHOLE = "run.json", "checkpoints", "whole"
 
 
 @dataclass(frozen=True)
@@ -119,9 +120,9 @@ def fit(run: Run) -> Diarizer:
     logging.getLogger("speechbrain").setLevel(logging.WARNING)
     if not _resumes(run):
         _begin(run)
-    elif (run.folder / CONFIG).is_file():
+    elif (run.folder / store.CONFIG).is_file():
         shutil.rmtree(run.folder / _CHECKPOINTS, ignore_errors=True)
-        return Diarizer.load(run.folder, run.device)
+        return load(run.folder, run.device)
     with reproducible(run.device):
         encoder = encoders.load_tunable(encoders.spec(run.encoder), run.device)
         diarizer = Diarizer(encoder, run.emotions, run.mode, run.seed)
@@ -185,12 +186,12 @@ class Progress:
         self.rows: list[dict[str, float]] = []
 
     @property
-    def best(self) -> dict[str, float]:
+    def best(self) -> curve.Row:
         """The row with the lowest dev loss, the first of several."""
-        return min(self.rows, key=lambda row: row["dev_loss"])
+        return curve.best(self.rows)
 
     def __iter__(self) -> Iterator[int]:
-        while len(self.rows) < self._limit and (not self.rows or len(self.rows) - self.best["epoch"] < self._patience):
+        while not curve.is_over(self.rows, self._limit, self._patience):
             yield len(self.rows) + 1
 
     @mark_as_saver
@@ -296,7 +297,7 @@ class DiarizerBrain(speechbrain.Brain):
         (saved.path / _WHOLE).touch()
         kept = (epoch, self._progress.best["epoch"])
         self.checkpointer.delete_checkpoints(num_to_keep=0, ckpt_predicate=lambda old: old.meta["epoch"] not in kept)
-        _write_curve(self._run.folder / _CURVE, rows)
+        curve.write(self._run.folder, rows)
         print(
             f"{self._run.folder}: epoch {epoch}: loss {row['train_loss']:.3f} on train, {loss:.3f} on dev, frame UA "
             f"{100 * row['dev_frame_ua']:.1f}% on dev, {row['seconds']:.0f} s",
@@ -315,7 +316,7 @@ def _resumes(run: Run) -> bool:
 def _begin(run: Run) -> None:
     """Clear away what an earlier run has left."""
     shutil.rmtree(run.folder / _CHECKPOINTS, ignore_errors=True)
-    for name in (CONFIG, WEIGHTS, _CURVE):
+    for name in (store.CONFIG, store.WEIGHTS, curve.NAME):
         (run.folder / name).unlink(missing_ok=True)
     with atomic_file(run.folder / _RUN) as file:
         json.dump(_identity(run), file, indent=1)
@@ -335,13 +336,6 @@ def _settings(run: Run) -> dict[str, float]:
     """What of the experiment training depends on."""
     names = ("epochs", "patience", "batch_seconds", "lr", "lr_encoder")
     return {name: getattr(run.settings, name) for name in names}
-
-
-def _write_curve(path: Path, rows: Sequence[dict[str, float]]) -> None:
-    with atomic_file(path) as file:
-        writer = csv.DictWriter(file, COLUMNS, lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(rows)
 
 
 def _seed(*parts: object) -> int:

@@ -25,10 +25,11 @@ from torch.nn import functional
 from local import encoders
 from local.encoders import EncoderSpec
 from local.encoders.transformer import Transformer
-from local.sed.model.diarizer import Diarizer, windows
+from local.models import store
+from local.models.windows import front_end, overlapping
+from local.sed.model.diarizer import PACKAGES, Diarizer
 from utils.errors import UserError
 
-SOURCE = "speechbrain/emotion-diarization-wavlm-large"
 REVISION = "ac887e10c66c86f4da86eddedba54e211652421c"
 FILES = ("hyperparams.yaml", "wav2vec2.ckpt", "model.ckpt", "label_encoder.txt")
 EMOTIONS = {"a": "angry", "h": "happy", "n": "neutral", "s": "sad"}
@@ -65,8 +66,9 @@ class Published(Diarizer):
         self._window, self._stride = window, stride
 
     def save(self, folder: str | Path) -> None:
-        """Write ``config.json``, which names the checkpoint; :meth:`Diarizer.load` reads it."""
-        self._save_config(Path(folder), kind="published", source=self._source, revision=self._revision)
+        """Write ``config.json``, which names the checkpoint; local/sed/model/load.py reads it."""
+        described = {"kind": "published", "source": self._source, "revision": self._revision} | self._described()
+        store.save_config(folder, PACKAGES, **described)
 
     def _scores(self, wave: np.ndarray) -> torch.Tensor:
         # SpeechBrain's InputNormalization and WavLM, whose layer_norm adds 1e-5 to the variance of the samples.
@@ -74,11 +76,11 @@ class Published(Diarizer):
         samples = samples - samples.mean()
         if self._normalise:
             samples = functional.layer_norm(samples, samples.shape)
-        features = self._features(samples.numpy())
+        features = front_end(self.encoder, samples.numpy())
         # The classifier and the mean over frames are linear, so the normalisation, whose mean and variance are known
         # only when the last window is through, is applied to the scores.
         parts, total, squares = [], 0.0, 0.0
-        for window in windows(len(features)):
+        for window in overlapping(len(features)):
             part = features[window.begin : window.end]
             hidden = window.kept(self.encoder.last(part, [len(part)]))
             total += float(hidden.sum(dtype=torch.float64))
@@ -102,7 +104,7 @@ class Published(Diarizer):
 
 
 def load(
-    source: str = SOURCE, device: str = "cpu", emotions: Sequence[str] | None = None, revision: str = REVISION
+    source: str, device: str = "cpu", emotions: Sequence[str] | None = None, revision: str = REVISION
 ) -> Published:
     """Load a diarizer in SpeechBrain's format.
 

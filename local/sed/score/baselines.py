@@ -1,6 +1,6 @@
 """Hypotheses that no model made: what a model's error rate is to be compared with.
 
-All functions of :data:`BASELINES` take the same arguments and return what a model would: for every utterance asked
+All functions of :data:`FUNCTIONS` take the same arguments and return what a model would: for every utterance asked
 for, segments from 0 to its end. Those named ``oracle_*`` are told what they should find out, and show how far
 that alone would go.
 """
@@ -152,9 +152,6 @@ def _join(utterance: str, pieces: list[tuple[float, str]]) -> list[Segment]:
     return segments
 
 
-BASELINES: dict[str, Baseline] = {
-    "all_neutral": all_neutral,
-    "oracle_utterance": oracle_utterance,
-    "oracle_speech": oracle_speech,
-    "chance": chance,
-}
+FUNCTIONS: dict[str, Baseline] = {function.__name__: function for function in (
+    all_neutral, oracle_utterance, oracle_speech, chance
+)}  # fmt: skip

@@ -6,23 +6,22 @@ that resamples speakers, since recordings of one speaker resemble each other.
 
 from __future__ import annotations
 
-import csv
 import json
 import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 
 from local import encoders
 from local.experiment import Experiment
-from local.pairs import setting
-from local.sed.conditions import PUBLISHED, PUBLISHED_ON, Condition
+from local.grid.conditions import Condition
+from local.results.languages import setting
+from local.sed.conditions import BASELINES, PUBLISHED, PUBLISHED_ON, settings
 from local.sed.data.sets import NEUTRAL, SedSet
 from local.sed.score import eder
 from local.sed.score.eder import PARTS, Eder
-from utils import intervals, stamp
+from utils import csv_file, intervals, stamp
 from utils.atomic import atomic_dir
 from utils.rttm import Segment, write_rttm
 
@@ -73,7 +72,7 @@ class Rates:
         return {"n": int(chosen.sum()), "speakers": int((counts > 0).sum())} | found
 
 
-def rates(rows: Sequence[Mapping[str, str]], test: str, settings: Experiment) -> Rates:
+def rates(rows: Sequence[Mapping[str, str]], test: str, experiment: Experiment) -> Rates:
     """Prepare the rates of one condition.
 
     Parameters
@@ -82,7 +81,7 @@ def rates(rows: Sequence[Mapping[str, str]], test: str, settings: Experiment) ->
         As of ``eder.csv``.
     test : str
         Name of the set, from which the replicates' seed derives.
-    settings : Experiment
+    experiment : Experiment
         Its ``score`` counts.
 
     Returns
@@ -101,17 +100,17 @@ def rates(rows: Sequence[Mapping[str, str]], test: str, settings: Experiment) ->
     group = np.array([emotions.index(row["emotion"]) for row in first])
     totals = np.zeros((len(blocks), len(emotions)))
     np.add.at(totals, (block, group), 1)
-    rng = np.random.default_rng([settings.score.seed, zlib.crc32(test.encode())])
+    rng = np.random.default_rng([experiment.score.seed, zlib.crc32(test.encode())])
     return Rates(
         utterances,
         np.array([np.mean([float(row["eder"]) for row in by_utterance[utterance]]) for utterance in utterances]),
-        block, group, emotions, intervals.draw_weights(totals, settings.score.resamples, rng), unit,
+        block, group, emotions, intervals.draw_weights(totals, experiment.score.resamples, rng), unit,
     )  # fmt: skip
 
 
 def write(
     condition: Condition, data: SedSet, fold_of: Mapping[str, int], hypotheses: Mapping[int, dict[str, list[Segment]]],
-    settings: Experiment, made_from: dict,
+    made_from: dict,
 ) -> None:  # fmt: skip
     """Score a condition and write its directory, whole or not at all.
 
@@ -125,8 +124,6 @@ def write(
         The tested recordings, and the fold that tests each.
     hypotheses : mapping of int to dict of str to list of Segment
         By seed; of every tested recording.
-    settings : Experiment
-        The recipe's.
     made_from : dict
         The condition's stamp.
     """
@@ -138,15 +135,14 @@ def write(
     for seed, hypothesis in hypotheses.items():
         scores[seed] = eder.score_all(reference, hypothesis, durations)
         rows += [_row(data, fold_of, seed, utterance, found) for utterance, found in scores[seed].items()]
-    report = describe(condition, data) | summarise(rows, list(scores.values()), condition.test, settings)
+    report = summarise(rows, list(scores.values()), condition.test, condition.experiment)
     with atomic_dir(condition.directory) as folder:
         write_rttm(folder / "hyp.rttm", [s for segments in hypotheses[min(hypotheses)].values() for s in segments])
-        with open(folder / "eder.csv", "w", encoding="utf-8", newline="") as file:
-            writer = csv.DictWriter(file, COLUMNS, lineterminator="\n")
-            writer.writeheader()
-            writer.writerows(rows)
-        (folder / "eder.json").write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
-        (folder / "config.yaml").write_text(yaml.safe_dump(made_from["config"]), encoding="utf-8")
+        csv_file.write(folder / "eder.csv", COLUMNS, rows)
+        for name, content in (("meta", describe(condition, data)), ("eder", report)):
+            text = json.dumps(content, indent=1, ensure_ascii=False) + "\n"
+            (folder / f"{name}.json").write_text(text, encoding="utf-8")
+        (folder / "config.yaml").write_text(yaml.safe_dump(settings(condition), sort_keys=False), encoding="utf-8")
         stamp.write(folder, made_from)
     overall = report["all"]
     mean, low, high = (100 * overall[key] for key in ("mean", "lo", "hi"))
@@ -158,28 +154,30 @@ def write(
 
 
 def describe(condition: Condition, data: SedSet) -> dict:
-    """Say what a condition is."""
+    """Say what a condition is: its ``meta.json``."""
     languages = sorted(set(data.language.values()))
     corpus = condition.test.partition(".")[0]
+    how = ""
+    if condition.train:
+        how = "all" if set(condition.train) == set(condition.experiment.sed.corpora) else "others"
     found = {
-        "system": condition.system, "baseline": condition.baseline, "test": condition.test,
-        "test_languages": languages, "train": list(condition.model.train) if condition.model else [],
-        "setting": "", "contaminated": [],
+        "stage": condition.stage, "factors": condition.identity, "how": how, "test_languages": languages, "setting": "",
+        "baseline": condition.method in BASELINES, "contaminated": [],
     }  # fmt: skip
-    if condition.model:
+    if condition.encoder:
         from local.corpora import spec
 
-        encoder = encoders.spec(condition.model.encoder)
-        trained = sorted({spec(corpus).language for corpus in condition.model.train})
+        encoder = encoders.spec(condition.encoder)
+        trained = sorted({spec(name).language for name in condition.train})
         if len(languages) == 1:
             found["setting"] = setting(encoder.languages, trained, languages[0])
         found["contaminated"] = sorted({corpus} & set(encoder.pretrained_on))
-    elif condition.system == PUBLISHED:
+    elif condition.method == PUBLISHED:
         found["contaminated"] = sorted({corpus} & set(PUBLISHED_ON))
     return found
 
 
-def summarise(rows: Sequence[Mapping], scores: Sequence[Mapping[str, Eder]], test: str, settings: Experiment) -> dict:
+def summarise(rows: Sequence[Mapping], scores: Sequence[Mapping[str, Eder]], test: str, experiment: Experiment) -> dict:
     """Give a condition's means: over all recordings and by dominant emotion, with intervals, and its errors by kind.
 
     Parameters
@@ -190,7 +188,7 @@ def summarise(rows: Sequence[Mapping], scores: Sequence[Mapping[str, Eder]], tes
         The same, a mapping a seed.
     test : str
         Name of the set.
-    settings : Experiment
+    experiment : Experiment
         Its ``score`` counts.
 
     Returns
@@ -199,9 +197,9 @@ def summarise(rows: Sequence[Mapping], scores: Sequence[Mapping[str, Eder]], tes
         ``all`` (``mean``, ``lo``, ``hi``, ``n``, ``speakers``), ``by_emotion``, ``weighted`` (each second alike) and
         the share of time of each kind of error, ``resampled``.
     """
-    found = rates(rows, test, settings)
+    found = rates(rows, test, experiment)
     everything = np.ones(len(found.rate), dtype=bool)
-    confidence = settings.score.confidence
+    confidence = experiment.score.confidence
     total = eder.summarise([one for scored in scores for one in scored.values()]).total
     return {
         "all": found.mean(everything, confidence),
@@ -213,12 +211,6 @@ def summarise(rows: Sequence[Mapping], scores: Sequence[Mapping[str, Eder]], tes
         "seeds": len(scores),
         "resampled": found.unit,
     }
-
-
-def read_rows(folder: Path) -> list[dict[str, str]]:
-    """Read a condition's ``eder.csv``."""
-    with open(folder / "eder.csv", encoding="utf-8", newline="") as file:
-        return list(csv.DictReader(file))
 
 
 def _row(data: SedSet, fold_of: Mapping[str, int], seed: int, utterance: str, found: Eder) -> dict[str, str]:

@@ -125,17 +125,8 @@ def score_all(
     truth = _Track(REFERENCE, list(reference.values()), ends, names)
     guess = _Track(HYPOTHESIS, [hypothesis[utterance] for utterance in reference], ends, names)
     truth.separate()
-    every, count = np.arange(len(ends)), len(names)
-    blocks = [
-        (every, 0 * ends, ends, np.full(len(ends), -1)),
-        (guess.utterance, guess.start, guess.end, guess.label),
-        (truth.utterance, truth.start, truth.end, truth.label + count),
-    ]
-    if collar:
-        time, rows = truth.changes()
-        around = np.maximum(time - collar, 0), np.minimum(time + collar, ends[rows])
-        blocks.append((rows, *around, np.full(len(rows), 2 * count)))
-    utterance, length, step, channel = _events(blocks)
+    count = len(names)
+    utterance, length, step, channel = _events(_intervals(truth, guess, count, collar))
     duration = ends
     if collar:
         length = np.where(np.cumsum(step * (channel == 2 * count)) == 0, length, 0)
@@ -241,6 +232,24 @@ def _order(utterance: np.ndarray, time: np.ndarray) -> np.ndarray:
         again = np.isin(rows, confused)
         order[again] = order[again][np.lexsort((times[again], rows[again]))]
     return order
+
+
+def _intervals(truth: _Track, guess: _Track, count: int, collar: float) -> list[tuple[np.ndarray, ...]]:
+    """Lay out what :func:`_events` takes: whole utterances, hypothesis, reference, and what the collar leaves out.
+
+    Channels are -1, then ``count`` labels of the hypothesis, as many of the reference, and the collar.
+    """
+    ends = truth.ends
+    blocks = [
+        (np.arange(len(ends)), 0 * ends, ends, np.full(len(ends), -1)),
+        (guess.utterance, guess.start, guess.end, guess.label),
+        (truth.utterance, truth.start, truth.end, truth.label + count),
+    ]
+    if collar:
+        time, rows = truth.changes()
+        around = np.maximum(time - collar, 0), np.minimum(time + collar, ends[rows])
+        blocks.append((rows, *around, np.full(len(rows), 2 * count)))
+    return blocks
 
 
 def _events(blocks: Iterable[tuple[np.ndarray, ...]]) -> tuple[np.ndarray, ...]:

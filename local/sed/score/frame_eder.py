@@ -66,25 +66,11 @@ def score_frames(
     counts = np.array([len(text) for text in texts])
     for row in np.flatnonzero((counts == 0) | (counts != [len(labels) for labels in frames]))[:1]:
         raise UserError(f"{list(reference)[row]}: expected its frames' labels, a single letter each")
-    letters = np.frombuffer("".join(texts).encode("utf-32-le"), np.uint32)
-    firsts = np.cumsum(counts) - counts
-    # Runs of frames: a new one at each utterance, at each other label and, where frames do not touch, at each frame.
-    new = np.ones(len(letters), bool)
-    if window >= stride:
-        np.not_equal(letters[1:], letters[:-1], out=new[1:])
-        new[firsts] = True
-    begin = np.flatnonzero(new)
-    last = np.append(begin[1:], len(letters)) - 1
-    utterance = np.repeat(np.arange(len(texts)), np.add.reduceat(new, firsts, dtype=np.int64))
-    start = stride * (begin - firsts[utterance])
-    end = stride * (last - firsts[utterance]) + window
-    shared = np.where(utterance[1:] == utterance[:-1], np.maximum(end[:-1] - start[1:], 0), 0) / 2
-    end[:-1] -= shared
-    start[1:] += shared
+    utterance, start, end, letter = _runs(texts, counts, window, stride)
     good = np.zeros(len(texts))
     for left, right, code in _pieces(reference, total):
         covered = np.minimum(end, right[utterance]) - np.maximum(start, left[utterance])
-        covered[(covered < 0) | (letters[begin] != code[utterance])] = 0
+        covered[(covered < 0) | (letter != code[utterance])] = 0
         good += np.bincount(utterance, covered, len(texts))
     return dict(zip(reference, (1 - good / total).tolist(), strict=True))
 
@@ -109,6 +95,26 @@ def in_order(utterances: Collection[str], durations: Mapping[str, float]) -> np.
     for row in np.flatnonzero(~((found > 0) & (found < math.inf)))[:1]:
         raise UserError(f"{list(utterances)[row]}: its duration must be given, a positive number of seconds")
     return found
+
+
+def _runs(texts: Sequence[str], counts: np.ndarray, window: float, stride: float) -> tuple[np.ndarray, ...]:
+    """Merge frames into runs: the utterance (its row), start, end and letter of each."""
+    letters = np.frombuffer("".join(texts).encode("utf-32-le"), np.uint32)
+    firsts = np.cumsum(counts) - counts
+    # Runs of frames: a new one at each utterance, at each other label and, where frames do not touch, at each frame.
+    new = np.ones(len(letters), bool)
+    if window >= stride:
+        np.not_equal(letters[1:], letters[:-1], out=new[1:])
+        new[firsts] = True
+    begin = np.flatnonzero(new)
+    last = np.append(begin[1:], len(letters)) - 1
+    utterance = np.repeat(np.arange(len(texts)), np.add.reduceat(new, firsts, dtype=np.int64))
+    start = stride * (begin - firsts[utterance])
+    end = stride * (last - firsts[utterance]) + window
+    shared = np.where(utterance[1:] == utterance[:-1], np.maximum(end[:-1] - start[1:], 0), 0) / 2
+    end[:-1] -= shared
+    start[1:] += shared
+    return utterance, start, end, letters[begin]
 
 
 def _pieces(

@@ -46,6 +46,11 @@ def test_a_smoke_run_is_the_same_matrix_with_stand_ins(tmp_path: Path) -> None:
     assert (whole.corpora, whole.finetune.epochs, whole.split.folds) == (["esd", "pavoque"], 100, 5)
 
 
+def test_outside_a_recipe_the_way_into_one_is_named(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="none.yaml: no such file; run this in a recipe's folder, or name .* --config"):
+        experiment.load(argparse.Namespace(config=tmp_path / "none.yaml", overrides=[]))
+
+
 def test_a_smoke_run_needs_a_stand_in_for_everything(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="experiment.yaml: study.stand_ins has nothing for 'pavoque'"):
         load(tmp_path, "study.smoke=true", text=CONFIG.replace("pavoque: mini_de, ", ""))

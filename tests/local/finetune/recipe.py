@@ -18,7 +18,7 @@ import yaml
 from local.experiment import Experiment, Finetune, Probe, Split
 from local.finetune import conditions, train
 from local.finetune.conditions import Training
-from local.finetune.model import WEIGHTS
+from local.models.store import WEIGHTS
 from tests.conftest import REPO
 from tests.local.encoders.checkpoints import DIM, LAYERS, write_checkpoint
 from utils import stamp

@@ -13,9 +13,10 @@ from torch import nn
 
 from local import encoders
 from local.encoders.transformer import Transformer
-from local.finetune import model, strategies
-from local.finetune.model import EmotionClassifier
+from local.finetune import strategies
+from local.finetune.model import EmotionClassifier, _make_head
 from local.finetune.strategies import HEADS, POOLINGS, STRATEGIES, Design
+from local.models import windows
 from tests.local.encoders.checkpoints import DIM, LAYERS, VARIANTS, make_model, spec_of, write_checkpoint
 from tests.local.encoders.test_transformer import speech
 from tests.local.finetune.conftest import EMOTIONS, LAYER
@@ -128,7 +129,7 @@ def test_cached_features_give_what_posteriors_give(make: Make) -> None:
 def test_long_files_are_averaged_over_windows(make: Make, pooling: str, monkeypatch: pytest.MonkeyPatch) -> None:
     made = trained(make, "wavlm-large", "lora+wg", pooling=pooling)
     waves = [speech(400 + 320 * (frames - 1)) for frames in (130, 7, 60, 61)]
-    monkeypatch.setattr(model, "WINDOW", 60)
+    monkeypatch.setattr(windows, "WINDOW", 60)
     seen: list[list[int]] = []
     original = Transformer.states
     monkeypatch.setattr(
@@ -145,17 +146,11 @@ def test_long_files_are_averaged_over_windows(make: Make, pooling: str, monkeypa
         pooled = [made._means(part, [len(part)]) * len(part) / 130 for part in features.split([43, 43, 44])]
         want = torch.softmax(made._classify(sum(pooled)), dim=1)
     np.testing.assert_allclose(got[:1], want, rtol=0, atol=1e-6)
-    monkeypatch.setattr(model, "WINDOW", 61)
+    monkeypatch.setattr(windows, "WINDOW", 61)
     exact = made.posteriors(waves[1:])
-    monkeypatch.setattr(model, "WINDOW", 1500)
+    monkeypatch.setattr(windows, "WINDOW", 1500)
     np.testing.assert_allclose(made.posteriors(waves[1:]), exact, rtol=0, atol=1e-6)
     assert np.abs(made.posteriors(waves[:1]) - got[:1]).max() > 1e-6
-
-
-@pytest.mark.parametrize("frames", [1, 1500, 1501, 3000, 3001, 100000])
-def test_windows_are_whole_and_even(frames: int) -> None:
-    cut = model._cut(frames)
-    assert sum(cut) == frames and max(cut) <= 1500 and max(cut) - min(cut) <= 1 and len(cut) == -(-frames // 1500)
 
 
 @pytest.mark.parametrize("variant", ["hubert-base", "wav2vec2-large-with-adapters", "wavlm-base"])
@@ -381,4 +376,4 @@ def test_what_cannot_be_classified(make: Make) -> None:
 
 def test_heads_are_known() -> None:
     for head in HEADS:
-        assert model._make_head(head, DIM, 3)(torch.zeros(2, DIM)).shape == (2, 3)
+        assert _make_head(head, DIM, 3)(torch.zeros(2, DIM)).shape == (2, 3)

@@ -10,8 +10,8 @@ import pytest
 
 from local.experiment import Experiment
 from local.finetune import train
-from local.finetune.model import WEIGHTS
 from local.finetune.trainer import EmotionTrainer
+from local.models.store import WEIGHTS
 from tests.local.finetune.recipe import (
     LORA,
     curve,

@@ -5,14 +5,15 @@ from __future__ import annotations
 import csv
 import json
 import zlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 import yaml
 
-from local.pairs import setting
+from local.grid import manifest
+from local.results.languages import setting
 from utils import stamp
 
 EMOTIONS = ["angry", "happy", "neutral", "sad"]
@@ -52,7 +53,7 @@ class Encoder:
 class World:
     """A recipe folder with data/, conf/ and exp/probe/ of make-believe conditions.
 
-    ``changes`` overrides fields of meta.json, e.g. ``{"cross_dev": "target"}``.
+    ``changes`` overrides factors and other fields of meta.json, e.g. ``{"cross_dev": "target"}``.
     """
 
     root: Path
@@ -63,13 +64,14 @@ class World:
     folds: int = 4
     pairs: list[tuple[list[str], str]] | None = None
     changes: dict = field(default_factory=dict)
+    asked: dict[Path, manifest.Entry] = field(default_factory=dict)
 
     def write(self) -> World:
         """Write everything; returns self."""
         (self.root / "conf").mkdir(parents=True, exist_ok=True)
         config = {
             "corpora": [c.name for c in self.corpora], "encoders": [e.name for e in self.encoders],
-            "split": {"folds": self.folds, "scheme": self.changes.get("scheme", "speaker")},
+            "split": {"folds": self.folds, "scheme": self.changes.get("split", "speaker")},
             "probe": {"heads": self.heads, "seeds": self.seeds, "cross_dev": self.changes.get("cross_dev", "source"),
                       "normalise": self.changes.get("normalise", "train")},
             "score": {"resamples": 200, "permutations": 500},
@@ -106,25 +108,24 @@ class World:
         """Write one condition of a tuned encoder, whose chance to be right is so much higher than a probe's."""
         path = self.write_condition(encoder, strategy, train, test)
         meta = json.loads((path / "meta.json").read_text())
-        method = f"{strategy}.after.{'+'.join(source)}" if source else strategy
+        del self.asked[path]
         heard = sorted({c.language for c in self.corpora if c.name in {*source, *train}})
         kind = setting(encoder.languages, heard, meta["test_language"])
+        del meta["factors"]["normalise"]
+        meta["factors"] |= {"source": list(source), "layer": "probe", "pooling": "mean", "head": "linear"}
+        group = f"{encoder.name}.{strategy}.{'+'.join(train)}" + (f".source={'+'.join(source)}" if source else "")
         meta |= {
-            "stage": "finetune", "method": method, "source": list(source), "setting": kind, "normalise": "none",
-            "train_languages": heard, "params": params,
+            "stage": "finetune", "setting": kind, "train_languages": heard, "params": params, "models": group,
+            "words": {"method": f"what {strategy} trains"},
         }  # fmt: skip
-        target = self.root / "exp/finetune" / f"{encoder.name}.{method}.{'+'.join(train)}-{test}"
+        target = self.root / "exp/finetune" / f"{group}-{test}"
         target.parent.mkdir(parents=True, exist_ok=True)
         path.rename(target)
         (target / "meta.json").write_text(json.dumps(meta))
         corpus = next(c for c in self.corpora if c.name == test)
         rng = np.random.default_rng(zlib.crc32(target.name.encode()))
         _write_predictions(target, corpus, 1, self.seeds, self.folds, encoder.skill + gain, rng, cut=3)
-        config = {
-            "condition": {"strategy": strategy}, "emotions": EMOTIONS,
-            "finetune": {"cross_dev": meta["cross_dev"], "lr": 1e-4},
-        }  # fmt: skip
-        stamp.write(target, stamp.make(config, [], []))
+        self._finish(target, meta["factors"], {"finetune": {"lr": 1e-4}})
         return target
 
     def write_condition(self, encoder: Encoder, head: str, train: list[str], test: str) -> Path:
@@ -134,29 +135,39 @@ class World:
         kind = setting(encoder.languages, languages, by_name[test].language)
         path = self.root / "exp/probe" / f"{encoder.name}.{head}.{'+'.join(train)}-{test}"
         path.mkdir(parents=True, exist_ok=True)
-        meta = {
-            "stage": "probe", "method": head, "setting": kind, "encoder": encoder.name,
-            "encoder_languages": encoder.languages, "train": train, "dev": train, "test": test,
-            "train_languages": languages, "test_language": by_name[test].language,
-            "contaminated": sorted({*train, test} & set(encoder.pretrained_on)), "normalise": "train",
-            "cross_dev": "source", "params": 3076, "scheme": "speaker",
-            "one_speaker": any(by_name[name].speakers == 1 for name in {*train, test}), "emotions": EMOTIONS,
-            "labels": [],
+        factors = {
+            "encoder": encoder.name, "method": head, "train": train, "test": test, "emotions": EMOTIONS, "labels": [],
+            "split": "speaker", "cross_dev": "source", "normalise": "train",
         }  # fmt: skip
-        meta |= self.changes
+        factors |= {name: value for name, value in self.changes.items() if name in factors}
+        meta = {
+            "stage": "probe", "factors": factors, "words": {"method": f"what {head} is"}, "setting": kind,
+            "encoder_languages": encoder.languages, "dev": train, "train_languages": languages,
+            "test_language": by_name[test].language, "params": 3076,
+            "contaminated": sorted({*train, test} & set(encoder.pretrained_on)),
+            "one_speaker": any(by_name[name].speakers == 1 for name in {*train, test}),
+        }  # fmt: skip
+        meta |= {name: value for name, value in self.changes.items() if name not in factors}
         (path / "meta.json").write_text(json.dumps(meta))
-        config = {
-            "condition": {"encoder": encoder.name, "head": head, "train": train, "dev": meta["dev"], "test": test},
-            "emotions": EMOTIONS,
-            "labels": meta["labels"],
-            "split": {"scheme": meta["scheme"], "folds": self.folds, "seed": 0},
-            "probe": {"normalise": meta["normalise"], "cross_dev": meta["cross_dev"], "seeds": self.seeds, "lr": 1e-4},
-        }
         rng = np.random.default_rng(zlib.crc32(path.name.encode()))
         skill = encoder.skill - {"mono": 0, "trans": 0.05, "cross": 0.25, "cross-trans": 0.3}[kind]
         _write_predictions(path, by_name[test], encoder.layers, self.seeds, self.folds, skill, rng)
-        stamp.write(path, stamp.make(config, [], []))
+        self._finish(path, factors, {"probe": {"seeds": self.seeds, "lr": 1e-4}})
         return path
+
+    def _finish(self, path: Path, factors: dict, config: dict) -> None:
+        """Stamp a condition, and ask for it."""
+        made_from = stamp.make(config | {"condition": factors}, [], [])
+        stamp.write(path, made_from)
+        self.asked[path] = manifest.Entry(path, factors, manifest.digest(made_from["config"]))
+        self.ask(lambda entry: True)
+
+    def ask(self, wanted: Callable[[manifest.Entry], bool]) -> None:
+        """Write the stages' manifests, of the conditions that are wanted."""
+        for stage in ("probe", "finetune"):
+            own = [entry for path, entry in self.asked.items() if path.parent.name == stage]
+            if own:
+                manifest.write(self.root / "exp" / stage, [entry for entry in own if wanted(entry)])
 
 
 def _write_data(path: Path, corpus: Corpus) -> None:

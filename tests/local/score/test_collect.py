@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import shutil
 from collections.abc import Callable
@@ -37,7 +38,7 @@ def test_the_header_is_the_contract(made: Path) -> None:
     header = (made / "exp/results.csv").read_text().splitlines()[0]
     assert header.startswith(
         "recipe,stage,method,setting,encoder,layer,train,dev,test,fold,seed,n_train,n_test,ua,wa,macro_f1,ua_lo,ua_hi,"
-        "recall_angry,recall_happy,recall_neutral,recall_sad,selected,normalise,cross_dev,scheme,labels,contaminated,params"
+        "recall_angry,recall_happy,recall_neutral,recall_sad,selected,labels,split,cross_dev,normalise,contaminated,params"
     )
     header = (made / "exp/significance.csv").read_text().splitlines()[0]
     assert header == "recipe,stage,train,test,setting,a,b,ua_a,ua_b,diff,lo,hi,n,speakers,p,p_holm"
@@ -53,16 +54,17 @@ def test_rows_are_all_there_once(made: Path) -> None:
 
 
 def test_pooled_scores_are_those_of_scikit_learn(made: Path) -> None:
-    for path in sorted((made / "exp/probe").iterdir()):
+    for path in sorted(path.parent for path in made.glob("exp/probe/*/meta.json")):
         arrays = np.load(path / "layers.npz")
         meta = json.loads((path / "meta.json").read_text())
-        names = {"encoder": meta["encoder"], "method": meta["method"], "train": meta["train"][0], "test": meta["test"]}
+        factors = meta["factors"]
+        names = {name: factors[name] for name in ("encoder", "method", "test")} | {"train": factors["train"][0]}
         rows = where(read_csv(made / "exp/results.csv"), fold="all", **names)
         hyp = [line.split() for line in (path / "hyp").read_text().splitlines()[1:]]
         index = {utt: i for i, utt in enumerate(arrays["utts"].tolist())}
         chosen = np.zeros(arrays["pred"][:, 0].shape, int)
         for utt, _, seed, emotion, *_ in hyp:
-            chosen[int(seed), index[utt]] = meta["emotions"].index(emotion)
+            chosen[int(seed), index[utt]] = factors["emotions"].index(emotion)
         for row in rows:
             pred = chosen if row["layer"] == "dev" else arrays["pred"][:, int(row["layer"])]
             score = {
@@ -73,7 +75,7 @@ def test_pooled_scores_are_those_of_scikit_learn(made: Path) -> None:
                 assert float(row[key]) == pytest.approx(np.mean([function(arrays["ref"], p) for p in pred]), abs=1e-6)
             assert float(row["ua_lo"]) < float(row["ua"]) < float(row["ua_hi"])
             assert int(row["n_test"]) == len(arrays["utts"])
-            assert row["speakers"] == {"uno": "8", "zwei": "10"}[meta["test"]]
+            assert row["speakers"] == {"uno": "8", "zwei": "10"}[factors["test"]]
 
 
 def test_fold_rows_repeat_what_the_probe_wrote(made: Path) -> None:
@@ -97,7 +99,7 @@ def test_confusions_hold_every_headline_hypothesis(made: Path) -> None:
     found = json.loads((made / "exp/confusion.json").read_text())
     for condition in found["conditions"]:
         counts = np.array(condition["counts"])
-        size = {"uno": 8, "zwei": 10}[condition["meta"]["test"]] * 5 * 2
+        size = {"uno": 8, "zwei": 10}[condition["meta"]["factors"]["test"]] * 5 * 2
         assert (counts.sum(axis=1) == size).all()
 
 
@@ -152,35 +154,30 @@ def test_a_rerun_does_nothing_and_a_lost_table_is_made_again(
     assert "score.seed changed from 0 to 1" in capsys.readouterr().out
 
 
-def test_only_this_experiments_finished_conditions_count(
+def test_only_finished_conditions_that_are_asked_for_count(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
 ) -> None:
-    small_world(tmp_path)
+    world = small_world(tmp_path)
+    world.ask(lambda entry: entry.factors["encoder"] == "flat")
     (tmp_path / "exp/probe/flat.linear.uno-zwei/.done").unlink()
-    rows = run(tmp_path, monkeypatch, "--set", "encoders=[flat]")
-    assert {(row["encoder"], row["train"], row["test"]) for row in rows} == {
-        ("flat", "uno", "uno"), ("flat", "zwei", "uno"), ("flat", "zwei", "zwei"),
-    }  # fmt: skip
+    rows = run(tmp_path, monkeypatch)
+    assert [row["train"] + row["test"] for row in where(rows, fold="all", layer="dev")] == ["unouno", "zweiuno", "zweizwei"]
+    assert {row["encoder"] for row in rows} == {"flat"}
     warning = capsys.readouterr().err
-    assert "flat.linear.uno-zwei" in warning and "has no .done" in warning and warning.count("\n") == 1
+    assert "flat.linear.uno-zwei left out: is not finished; run the probe stage again" in warning
+    assert warning.count("\n") == 1
+
+
+def test_conditions_of_other_settings_are_left_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+) -> None:
+    world = small_world(tmp_path)
+    world.asked = {path: dataclasses.replace(entry, settings="other") for path, entry in world.asked.items()}
+    world.ask(lambda entry: True)
     with pytest.raises(UserError, match="run the probe stage"):
-        run(tmp_path, monkeypatch, "--set", "probe.normalise=none")
-    warnings = capsys.readouterr().err.splitlines()
-    reason = "left out: was made with probe.normalise train and the experiment now says none; run the probe stage again"
-    assert f"warning: exp/probe/big.linear.uno-uno (and 6 more) {reason}" in warnings and len(warnings) == 2
-
-
-def test_pairs_choose_conditions(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    pairs = [(["uno"], "uno"), (["uno"], "zwei"), (["uno", "zwei"], "zwei")]
-    small_world(tmp_path, pairs=pairs, encoders=[Encoder("flat", 1)])
-    for asked, expected in {
-        "[within]": {("uno", "uno")},
-        "[across]": {("uno", "zwei")},
-        "[all]": {("uno", "uno"), ("uno", "zwei")},
-        "['zwei+uno:zwei', within]": {("uno", "uno"), ("uno+zwei", "zwei")},
-    }.items():
-        rows = run(tmp_path, monkeypatch, "--set", f"probe.pairs={asked}")
-        assert {(row["train"], row["test"]) for row in rows} == expected
+        run(tmp_path, monkeypatch)
+    reason = "left out: was made with other settings; run the probe stage again"
+    assert capsys.readouterr().err == f"warning: exp/probe/big.linear.uno-uno (and 7 more) {reason}\n"
 
 
 def test_a_condition_made_from_other_inputs_is_left_out(
@@ -188,8 +185,9 @@ def test_a_condition_made_from_other_inputs_is_left_out(
 ) -> None:
     small_world(tmp_path)
     monkeypatch.chdir(tmp_path)
-    stale = tmp_path / "exp/probe/flat.linear.uno-uno"
-    stamp.write(stale, stamp.make({}, [], ["data/uno/utt2emo"]))
+    path = tmp_path / "exp/probe/flat.linear.uno-uno/.done"
+    made_from = json.loads(path.read_text()) | stamp.make({}, [], ["data/uno/utt2emo"])
+    stamp.write(path.parent, made_from | {"config": json.loads(path.read_text())["config"]})
     assert where(run(tmp_path, monkeypatch), encoder="flat", train="uno", test="uno")
     (tmp_path / "data/uno/utt2emo").write_text("changed\n")
     assert not where(run(tmp_path, monkeypatch), encoder="flat", train="uno", test="uno")
@@ -205,8 +203,10 @@ def test_one_speaker_is_resampled_by_utterance(tmp_path: Path, monkeypatch: pyte
 
 
 def test_adding_an_encoder_leaves_the_others_intervals_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    small_world(tmp_path)
-    alone = run(tmp_path, monkeypatch, "--set", "encoders=[flat]")
+    world = small_world(tmp_path)
+    world.ask(lambda entry: entry.factors["encoder"] == "flat")
+    alone = run(tmp_path, monkeypatch)
+    world.ask(lambda entry: True)
     both = run(tmp_path, monkeypatch)
     assert [row for row in both if row["encoder"] == "flat"] == alone
 

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+import shlex
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -13,12 +16,14 @@ import pytest
 import soundfile
 
 from local import encoders
-from local.sed import diarize
+from local.experiment import Experiment
+from local.sed import conditions, diarize
 from local.sed.model import decode
 from local.sed.model.decode import Decoder
 from local.sed.model.diarizer import Diarizer
+from local.sed.model.load import load
 from tests.conftest import REPO
-from utils import audio
+from utils import audio, config
 from utils.errors import UserError
 from utils.rttm import Segment, read_rttm, write_rttm
 
@@ -75,7 +80,7 @@ def parse(rttm: str, tmp_path: Path) -> dict[str, list[Segment]]:
 def test_rttm_holds_what_model_and_decoder_say(call, model: Path, tmp_path: Path) -> None:
     found = parse(call("c.ogg", "a.wav", "b.flac"), tmp_path)
     assert list(found) == ["a", "b", "c"]
-    diarizer = Diarizer.load(model)
+    diarizer = load(model)
     for name, file in (("a", "a.wav"), ("b", "b.flac"), ("c", "c.ogg")):
         samples = audio.load(file)
         duration = len(samples) / 16000
@@ -97,13 +102,13 @@ def test_json_holds_the_same_and_the_posteriors(call, model: Path, tmp_path: Pat
         assert segments == rttm[entry["utterance"]]
     long = json.loads(call("--json", "--posteriors", "a.wav"))
     assert (long["frame_hop"], long["first_frame"]) == (0.02, 0.0125)
-    expected = Diarizer.load(model).posteriors(audio.load("a.wav"))
+    expected = load(model).posteriors(audio.load("a.wav"))
     np.testing.assert_allclose(long["utterances"][0]["posteriors"], expected, atol=1e-5)
     assert expected.shape == (154, 4)
 
 
 def test_a_model_without_a_decoder_gives_each_frame_its_likeliest_emotion(call, model: Path, tmp_path: Path) -> None:
-    diarizer = Diarizer.load(model)
+    diarizer = load(model)
     diarizer.decoder = None
     diarizer.save(tmp_path / "raw")
     found = json.loads(call("--json", "--posteriors", "a.wav", folder=tmp_path / "raw"))["utterances"][0]
@@ -215,27 +220,27 @@ def test_options_that_would_do_nothing_are_refused(call, arguments: list[str]) -
     assert stop.value.code == 2
 
 
-def test_what_is_no_model_is_refused(tmp_path: Path) -> None:
-    for folder in (tmp_path, tmp_path / "none"):
-        with pytest.raises(UserError, match=rf"^{folder}: neither a folder with a model of stage 6"):
-            diarize.load_any(str(folder))
-    (tmp_path / "config.json").write_text("{}")
-    with pytest.raises(UserError, match=r"config.json: damaged"):
-        diarize.load_any(str(tmp_path))
-
-
-def test_a_published_checkpoint_is_known_by_its_name_or_its_settings(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_the_readme_names_a_model_of_egs_mini_and_its_command_runs(
+    model: Path, speech: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from local.sed.model import published
-
-    monkeypatch.setattr(published, "load", lambda source, device: (source, device))
-    assert diarize.PUBLISHED == published.SOURCE
-    assert diarize.load_any(published.SOURCE, "cuda:0") == (published.SOURCE, "cuda:0")
-    # The hub's own config.json beside them is not a model of ours.
-    for name in ("hyperparams.yaml", "config.json"):
-        (tmp_path / name).write_text("{}")
-    assert diarize.load_any(str(tmp_path)) == (str(tmp_path), "cpu")
+    monkeypatch.chdir(REPO / "egs/mini")
+    settings = config.load(Experiment, Path("conf/experiment.yaml"), [])
+    made = [Path("egs/mini") / training.directory for training in conditions.trainings(settings)]
+    lines = (REPO / "README.md").read_text(encoding="utf-8").splitlines()
+    (line,) = [line for line in lines if "local.sed.diarize --model egs/" in line]
+    python, *command = shlex.split(line, comments=True)
+    assert python == "python3"
+    folder = Path(command[command.index("--model") + 1])
+    assert folder in made
+    shutil.copytree(model, tmp_path / folder)
+    for name in ("a.wav", "b.flac"):
+        shutil.copy(speech / name, tmp_path)
+    result = subprocess.run(
+        [sys.executable, *command], cwd=tmp_path, env=os.environ | {"PYTHONPATH": str(REPO)}, capture_output=True,
+        text=True,
+    )  # fmt: skip
+    assert (result.returncode, result.stderr) == (0, "")
+    assert list(parse(result.stdout, tmp_path)) == ["a", "b"]
 
 
 def test_errors_are_one_line_with_status_1(model: Path, tmp_path: Path) -> None:

@@ -22,6 +22,7 @@ from tests.conftest import REPO
 from utils import audio
 from utils.data_dir import write_data_dir
 from utils.errors import UserError
+from utils.folds import PARTS
 from utils.table import read_list, read_table
 
 RATE = 16000
@@ -93,7 +94,7 @@ def test_sets_are_data_directories_whose_folds_follow_the_corpus(capsys):
     said = capsys.readouterr().out
     assert "sed/single: 28 recordings, 0.01 h, 4 speakers (e 6, en 6, ne 6, nen 6, nn 4) [not made yet]" in said
     lists = [Path("data/toy/folds/speaker", str(k)) for k in range(4)]
-    corpus_folds = [{name: part for part in sets.PARTS for name in read_list(fold / part)} for fold in lists]
+    corpus_folds = [{name: part for part in PARTS for name in read_list(fold / part)} for fold in lists]
     for kind, count in (("single", 28), ("double", 12), ("noisy", 28)):
         folder = Path("data/toy/sed", kind)
         checked = subprocess.run(
@@ -200,7 +201,7 @@ def test_capped_utterances_are_left_out():
     make.make(Path("data/toy"), settings(*capped, "sed.sets=[]"))
     rows = dict(line.split("\t") for line in Path("data/toy/sed/single/excluded.tsv").read_text().splitlines())
     in_folds = {
-        name for k in range(4) for part in sets.PARTS for name in read_list(f"data/toy/folds/speaker/{k}/{part}")
+        name for k in range(4) for part in PARTS for name in read_list(f"data/toy/folds/speaker/{k}/{part}")
     }
     out = {name for name, why in rows.items() if why == "in no fold"}
     assert out and out == read_table("data/toy/utt2spk").keys() - in_folds
@@ -210,7 +211,7 @@ def test_a_set_that_would_leave_a_part_empty_is_not_made(capsys):
     # Only one speaker has neutral speech, so that the other folds have no pairs with neutral speech between.
     write_corpus(only=(0,), neutral=2)
     lists = Path("data/toy/folds/speaker")
-    for k, part in itertools.product(range(4), sets.PARTS):
+    for k, part in itertools.product(range(4), PARTS):
         (lists / str(k)).mkdir(parents=True, exist_ok=True)
         speakers = {"test": [k], "dev": [(k + 1) % 4], "train": [(k + 2) % 4, (k + 3) % 4]}[part]
         names = [name for name in read_table("data/toy/utt2spk") if int(name[4]) in speakers]
@@ -280,7 +281,7 @@ def test_real_speech_is_joined_at_its_own_level(corpora):
     folder = Path("data/toy/folds/speaker/0")
     folder.mkdir(parents=True)
     speech = {"train": "toy_03", "dev": "toy_08"}
-    for part in sets.PARTS:
+    for part in PARTS:
         own = [name for name in names if name.startswith(speech.get(part, "toy_08"))]
         # Two speakers make three parts: the second's utterances are dealt to dev and test.
         own = own if part == "train" else own[::2] if part == "dev" else own[1::2]
@@ -289,7 +290,7 @@ def test_real_speech_is_joined_at_its_own_level(corpora):
     make.make(Path("data/toy"), settings("sed.sets=[]"))
     got = sets.read("toy.single", "speaker", EMOTIONS)
     parts = read_table("data/toy/sed/single/utt2parts")
-    fold = {name: part for part in sets.PARTS for name in read_list(folder / part)}
+    fold = {name: part for part in PARTS for name in read_list(folder / part)}
     for part, recordings in got.folds[0].items():
         assert {fold[source] for name in recordings for source in parts[name].split()} == {part}
     for name, utterance in itertools.islice(got.utterances.items(), 20):

@@ -18,6 +18,7 @@ from local.sed.model import brain
 from local.sed.model.batches import Batches
 from local.sed.model.brain import DiarizerBrain, Example, Run, fit
 from local.sed.model.diarizer import Diarizer
+from local.sed.model.load import load
 from tests.local.encoders.checkpoints import DIM, LAYERS, write_checkpoint
 from utils.data_dir import Utterance
 from utils.errors import UserError
@@ -114,7 +115,7 @@ def test_it_learns_and_keeps_the_best_epoch(recipe: Path, mode: str, capfd: pyte
     assert accuracy == pytest.approx(float(best["dev_frame_ua"]), abs=0.02)
     assert accuracy > 0.8 and float(rows[-1]["train_loss"]) < 0.7 * float(rows[0]["train_loss"])
     assert diarizer.provenance["best_epoch"] == int(best["epoch"]) and not diarizer.training
-    assert same(diarizer, Diarizer.load(run.folder))
+    assert same(diarizer, load(run.folder))
     assert sorted(path.name for path in run.folder.iterdir()) == [
         "config.json", "curve.csv", "model.safetensors", "run.json",
     ]  # fmt: skip

@@ -8,14 +8,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
-from hypothesis import strategies as st
 
 from local import encoders
 from local.encoders.transformer import Transformer
-from local.sed.model import diarizer
+from local.models import windows
 from local.sed.model.decode import Decoder
-from local.sed.model.diarizer import CONTEXT, WINDOW, Diarizer, windows
+from local.sed.model.diarizer import Diarizer
+from local.sed.model.load import load
 from tests.local.encoders.checkpoints import DIM, LAYERS, make_model, spec_of, write_checkpoint
 from tests.local.encoders.test_transformer import speech
 from utils.errors import UserError
@@ -35,20 +34,6 @@ def make(mode: str, variant: str = "hubert-base", attention: bool = True) -> Dia
             for block in encoder.model.encoder.layers:
                 block.attention.out_proj.weight.zero_()
     return made
-
-
-@given(st.integers(1, 20000))
-def test_windows_keep_every_frame_once_with_context(frames: int) -> None:
-    found = windows(frames)
-    assert [frame for window in found for frame in (window.first, window.last)] == [
-        0, *(frame for window in found[:-1] for frame in (window.last, window.last)), frames,
-    ]  # fmt: skip
-    for number, window in enumerate(found):
-        assert 0 <= window.begin <= window.first < window.last <= window.end <= frames
-        assert window.end - window.begin == min(frames, WINDOW)
-        assert number == 0 or window.first - window.begin >= CONTEXT
-        assert window is found[-1] or window.end - window.last >= CONTEXT
-    assert len(found) <= 2 + frames // (WINDOW - 2 * CONTEXT)
 
 
 @pytest.mark.parametrize(
@@ -78,12 +63,12 @@ def test_posteriors_by_hand(mode: str, variant: str) -> None:
 def test_seams_leave_no_trace_where_context_suffices(mode: str, monkeypatch: pytest.MonkeyPatch) -> None:
     made, wave = make(mode, attention=False), speech(64000)
     whole, cached = made.posteriors(wave), made.cached_input(wave)
-    monkeypatch.setattr(diarizer, "WINDOW", 60)
-    monkeypatch.setattr(diarizer, "CONTEXT", 9)
+    monkeypatch.setattr(windows, "WINDOW", 60)
+    monkeypatch.setattr(windows, "CONTEXT", 9)
     np.testing.assert_allclose(made.posteriors(wave), whole, rtol=0, atol=1e-4)
     np.testing.assert_allclose(made.cached_input(wave), cached, rtol=0, atol=0.01)
     # Without context they would.
-    monkeypatch.setattr(diarizer, "CONTEXT", 0)
+    monkeypatch.setattr(windows, "CONTEXT", 0)
     assert np.abs(made.posteriors(wave) - whole).max() > 0.05
 
 
@@ -91,8 +76,8 @@ def test_seams_leave_no_trace_where_context_suffices(mode: str, monkeypatch: pyt
 def test_posteriors_of_windows_are_near_those_of_one_pass(mode: str, monkeypatch: pytest.MonkeyPatch) -> None:
     made, wave = make(mode, "wavlm-large"), speech(128000)
     whole = made.posteriors(wave)
-    monkeypatch.setattr(diarizer, "WINDOW", 200)
-    monkeypatch.setattr(diarizer, "CONTEXT", 25)
+    monkeypatch.setattr(windows, "WINDOW", 200)
+    monkeypatch.setattr(windows, "CONTEXT", 25)
     cut = made.posteriors(wave)
     assert cut.shape == whole.shape and np.abs(cut - whole).mean() < 0.05
     assert (cut.argmax(axis=1) == whole.argmax(axis=1)).mean() > 0.9
@@ -101,8 +86,8 @@ def test_posteriors_of_windows_are_near_those_of_one_pass(mode: str, monkeypatch
 @pytest.mark.parametrize("mode", ["frozen", "tuned"])
 def test_work_grows_linearly(mode: str, monkeypatch: pytest.MonkeyPatch) -> None:
     made = make(mode)
-    monkeypatch.setattr(diarizer, "WINDOW", 100)
-    monkeypatch.setattr(diarizer, "CONTEXT", 10)
+    monkeypatch.setattr(windows, "WINDOW", 100)
+    monkeypatch.setattr(windows, "CONTEXT", 10)
     seen: list[int] = []
     original = Transformer.states
     monkeypatch.setattr(
@@ -120,8 +105,8 @@ def test_work_grows_linearly(mode: str, monkeypatch: pytest.MonkeyPatch) -> None
 @pytest.mark.parametrize("mode", ["frozen", "tuned"])
 def test_training_sees_what_posteriors_see(mode: str, monkeypatch: pytest.MonkeyPatch) -> None:
     made, waves = make(mode), [speech(30000), speech(400), speech(9000)]
-    monkeypatch.setattr(diarizer, "WINDOW", 60)
-    monkeypatch.setattr(diarizer, "CONTEXT", 9)
+    monkeypatch.setattr(windows, "WINDOW", 60)
+    monkeypatch.setattr(windows, "CONTEXT", 9)
     inputs = [made.cached_input(wave) for wave in waves]
     assert {part.dtype for part in inputs} == {np.dtype(np.float16)}
     assert inputs[0].shape[1:] == ((LAYERS, DIM) if mode == "frozen" else (16,))
@@ -174,7 +159,7 @@ def saved(folder: Path, mode: str) -> Diarizer:
 @pytest.mark.parametrize("mode", ["frozen", "tuned"])
 def test_a_round_trip_is_exact(mode: str, tmp_path: Path) -> None:
     made, wave = saved(tmp_path, mode), speech(20000)
-    again = Diarizer.load(tmp_path / "model")
+    again = load(tmp_path / "model")
     assert np.array_equal(again.posteriors(wave), made.posteriors(wave))
     assert again.state_dict().keys() == made.state_dict().keys()
     for name, tensor in made.state_dict().items():
@@ -206,23 +191,23 @@ def damage(path: Path) -> None:
 def test_damage_is_found(tmp_path: Path) -> None:
     saved(tmp_path, "frozen")
     folder = tmp_path / "model"
-    with pytest.raises(UserError, match="nowhere/config.json: no such file"):
-        Diarizer.load(tmp_path / "nowhere")
+    with pytest.raises(UserError, match="nowhere: neither a folder with a model"):
+        load(tmp_path / "nowhere")
     whole = (folder / "config.json").read_text()
     for text in (whole[:50], "[]", "{}", whole.replace('"mode": "frozen"', '"mode": "thawed"')):
         (folder / "config.json").write_text(text)
         with pytest.raises(UserError, match="config.json: damaged"):
-            Diarizer.load(folder)
+            load(folder)
     (folder / "config.json").write_text(whole.replace('"neutral",', ""))
     with pytest.raises(UserError, match="does not fit the weights"):
-        Diarizer.load(folder)
+        load(folder)
     (folder / "config.json").write_text(whole)
     damage(folder / "model.safetensors")
     with pytest.raises(UserError, match="model.safetensors: damaged"):
-        Diarizer.load(folder)
+        load(folder)
     (folder / "model.safetensors").unlink()
     with pytest.raises(UserError, match="model.safetensors: no such file"):
-        Diarizer.load(folder)
+        load(folder)
 
 
 @pytest.mark.parametrize("mode", ["frozen", "tuned"])
@@ -232,7 +217,7 @@ def test_another_encoder_is_found(mode: str, tmp_path: Path) -> None:
     changed.feature_projection.projection.bias.data[0] += 1e-3
     changed.save_pretrained(tmp_path / "encoder")
     with pytest.raises(UserError, match="is not the one that the model was trained with"):
-        Diarizer.load(tmp_path / "model")
+        load(tmp_path / "model")
 
 
 def test_a_repository_that_has_moved(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -240,8 +225,8 @@ def test_a_repository_that_has_moved(tmp_path: Path, monkeypatch: pytest.MonkeyP
     (tmp_path / "encoder").rename(tmp_path / "elsewhere")
     monkeypatch.chdir(tmp_path)
     with pytest.raises(UserError, match="small"):
-        Diarizer.load("model")
+        load("model")
     (tmp_path / "conf").mkdir()
     entry = f"small:\n  source: ./elsewhere\n  layers: {LAYERS}\n  dim: {DIM}\n"
     (tmp_path / "conf/encoders.yaml").write_text(entry)
-    assert np.array_equal(Diarizer.load("model").posteriors(speech(4000)), made.posteriors(speech(4000)))
+    assert np.array_equal(load("model").posteriors(speech(4000)), made.posteriors(speech(4000)))

@@ -11,10 +11,10 @@ import numpy as np
 import pytest
 import torch
 
-from local.sed.model import diarizer as diarizer_model
+from local.models import windows
 from local.sed.model import published
 from local.sed.model.decode import Decoder
-from local.sed.model.diarizer import Diarizer
+from local.sed.model.load import PUBLISHED, load
 from tests.local.encoders.checkpoints import DIM, make_model, write_checkpoint
 from tests.local.encoders.test_transformer import speech
 from utils.errors import UserError
@@ -153,8 +153,8 @@ def test_windows_do_not_change_the_normalisation(folder: Path, monkeypatch: pyte
         # Without attention a frame sees its neighbours alone, and windows must leave no trace.
         block.attention.out_proj.weight.zero_()
     whole = loaded.posteriors(wave())
-    monkeypatch.setattr(diarizer_model, "WINDOW", 40)
-    monkeypatch.setattr(diarizer_model, "CONTEXT", 12)
+    monkeypatch.setattr(windows, "WINDOW", 40)
+    monkeypatch.setattr(windows, "CONTEXT", 12)
     np.testing.assert_allclose(loaded.posteriors(wave()), whole, rtol=0, atol=1e-4)
 
 
@@ -172,7 +172,7 @@ def test_it_is_saved_by_name(folder: Path, tmp_path: Path) -> None:
     made.decoder = Decoder("minimum", 0.5)
     made.save(tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == ["config.json"]
-    again = Diarizer.load(tmp_path)
+    again = load(tmp_path)
     assert (again.emotions, again.decoder) == (made.emotions, made.decoder)
     assert np.array_equal(again.posteriors(wave()), made.posteriors(wave()))
 
@@ -228,8 +228,8 @@ def test_weights_that_are_missing(tmp_path: Path) -> None:
 def test_offline_it_says_how_to_fetch_it(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
-    with pytest.raises(UserError, match=f"hf download {published.SOURCE} --revision {published.REVISION}"):
-        published.load()
+    with pytest.raises(UserError, match=f"hf download {PUBLISHED} --revision {published.REVISION}"):
+        published.load(PUBLISHED)
 
 
 def test_the_registry_pins_the_encoder_it_was_tuned_from() -> None:

@@ -4,26 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from local.report.inputs import Corpus, Inputs
-from local.report.tables import Cell, Table, number
+from local.report.material import Corpus, Inputs
+from local.report.tables.cells import DASH, Cell, Table, code, number
 
 PARTS = ("train", "dev", "test")
-
-
-def for_report(inputs: Inputs) -> list[Table]:
-    """Make the tables of the audited corpora; none if nothing was audited.
-
-    Parameters
-    ----------
-    inputs : Inputs
-        Corpora with what their ``audit.json`` holds.
-
-    Returns
-    -------
-    list of Table
-    """
-    tables = [_by_corpus(inputs), _by_fold(inputs)]
-    return [table for table in tables if table.rows]
 
 
 def in_words(inputs: Inputs) -> list[str]:
@@ -44,12 +28,14 @@ def in_words(inputs: Inputs) -> list[str]:
 
 def _audited(inputs: Inputs) -> Iterator[tuple[Corpus, dict]]:
     for corpus in inputs.corpora.values():
-        found = (corpus.audit or {}).get("schemes", {}).get(inputs.experiment.split.scheme)
-        if found:
-            yield corpus, found
+        for scheme in inputs.values("split"):
+            found = (corpus.audit or {}).get("schemes", {}).get(scheme)
+            if found:
+                yield corpus, found
 
 
-def _by_corpus(inputs: Inputs) -> Table:
+def by_corpus(inputs: Inputs) -> Table:
+    """Every audited corpus: what its folds share, and what is reached without ears."""
     rows = []
     for corpus, found in _audited(inputs):
         folds, test = found["folds"], found["test"]
@@ -66,14 +52,14 @@ def _by_corpus(inputs: Inputs) -> Table:
                 Cell(str(sum(fold["shared"]["audio"]["train_test"] for fold in folds))),
                 Cell(str(test["distinct"])),
                 Cell(str(test["repeated"])),
-                *(number(s["ua"]) if s else Cell("–") for s in found["shortcuts"].values()),
+                *(number(s["ua"]) if s else DASH for s in found["shortcuts"].values()),
             ]
         )
     names = next((list(found["shortcuts"]) for _, found in _audited(inputs)), [])
     return Table(
         "audit",
         "Audit of the folds",
-        f"Scheme `{inputs.experiment.split.scheme}`. *speakers apart*: no test speaker is in train or dev. "
+        f"Scheme {code(inputs.values('split'))}. *speakers apart*: no test speaker is in train or dev. "
         f"*sentences*, *sessions*: test utterances whose prompt, or recording session, is also in train, in percent "
         f"(range over folds; – where the corpus does not name them). *identical*: groups of utterances with the same "
         f"samples; *in train and test*: how often, over all folds, such a group lies in both. *by ...*: UA in percent "
@@ -89,12 +75,13 @@ def _by_corpus(inputs: Inputs) -> Table:
 def _seen(shares: Iterable[float | None]) -> Cell:
     known = [100 * share for share in shares if share is not None]
     if not known:
-        return Cell("–")
+        return DASH
     low, high = f"{min(known):.0f}", f"{max(known):.0f}"
     return Cell(low if low == high else f"{low} to {high}", value=max(known))
 
 
-def _by_fold(inputs: Inputs) -> Table:
+def by_fold(inputs: Inputs) -> Table:
+    """Every fold of the audited corpora: its size, and what its parts share."""
     rows = []
     for corpus, found in _audited(inputs):
         for index, fold in enumerate(found["folds"]):

@@ -2,31 +2,23 @@
 
 from __future__ import annotations
 
-import csv
-from collections.abc import Iterator
-from pathlib import Path
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from local.report.figures import BLUE, VERMILLION, Figure
-from local.report.inputs import Inputs, Result, in_words
+from local.report.figures.drawing import BLUE, VERMILLION, Figure
+from local.report.material import Epoch, Inputs, Result
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure as Drawing
 
-MODELS = Path("exp/finetune/models")
 COLUMNS = 3  # panels beside each other
 
 
-def files() -> list[Path]:
-    """List the curves of two-stage training that there are, in the recipe's folder."""
-    return sorted(MODELS.glob("*.after.*/*/curve.csv"))
-
-
-def for_report(inputs: Inputs) -> Iterator[Figure]:
+def two_stage(inputs: Inputs) -> Iterator[Figure]:
     """Give the figure, where there is two-stage training and its curves are at hand."""
-    found = {_folder(result): result for result in inputs.results if result.tuned and result.meta["source"]}
-    shown = {folder: result for folder, result in found.items() if _curves(folder)}
+    # Conditions that differ in the test corpus alone share their models.
+    shown = list({(r.system, r.train, r.dev): r for r in inputs.results if r.curves}.values())
     if shown:
         caption = (
             "Dev UA after each epoch, a line a fold and seed: first (blue) on the source corpus and by its dev list, "
@@ -36,22 +28,7 @@ def for_report(inputs: Inputs) -> Iterator[Figure]:
         yield Figure("two_stage", "Two-stage training", caption, lambda: _draw(inputs, shown))
 
 
-def _folder(result: Result) -> Path:
-    """Where stage 4 keeps a condition's models, whose folder is named after what training depends on."""
-    train, dev = ("+".join(result.meta[key]) for key in ("train", "dev"))
-    name = f"{result.system.encoder}.{result.system.method}.{train}"
-    return MODELS / (name if dev == train else f"{name}.dev-{dev}")
-
-
-def _curves(folder: Path) -> list[list[dict[str, str]]]:
-    curves = []
-    for path in sorted(folder.glob("*/curve.csv")):
-        with open(path, encoding="utf-8", newline="") as file:
-            curves.append(list(csv.DictReader(file)))
-    return curves
-
-
-def _draw(inputs: Inputs, shown: dict[Path, Result]) -> Drawing:
+def _draw(inputs: Inputs, shown: Sequence[Result]) -> Drawing:
     import matplotlib.pyplot as plt
 
     columns = min(len(shown), COLUMNS)
@@ -60,11 +37,11 @@ def _draw(inputs: Inputs, shown: dict[Path, Result]) -> Drawing:
     drawing, panels = plt.subplots(rows, columns, figsize=size, sharey=True, squeeze=False)
     for axes in panels.flat[len(shown) :]:
         axes.set_visible(False)
-    for axes, (folder, result) in zip(panels.flat, shown.items(), strict=False):
-        for run in _curves(folder):
+    for axes, result in zip(panels.flat, shown, strict=False):
+        for run in result.curves:
             _plot(axes, run)
         axes.axhline(100 * inputs.chance, color="#888888", lw=0.8, ls="--", zorder=0)
-        name = in_words(result.system.method)
+        name = result.system.method
         axes.set_title(f"{result.system.encoder}: {'+'.join(result.train)}\n{name}", fontsize=9)
         axes.set_xlabel("epoch")
         axes.grid(axis="y", color="#e6e6e6", lw=0.7)
@@ -75,19 +52,19 @@ def _draw(inputs: Inputs, shown: dict[Path, Result]) -> Drawing:
     return drawing
 
 
-def _plot(axes: Axes, rows: list[dict[str, str]]) -> None:
+def _plot(axes: Axes, run: Sequence[Epoch]) -> None:
     """Draw one run's stages, the second one where the first ends."""
-    stages: list[list[dict[str, str]]] = []
-    for row in rows:
+    stages: list[list[Epoch]] = []
+    for epoch in run:
         # Both stages may be on the same corpora, so epochs say where one begins.
-        if row["epoch"] == "1":
+        if epoch.epoch == 1:
             stages.append([])
-        stages[-1].append(row)
+        stages[-1].append(epoch)
     done = 0
     for stage, colour in zip(stages, (BLUE, VERMILLION), strict=False):
-        epochs = [done + int(row["epoch"]) for row in stage]
-        ua = [100 * float(row["dev_ua"]) for row in stage]
-        kept = min(range(len(stage)), key=lambda index: float(stage[index]["dev_loss"]))
+        epochs = [done + epoch.epoch for epoch in stage]
+        ua = [100 * epoch.dev_ua for epoch in stage]
+        kept = min(range(len(stage)), key=lambda index: stage[index].dev_loss)
         axes.plot(epochs, ua, color=colour, lw=1.2, alpha=0.8)
-        axes.plot(epochs[kept], ua[kept], "o", color=colour, ms=4, mec="white", mew=0.6, zorder=4)
+        axes.plot(epochs[kept], ua[kept], "o", color=colour, ms=4, mew=0.6, mec="white", zorder=4)
         done = epochs[-1]

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from local.report.figures import Figure, axes_of, panel_title, short, training_label
-from local.report.inputs import GROUPS, Inputs, Result, System, in_words
+from local.report.figures.drawing import Figure, axes_of, panel_title, short, training_label
+from local.report.material import GROUPS, Inputs, Result, System
 
 COLUMNS = 6  # panels beside each other
 
@@ -38,36 +38,27 @@ def shares(results: Sequence[Result]) -> np.ndarray:
     return np.divide(np.nansum(rows, axis=0), number, out=np.full(number.shape, np.nan), where=number > 0)
 
 
-def for_report(inputs: Inputs) -> Iterator[Figure]:
-    """List the figures of confusions.
-
-    Parameters
-    ----------
-    inputs : Inputs
-        All results.
-
-    Yields
-    ------
-    Figure
-    """
-    yield Figure(
-        "confusion",
-        "Confusions",
+def pooled(inputs: Inputs) -> Figure:
+    """Give the figure of mean confusions, within and across corpora."""
+    caption = (
         "Share of each emotion's utterances (rows, percent) that were taken for each emotion; layers chosen on dev; "
-        "mean over conditions within, and across, corpora.",
-        lambda: pooled(inputs),
+        "mean over conditions within, and across, corpora."
     )
-    if len({(result.train, result.test) for result in inputs.results}) > 1:
-        for encoder in inputs.encoders:
-            caption = (
-                f"`{encoder}`: one block a condition, training corpus down, test corpus across; in a block the "
-                f"reference ({', '.join(inputs.emotions)}) goes down and the hypothesis across, as share of the row."
-            )
-            title = f"Confusions in every condition: {encoder}"
-            yield Figure(f"confusion_{encoder}", title, caption, lambda e=encoder: blocks(inputs, e), detail=True)
+    return Figure("confusion", "Confusions", caption, lambda: _draw_pooled(inputs))
 
 
-def pooled(inputs: Inputs) -> Drawing:
+def by_condition(inputs: Inputs) -> Iterator[Figure]:
+    """Give a figure of every condition's confusions an encoder, where there is more than one condition."""
+    for encoder in inputs.encoders if inputs.conditions > 1 else []:
+        caption = (
+            f"`{encoder}`: one block a condition, training corpus down, test corpus across; in a block the "
+            f"reference ({', '.join(inputs.emotions)}) goes down and the hypothesis across, as share of the row."
+        )
+        title = f"Confusions in every condition: {encoder}"
+        yield Figure(f"confusion_{encoder}", title, caption, lambda e=encoder: _draw_blocks(inputs, e), detail=True)
+
+
+def _draw_pooled(inputs: Inputs) -> Drawing:
     """Small multiples: encoders across, groups and methods down, or the other way round."""
     import matplotlib.pyplot as plt
 
@@ -95,7 +86,7 @@ def pooled(inputs: Inputs) -> Drawing:
         axes = panels[column // columns * len(lines) + row, column % columns]
         axes.set_visible(True)
         _annotated(axes, 100 * shares(results))
-        name = f"{in_words(method)}, {group}" if len(inputs.methods) > 1 else group
+        name = f"{method}, {group}" if len(inputs.methods) > 1 else group
         if inputs.strategies:
             name = name.replace(", ", "\n").replace(" after ", "\nafter ")
         if column not in titled:
@@ -118,7 +109,7 @@ def _annotated(axes: Axes, values: np.ndarray) -> None:
             axes.text(column, row, f"{values[row, column]:.0f}", ha="center", va="center", color=colour, fontsize=8)
 
 
-def blocks(inputs: Inputs, encoder: str) -> Drawing:
+def _draw_blocks(inputs: Inputs, encoder: str) -> Drawing:
     """One picture a method of all conditions' row-normalised confusions, as a matrix of blocks."""
     import matplotlib.pyplot as plt
 

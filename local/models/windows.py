@@ -1,0 +1,116 @@
+"""Audio of any length through an encoder: in windows of at most 30 s, since attention's cost grows with the square.
+
+Frames are 20 ms apart (the wav2vec 2.0 family).
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, NamedTuple
+
+from utils.audio import SAMPLE_RATE
+from utils.errors import UserError
+
+if TYPE_CHECKING:
+    import numpy as np
+    import torch
+    from torch import nn
+
+    from local.encoders.transformer import Transformer
+
+# Frames run together: 30 s, and the 2 s at either side of a seam that are run for context and dropped.
+WINDOW, CONTEXT = 1500, 100
+
+
+class Window(NamedTuple):
+    """Frames ``begin`` to ``end`` are run together, and the results of ``first`` to ``last`` are kept."""
+
+    begin: int
+    end: int
+    first: int
+    last: int
+
+    def kept(self, results: torch.Tensor) -> torch.Tensor:
+        """Cut the window's results, shape (end - begin, ...), to those that are kept."""
+        return results[self.first - self.begin : self.last - self.begin]
+
+
+def overlapping(frames: int) -> list[Window]:
+    """Cut an utterance whose frames are told apart into windows.
+
+    Parameters
+    ----------
+    frames : int
+        Its length.
+
+    Returns
+    -------
+    list of Window
+        What they keep adds up to the utterance; at a seam each has at least ``CONTEXT`` frames more.
+
+    Examples
+    --------
+    >>> overlapping(1500)
+    [Window(begin=0, end=1500, first=0, last=1500)]
+    >>> [tuple(window) for window in overlapping(2000)]
+    [(0, 1500, 0, 1000), (500, 2000, 1000, 2000)]
+    """
+    starts = [*range(0, max(0, frames - WINDOW), WINDOW - 2 * CONTEXT), max(0, frames - WINDOW)]
+    seams = [(before + WINDOW + after) // 2 for before, after in zip(starts, starts[1:], strict=False)]
+    bounds = [0, *seams, frames]
+    return [
+        Window(start, min(start + WINDOW, frames), *kept)
+        for start, kept in zip(starts, zip(bounds, bounds[1:], strict=False), strict=True)
+    ]
+
+
+def even(frames: int) -> list[int]:
+    """Cut an utterance whose frames are averaged into windows of equal length, give or take a frame.
+
+    Examples
+    --------
+    >>> even(1500), even(1501)
+    ([1500], [750, 751])
+    """
+    count = -(-frames // WINDOW)
+    return [frames * (window + 1) // count - frames * window // count for window in range(count)]
+
+
+def front_end(encoder: Transformer, wave: np.ndarray) -> torch.Tensor:
+    """Run an encoder's convolutions over a wave.
+
+    Parameters
+    ----------
+    encoder : Transformer
+        Whose they are.
+    wave : ndarray of float32, shape (samples,)
+        16 kHz mono.
+
+    Returns
+    -------
+    Tensor, shape (frames, channels)
+        0.1 MB a second.
+
+    Raises
+    ------
+    UserError
+        The wave is shorter than the encoder can represent.
+    """
+    if len(wave) < encoder.min_samples:
+        raise UserError(
+            f"{len(wave) / SAMPLE_RATE:.4f} s of audio are too short for the encoder {encoder.spec.name}, "
+            f"which needs at least {encoder.min_samples / SAMPLE_RATE:.4f} s; leave the utterance out"
+        )
+    return encoder.features([wave])[0]
+
+
+@contextlib.contextmanager
+def evaluating(model: nn.Module) -> Iterator[None]:
+    """Put a model into evaluation mode for a while."""
+    training = model.training
+    model.eval()
+    try:
+        yield
+    finally:
+        model.train(training)

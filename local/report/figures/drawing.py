@@ -1,0 +1,128 @@
+"""What figures share: how one is kept and saved, colours and markers, panels, legends and short labels.
+
+Each is a matplotlib figure with a file name and a caption. Colours are Okabe and Ito's, which people with
+colour-vision deficiencies can tell apart; groups differ in line style and marker as well.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from local.report.material import Inputs, Result, System
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure as Drawing
+
+BLUE, VERMILLION, GREEN, PURPLE, ORANGE, SKY, YELLOW, BLACK = (
+    "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#B8A800", "#222222",
+)  # fmt: skip
+CYCLE = (BLUE, VERMILLION, GREEN, PURPLE, ORANGE, SKY, YELLOW, BLACK)
+MARKERS = "osD^vPX*"
+RC = {
+    "font.family": "DejaVu Sans", "font.size": 9, "axes.titlesize": 10, "axes.labelsize": 9,
+    "axes.spines.top": False, "axes.spines.right": False, "axes.edgecolor": "#666666", "axes.linewidth": 0.8,
+    "xtick.color": "#444444", "ytick.color": "#444444", "legend.frameon": False,
+    "figure.facecolor": "white", "savefig.facecolor": "white", "savefig.dpi": 150,
+    "figure.constrained_layout.use": True, "pdf.fonttype": 42,
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A figure to be drawn.
+
+    Attributes
+    ----------
+    name : str
+        File name without suffix.
+    title, caption : str
+        Caption in Markdown.
+    draw : callable
+        Makes the matplotlib figure.
+    detail : bool
+        One of many of its kind; the page folds it away.
+    """
+
+    name: str
+    title: str
+    caption: str
+    draw: Callable[[], Drawing]
+    detail: bool = False
+
+
+def save(figure: Figure, folder: Path) -> None:
+    """Draw a figure and write it as PNG and PDF, the same bytes for the same numbers.
+
+    Parameters
+    ----------
+    figure : Figure
+        What to draw.
+    folder : Path
+        Where to write ``<name>.png`` and ``<name>.pdf``.
+    """
+    import matplotlib as mpl
+
+    mpl.use("Agg")
+    import matplotlib.pyplot as plt
+
+    with mpl.rc_context(RC):
+        drawing = figure.draw()
+        drawing.savefig(folder / f"{figure.name}.png", metadata={"Software": None})
+        drawing.set_layout_engine("none")  # the places of things are known by now
+        nothing = dict.fromkeys(("CreationDate", "Creator", "Producer"))
+        drawing.savefig(folder / f"{figure.name}.pdf", metadata=nothing)
+        plt.close(drawing)
+
+
+def grid(number: int, columns: int) -> tuple[Drawing, list[Axes]]:
+    import matplotlib.pyplot as plt
+
+    rows = -(-number // columns)
+    size = (0.7 + 2.7 * columns, 0.5 + 2.3 * rows)
+    drawing, panels = plt.subplots(rows, columns, figsize=size, sharey=True, squeeze=False)
+    for axes in panels.flat[number:]:
+        axes.set_visible(False)
+    for axes in panels[:, 0]:
+        axes.set_ylabel("UA (%)")
+    for axes in panels.flat[max(0, number - columns) : number]:
+        axes.set_xlabel("layer")
+    return drawing, list(panels.flat[:number])
+
+
+def legend(drawing: Drawing, styles: Mapping[str, tuple]) -> None:
+    import matplotlib.pyplot as plt
+
+    handles = [
+        plt.Line2D([], [], color=colour, ls=line, marker=marker, ms=5, lw=1.8, label=label)
+        for label, (colour, line, marker) in styles.items()
+    ]
+    widest = 0.075 * max(len(label) for label in styles) + 0.65  # inches
+    columns = max(1, min(len(handles), int(drawing.get_figwidth() / widest)))
+    drawing.legend(handles=handles, loc="outside lower center", ncols=columns, handlelength=2.8)
+
+
+def axes_of(inputs: Inputs, results: Sequence[Result]) -> tuple[list[tuple[str, ...]], list[str]]:
+    """Order what stands along a source x target figure: training sets, single ones first, and test corpora."""
+    order = {name: index for index, name in enumerate(inputs.corpora)}
+    trains = sorted({r.train for r in results}, key=lambda train: (len(train), [order[name] for name in train]))
+    return trains, [name for name in order if any(result.test == name for result in results)]
+
+
+def panel_title(inputs: Inputs, system: System) -> str:
+    """Name a system above a small panel; strategies have long names."""
+    name = inputs.name(system)
+    return name.replace(", ", "\n").replace(" after ", "\nafter ") if inputs.strategies else name
+
+
+def short(inputs: Inputs, name: str) -> str:
+    """Label a corpus in several short lines."""
+    return inputs.corpora[name].label.replace(" (", "\n(").replace(", ", ",\n")
+
+
+def training_label(inputs: Inputs, train: Sequence[str]) -> str:
+    """Label training corpora in several short lines."""
+    return short(inputs, train[0]) if len(train) == 1 else "\n+ ".join(inputs.corpora[name].label for name in train)

@@ -1,0 +1,132 @@
+"""Figures of accuracy by layer: means over conditions, and every condition."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from local.report.figures.drawing import (
+    BLUE,
+    CYCLE,
+    GREEN,
+    MARKERS,
+    PURPLE,
+    VERMILLION,
+    Figure,
+    grid,
+    legend,
+)
+from local.report.material import SETTINGS, Inputs, Score, System
+from local.report.tables.cells import code
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure as Drawing
+
+STYLES = {
+    "mono": (BLUE, "-", "o"), "trans": (GREEN, (0, (5, 1.5)), "s"),
+    "cross": (VERMILLION, (0, (3, 1, 1, 1)), "D"), "cross-trans": (PURPLE, (0, (1, 1)), "^"),
+}  # fmt: skip
+COLUMNS = 4  # panels beside each other
+
+
+def means(inputs: Inputs) -> Iterator[Figure]:
+    """Give the figure of means, where there are encoders of several layers."""
+    names = _layered(inputs)
+    if names:
+        flat = [name for name in inputs.encoders if name not in names]
+        note = f" {code(flat)}: one layer, see the figure before." if flat else ""
+        caption = (
+            "UA at each layer, mean over conditions, by setting; bands are intervals, the points at *dev* are what the "
+            f"layers chosen on dev reach; dashed: chance.{note}"
+        )
+        yield Figure("layers", "Accuracy by layer", caption, lambda: _draw_means(inputs, names))
+
+
+def details(inputs: Inputs) -> Iterator[Figure]:
+    """Give a figure of every condition an encoder of several layers, where there is more than one condition."""
+    for encoder in _layered(inputs) if inputs.conditions > 1 else []:
+        caption = f"`{encoder}`: UA at each layer in every condition; bands are intervals; bold: within the corpus."
+        title = f"Accuracy by layer in every condition: {encoder}"
+        yield Figure(f"layers_{encoder}", title, caption, lambda e=encoder: _draw_details(inputs, e), detail=True)
+
+
+def _layered(inputs: Inputs) -> list[str]:
+    deep = {result.system.encoder for result in inputs.results if len(result.layers) > 1}
+    return [name for name in inputs.encoders if name in deep]
+
+
+def _draw_means(inputs: Inputs, names: Sequence[str]) -> Drawing:
+    """Small multiples, encoders across and heads down or the other way round: UA of each setting at each layer."""
+    systems = [System(name, method) for method in inputs.heads for name in names]
+    systems = [system for system in systems if system in inputs.systems]
+    columns = [len(names), len(inputs.heads)]
+    if columns[1] > columns[0]:
+        systems.sort(key=lambda system: names.index(system.encoder))
+    fitting = [number for number in columns if 1 < number <= COLUMNS]
+    wide = max(fitting) if min(columns) > 1 and fitting else min(len(systems), COLUMNS)
+    drawing, panels = grid(len(systems), wide)
+    used = [setting for setting in SETTINGS if any((system, setting) in inputs.means for system in systems)]
+    for axes, system in zip(panels, systems, strict=False):
+        for index, setting in enumerate(used):
+            if (system, setting) in inputs.means:
+                _curve(axes, inputs.means[system, setting], STYLES[setting], (index, len(used)))
+        _finish(axes, inputs, max(inputs.of(system)[0].layers), inputs.name(system), len(used))
+    legend(drawing, {setting: STYLES[setting] for setting in used})
+    return drawing
+
+
+def _draw_details(inputs: Inputs, encoder: str) -> Drawing:
+    """Small multiples, a test corpus across, a head down: UA of each training set at each layer."""
+    results = [result for result in inputs.results if result.system.encoder == encoder and not result.tuned]
+    tests = [name for name in inputs.corpora if any(result.test == name for result in results)]
+    trains = list(dict.fromkeys(result.train for result in results))
+    lines = ("-", (0, (5, 1.5)), (0, (3, 1, 1, 1)), (0, (1, 1)))
+    styles = {train: (CYCLE[i % 8], lines[i // 8 % 4], MARKERS[i % 8]) for i, train in enumerate(trains)}
+    systems = [system for system in inputs.systems if system.encoder == encoder and system.method in inputs.heads]
+    cells = [(system, test) for system in systems for test in tests]
+    drawing, panels = grid(len(cells), min(len(tests), COLUMNS + 1))
+    for axes, (system, test) in zip(panels, cells, strict=True):
+        for result in inputs.of(system):
+            if result.test == test:
+                scores = {**result.layers, "dev": result.headline}
+                place = trains.index(result.train), len(trains)
+                _curve(axes, scores, styles[result.train], place, bold=result.group == "within")
+        title = f"{inputs.corpora[test].label}" + (f", {system.method}" if len(inputs.heads) > 1 else "")
+        _finish(axes, inputs, max(results[0].layers), title, len(trains))
+    legend(drawing, {f"train: {inputs.label(train)}": style for train, style in styles.items()})
+    return drawing
+
+
+def _curve(
+    axes: Axes, scores: Mapping[int | str, Score], style: tuple, place: tuple[int, int], bold: bool = True
+) -> None:
+    """Draw UA over layers and, beside it, the headline; ``place``: which of how many curves this is."""
+    colour, line, marker = style
+    numbers = sorted(layer for layer in scores if layer != "dev")
+    ua, low, high = (np.array([100 * getattr(scores[n], key) for n in numbers]) for key in ("ua", "lo", "hi"))
+    axes.fill_between(numbers, low, high, color=colour, alpha=0.15 if bold else 0.08, lw=0)
+    axes.plot(numbers, ua, color=colour, ls=line, lw=1.9 if bold else 1.2, marker=marker, ms=3 if bold else 2, zorder=3)
+    dev, x = scores["dev"], _dev_place(numbers[-1], *place)
+    axes.plot([x, x], [100 * dev.lo, 100 * dev.hi], color=colour, lw=1.3)
+    axes.plot(x, 100 * dev.ua, marker, color=colour, ms=5, mec="white", mew=0.7, zorder=4)
+
+
+def _dev_place(last: int, index: int, number: int) -> float:
+    """Where the headline stands, to the right of the last layer."""
+    unit = (last + 1) / 13
+    return last + unit * (1.5 + 0.6 * index) if number > 1 else last + 1.5 * unit
+
+
+def _finish(axes: Axes, inputs: Inputs, last: int, title: str, number: int) -> None:
+    axes.axhline(100 * inputs.chance, color="#888888", lw=0.8, ls="--", zorder=0)
+    axes.axvline(last + 0.7 * (last + 1) / 13, color="#cccccc", lw=0.8, zorder=0)
+    axes.set_title(title)
+    step = next((step for step in (1, 2, 3, 4, 6, 8, 12) if last / step <= 7), 24)
+    middle = (_dev_place(last, 0, number) + _dev_place(last, number - 1, number)) / 2
+    ticks = list(range(0, last + 1, step))
+    axes.set_xticks([*ticks, middle], [*map(str, ticks), "dev"])
+    axes.grid(axis="y", color="#e6e6e6", lw=0.7)
+    axes.set_axisbelow(True)

@@ -1,0 +1,409 @@
+"""What the report is about, as objects: systems, conditions with their scores, paired tests, corpora, diarization."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+from local import encoders
+from local.encoders import EncoderSpec
+from local.experiment import Experiment
+
+SETTINGS = ("mono", "cross", "trans", "cross-trans")
+GROUPS = ("within", "across", "joint")
+PARTS = ("weighted", "missed", "false_alarm", "confusion")  # what else is known of an EDER over all emotions
+
+
+@dataclass(frozen=True)
+class Score:
+    """A score, or a difference of two, with its interval; all as fractions of 1."""
+
+    ua: float
+    lo: float
+    hi: float
+
+    def __str__(self) -> str:
+        """Percent with one decimal, as every table prints it."""
+        return f"{100 * self.ua:.1f} [{100 * self.lo:.1f}, {100 * self.hi:.1f}]"
+
+    def __neg__(self) -> Score:
+        """The difference as the other side sees it."""
+        return Score(-self.ua, -self.hi, -self.lo)
+
+    def signed(self) -> str:
+        """Percent with signs, as gains are printed."""
+        return f"{100 * self.ua:+.1f} [{100 * self.lo:+.1f}, {100 * self.hi:+.1f}]"
+
+
+@dataclass(frozen=True)
+class System:
+    """An encoder and a method; orders as the experiment names them."""
+
+    encoder: str
+    method: str
+
+
+@dataclass(frozen=True)
+class Epoch:
+    """A line of a learning curve."""
+
+    epoch: int
+    dev_loss: float
+    dev_ua: float
+
+
+@dataclass(frozen=True)
+class Result:
+    """A condition: its headline (the layers that dev chose) and, of a probe, its score at every layer.
+
+    Attributes
+    ----------
+    system : System
+    stage : str
+        ``probe`` or ``finetune``.
+    factors : dict
+        All that tells it from others (local/grid/factors.py).
+    dev : tuple of str
+        Corpora whose dev lists chose.
+    setting : str
+    headline : Score
+    wa, macro_f1 : float
+    recalls : dict of str to (float or None)
+        Of each emotion, None where the test has none.
+    n_test, speakers : int
+        Of the test.
+    resampled : str
+        What the interval draws: ``speaker`` or ``utterance``.
+    layers : dict of int to Score
+    selected : dict of int to int
+        Layer to the number of fold x seed runs in which dev chose it, or in which a tuned encoder was cut behind it.
+    counts : list of list of int
+        The headline's confusions, reference down.
+    params : int
+        Trained parameters.
+    languages, contaminated : tuple of str
+        Of the encoder's pre-training: its languages, and which of the condition's corpora it heard.
+    one_speaker : bool
+    words : str
+        What its head is or its strategy trains, in few words; may be empty.
+    curves : list of list of Epoch
+        Of two-stage training, a curve a fold and seed.
+    """
+
+    system: System
+    stage: str
+    factors: dict[str, Any]
+    dev: tuple[str, ...]
+    setting: str
+    headline: Score
+    wa: float
+    macro_f1: float
+    recalls: dict[str, float | None]
+    n_test: int
+    speakers: int
+    resampled: str
+    layers: dict[int, Score]
+    selected: dict[int, int]
+    counts: list[list[int]]
+    params: int
+    languages: tuple[str, ...]
+    contaminated: tuple[str, ...]
+    one_speaker: bool
+    words: str = ""
+    curves: list[list[Epoch]] = field(default_factory=list)
+
+    @property
+    def train(self) -> tuple[str, ...]:
+        """Corpora that train it."""
+        return tuple(self.factors["train"])
+
+    @property
+    def test(self) -> str:
+        """The corpus that it is tested on."""
+        return self.factors["test"]
+
+    @property
+    def source(self) -> tuple[str, ...]:
+        """Corpora of the first stage of two-stage training; else empty."""
+        return tuple(self.factors.get("source", ()))
+
+    @property
+    def cross_dev(self) -> str:
+        """Whose dev lists chose across corpora."""
+        return self.factors["cross_dev"]
+
+    @property
+    def scheme(self) -> str:
+        """The split scheme."""
+        return self.factors["split"]
+
+    @property
+    def tuned(self) -> bool:
+        """Whether it is of stage 4, not of stage 3."""
+        return self.stage == "finetune"
+
+    @property
+    def group(self) -> str:
+        """``within``, ``across`` or ``joint``."""
+        if self.test not in self.train:
+            return "across"
+        return "within" if len(self.train) == 1 else "joint"
+
+
+@dataclass(frozen=True, kw_only=True)
+class PairedTest:
+    """A score of a and of b on the same utterances, ``a - b`` and its p, plain and corrected after Holm."""
+
+    ua_a: float
+    ua_b: float
+    difference: Score
+    n: int
+    speakers: int
+    p: float
+    adjusted: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Comparison(PairedTest):
+    """Two systems in one condition or, with ``train`` None, in the mean over those of a group (``setting``)."""
+
+    stage: str
+    train: tuple[str, ...] | None
+    test: str
+    setting: str
+    a: System
+    b: System
+
+    def ahead(self, system: System) -> Score:
+        """How far one of the two is ahead of the other."""
+        return self.difference if self.a == system else -self.difference
+
+
+@dataclass(frozen=True, kw_only=True)
+class LanguageTest(PairedTest):
+    """The encoder of a language (a) and those of others (b); ``test`` is None for all corpora together."""
+
+    stage: str
+    question: str
+    method: str
+    test: str | None
+
+
+@dataclass(frozen=True)
+class Corpus:
+    """A corpus as the report names it."""
+
+    name: str
+    language: str
+    synthetic: bool
+    title: str
+    licence: str
+    speakers: int
+    emotions: dict[str, int] = field(default_factory=dict)
+    excluded: int = 0
+    audit: dict | None = None
+
+    @property
+    def label(self) -> str:
+        """Name and language, and that it is synthetic if it is."""
+        return f"{self.name} ({self.language}{', synthetic' if self.synthetic else ''})"
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """Everything the report says something about, diarization aside.
+
+    Attributes
+    ----------
+    recipe : str
+    experiment : Experiment
+    emotions : list of str
+    corpora : dict of str to Corpus
+    results : list of Result
+        By system, then test, then train, in the experiment's order, which stage 5 keeps.
+    means : dict of (System, str) to dict
+        For each system and group, layer (a number or ``"dev"``) to the mean over conditions.
+    comparisons : list of Comparison
+    languages : list of LanguageTest
+    folds, seeds : int
+        How many of each the results have.
+    """
+
+    recipe: str
+    experiment: Experiment
+    emotions: list[str]
+    corpora: dict[str, Corpus]
+    results: list[Result]
+    means: dict[tuple[System, str], dict[int | str, Score]]
+    comparisons: list[Comparison]
+    languages: list[LanguageTest]
+    folds: int
+    seeds: int
+
+    @cached_property
+    def systems(self) -> list[System]:
+        """Systems that have results, in the experiment's order."""
+        return list(dict.fromkeys(result.system for result in self.results))
+
+    @cached_property
+    def methods(self) -> list[str]:
+        """Methods that have results."""
+        return list(dict.fromkeys(system.method for system in self.systems))
+
+    @cached_property
+    def heads(self) -> dict[str, str]:
+        """Methods of stage 3 that have results, classifiers of frozen encoders' layers, with their words."""
+        return {result.system.method: result.words for result in self.results if not result.tuned}
+
+    @cached_property
+    def strategies(self) -> dict[str, str]:
+        """Methods of stage 4 that have results, ways to tune encoders, with their words."""
+        return {result.system.method: result.words for result in self.results if result.tuned}
+
+    @cached_property
+    def encoders(self) -> list[str]:
+        """Encoders that have results."""
+        return list(dict.fromkeys(system.encoder for system in self.systems))
+
+    @cached_property
+    def specs(self) -> dict[str, EncoderSpec]:
+        """The encoders' entries in conf/encoders.yaml."""
+        return {name: encoders.spec(name) for name in self.encoders}
+
+    @cached_property
+    def settings_matter(self) -> bool:
+        """Whether mono, cross and so on say more than within and across do."""
+        same = {("within", "mono"), ("across", "cross")}
+        return any((result.group, result.setting) not in same for result in self.results)
+
+    @cached_property
+    def conditions(self) -> int:
+        """How many pairs of training sets and test corpora there are."""
+        return len({(result.train, result.test) for result in self.results})
+
+    def values(self, factor: str) -> list[Any]:
+        """List the values that a factor takes, each once."""
+        found = [result.factors[factor] for result in self.results if factor in result.factors]
+        return [value for place, value in enumerate(found) if value not in found[:place]]
+
+    @property
+    def chance(self) -> float:
+        """UA of guessing."""
+        return 1 / len(self.emotions)
+
+    @property
+    def level(self) -> float:
+        """A corrected p below this is called significant."""
+        return 1 - self.experiment.score.confidence
+
+    @cached_property
+    def _members(self) -> dict[tuple[System, str | None], list[Result]]:
+        found: dict[tuple[System, str | None], list[Result]] = {}
+        for result in self.results:
+            for key in dict.fromkeys((None, result.group, result.setting)):
+                found.setdefault((result.system, key), []).append(result)
+        return found
+
+    @cached_property
+    def _by_condition(self) -> dict[tuple, Result]:
+        return {(result.system, result.train, result.test): result for result in self.results}
+
+    @cached_property
+    def _pairs(self) -> dict[tuple, Comparison]:
+        return {
+            (frozenset((c.a, c.b)), c.train, c.setting if c.train is None else c.test): c for c in self.comparisons
+        }  # fmt: skip
+
+    def of(self, system: System, group: str | None = None) -> list[Result]:
+        """Results of a system, of all or of one group or setting."""
+        return self._members.get((system, group), [])
+
+    def result(self, system: System, train: tuple[str, ...], test: str) -> Result | None:
+        """Find a condition."""
+        return self._by_condition.get((system, train, test))
+
+    def compared(self, result: Result, other: System) -> Comparison | None:
+        """Find the paired test of a condition with another system in the same one."""
+        return self._pairs.get((frozenset((result.system, other)), result.train, result.test))
+
+    def compared_means(self, a: System, b: System, group: str) -> Comparison | None:
+        """Find the paired test of two systems' means over a group."""
+        return self._pairs.get((frozenset((a, b)), None, group))
+
+    def headlines(self, group: str) -> dict[System, Score]:
+        """Mean headlines over a group's conditions (or a setting's, or ``drop``), of the systems that have one."""
+        return {s: self.means[s, group]["dev"] for s in self.systems if (s, group) in self.means}
+
+    def comparable(self, group: str) -> dict[System, Score]:
+        """Mean headlines, as above, of the systems that have most conditions; means over fewer do not compare."""
+        scores = self.headlines(group)
+        counted = "across" if group == "drop" else group
+        numbers = {system: len(self.of(system, counted)) for system in scores}
+        return {s: score for s, score in scores.items() if numbers[s] == max(numbers.values())}
+
+    def name(self, system: System) -> str:
+        """Name a system as briefly as is clear: the method only where there are several."""
+        return system.encoder if len(self.methods) == 1 else f"{system.encoder}, {system.method}"
+
+    def label(self, names: str | Sequence[str]) -> str:
+        """Label one corpus, or several joined by '+'."""
+        return " + ".join(self.corpora[name].label for name in ([names] if isinstance(names, str) else names))
+
+
+@dataclass(frozen=True)
+class Diarized:
+    """EDER of a system (name, and what it was trained on) on a set, of one emotion's recordings or of ``all``."""
+
+    system: tuple[str, str]
+    baseline: bool
+    setting: str
+    test: str
+    emotion: str
+    eder: Score
+    n: int
+    speakers: int
+    contaminated: bool
+    parts: dict[str, float]  # of ``PARTS``; empty for one emotion
+
+
+@dataclass(frozen=True)
+class DiarizedPair:
+    """A paired test of two systems' EDER on a set."""
+
+    test: str
+    a: tuple[str, str]
+    b: tuple[str, str]
+    difference: Score
+    n: int
+    speakers: int
+    p: float
+    adjusted: float
+
+
+@dataclass(frozen=True)
+class Diarization:
+    """What stage 6 found, and the figures published of others (conf/reference_sed.yaml; empty without)."""
+
+    rows: list[Diarized]
+    pairs: list[DiarizedPair]
+    reference: dict = field(default_factory=dict)
+
+    @cached_property
+    def tests(self) -> list[str]:
+        """Names of the sets, the pooled ones last."""
+        return list(dict.fromkeys(row.test for row in self.rows))
+
+    @cached_property
+    def systems(self) -> list[tuple[str, str]]:
+        """System and what it was trained on (``all``, ``others`` or, for baselines, nothing)."""
+        return list(dict.fromkeys(row.system for row in self.rows))
+
+    @cached_property
+    def _found(self) -> dict[tuple, Diarized]:
+        return {(row.system, row.test, row.emotion): row for row in self.rows}
+
+    def row(self, system: tuple[str, str], test: str, emotion: str = "all") -> Diarized | None:
+        """Find a row."""
+        return self._found.get((system, test, emotion))

@@ -1,0 +1,1 @@
+"""The report's tables, as data: RESULTS.md and the page print the same cells."""

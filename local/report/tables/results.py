@@ -1,0 +1,185 @@
+"""Tables of scores, and of what they are of: conditions, means, layers, corpora and encoders."""
+
+from __future__ import annotations
+
+from local.report.material import GROUPS, SETTINGS, Inputs, Result, System
+from local.report.tables.cells import (
+    Cell,
+    Table,
+    dev_note,
+    joint_marks,
+    number,
+    result_cell,
+    score_cell,
+    system_cells,
+    system_header,
+    trained,
+    with_method,
+)  # fmt: skip
+
+
+def _layers_note(inputs: Inputs, method: str | None = None) -> str:
+    note = "layers chosen on dev"
+    if (method or "") not in inputs.heads and inputs.values("layer") not in ([], ["probe"]):
+        note += f" (of tuned encoders: {' or '.join(inputs.values('layer'))})"
+    return note
+
+
+def means(inputs: Inputs) -> Table:
+    """UA of every system, mean over conditions within and across corpora and by setting."""
+    present = {group for _, group in inputs.means}
+    groups = [group for group in GROUPS if group in present]
+    if "drop" in present:
+        groups.append("drop")
+    if inputs.settings_matter:
+        groups += [group for group in SETTINGS if group in present]
+    comparable = {group: inputs.comparable(group) for group in groups}
+    best = {group: max(score.ua for score in scores.values()) for group, scores in comparable.items()}
+    rows = []
+    for system in inputs.systems:
+        row = system_cells(inputs, system)
+        for group in groups:
+            score = inputs.means.get((system, group), {}).get("dev")
+            members = inputs.of(system, None if group == "drop" else group)
+            top = group != "drop" and system in comparable[group] and score.ua == best[group]
+            row.append(score_cell(score, joint_marks(members), top and len(inputs.systems) > 1))
+        rows.append(row)
+    caption = "UA in percent [95% interval], mean over conditions"
+    counts = [f"{group} {_number_of(inputs, group)}" for group in groups if group in GROUPS]
+    caption += f" ({', '.join(counts)}); {_layers_note(inputs)}. Chance is {100 * inputs.chance:.0f}."
+    if "drop" in groups:
+        caption += " *drop*: points that UA falls from training on the test corpus to training on another one."
+    if any(len(comparable[group]) < len(inputs.headlines(group)) for group in groups if group != "drop"):
+        caption += " Means over fewer conditions than others do not compare with these and are never in bold."
+    if inputs.strategies:
+        caption += " *parameters*: trained ones, the head's included."
+    return Table("means", "Encoders at a glance", caption + dev_note(inputs), system_header(inputs) + groups, rows)
+
+
+def _number_of(inputs: Inputs, group: str) -> str:
+    """How many conditions the systems' means are over; those of tuned encoders need not be as many as of probes."""
+    numbers = sorted({len(inputs.of(system, group)) for system in inputs.systems} - {0})
+    return " to ".join(str(number) for number in dict.fromkeys((numbers[0], numbers[-1])))
+
+
+def by_condition(inputs: Inputs, method: str) -> Table:
+    """Headline UA of one method: conditions down, encoders across."""
+    chosen = [result for result in inputs.results if result.system.method == method]
+    encoders = [encoder for encoder in inputs.encoders if System(encoder, method) in inputs.systems]
+    conditions: dict[tuple[str, tuple[str, ...]], dict[str, Result]] = {}
+    for result in chosen:
+        conditions.setdefault((result.test, result.train), {})[result.system.encoder] = result
+    rows = []
+    for (test, train), found in conditions.items():
+        top = max(result.headline.ua for result in found.values())
+        any_result = next(iter(found.values()))
+        row = [Cell(inputs.label(train)), Cell(inputs.label(test))]
+        row += [Cell(str(any_result.n_test)), Cell(str(any_result.speakers))]
+        for encoder in encoders:
+            result = found.get(encoder)
+            row.append(result_cell(result, result is not None and len(found) > 1 and result.headline.ua == top))
+        rows.append(row)
+    named = f"{method} head" if method in inputs.heads else f"strategy {method}"
+    title = f"UA by condition: {named}" if len(inputs.methods) > 1 else "UA by condition"
+    who = "" if method in inputs.heads else "of encoders "
+    caption = (
+        f"UA in percent [95% interval] {who}{with_method(inputs, method)}; n test utterances of so many speakers, "
+        f"pooled over folds; {_layers_note(inputs, method)}; best of each row in bold.{trained(inputs, chosen)}"
+    )
+    header = ["train", "test", "n", "speakers", *encoders]
+    made_by = "probe" if method in inputs.heads else "finetune"
+    return Table(f"conditions-{method}", title, caption + dev_note(inputs), header, rows, made_by)
+
+
+def everything(inputs: Inputs) -> Table:
+    """Every condition in full."""
+    rows = []
+    for result in inputs.results:
+        selected = ", ".join(f"{layer} ({times})" if len(result.selected) > 1 else str(layer)
+                             for layer, times in result.selected.items())  # fmt: skip
+        rows.append(
+            [
+                *system_cells(inputs, result.system, [result]),
+                Cell(inputs.label(result.train)),
+                Cell(inputs.label(result.test)),
+                Cell(result.setting),
+                result_cell(result),
+                Cell(str(result.n_test)),
+                Cell(str(result.speakers)),
+                number(result.wa),
+                number(result.macro_f1),
+                *(number(result.recalls[emotion]) for emotion in inputs.emotions),
+                Cell(selected),
+            ]
+        )
+    header = ["train", "test", "setting", "UA", "n", "speakers", "WA", "macro-F1", *inputs.emotions, "layers"]
+    caption = (
+        "UA [95% interval], WA, macro-F1 and recall of each emotion, in percent; recalls are pooled over the test "
+        "utterances of all folds and averaged over seeds. *layers*: those that dev chose (in how many folds and seeds)."
+    )
+    if inputs.strategies:
+        caption += (
+            " Of tuned encoders: the layer that is classified, above which the encoder is cut. *parameters*: trained "
+            "ones, the head's included; the most of any fold."
+        )
+    return Table("all", "Every condition in full", caption + dev_note(inputs), system_header(inputs) + header, rows)
+
+
+def by_layer(inputs: Inputs) -> Table:
+    """UA at every layer of the encoders that have several, mean over conditions."""
+    groups = [group for group in GROUPS if any(key[1] == group for key in inputs.means)]
+    rows = []
+    for system in inputs.systems:
+        columns = [inputs.means.get((system, group), {}) for group in groups]
+        layers = [layer for layer in next(column for column in columns if column) if layer != "dev"]
+        if len(layers) > 1:
+            qualified = [joint_marks(inputs.of(system, group)) for group in groups]
+            for layer in layers:
+                cells = [score_cell(column.get(layer), mark) for column, mark in zip(columns, qualified, strict=True)]
+                rows.append([*system_cells(inputs, system), Cell(str(layer)), *cells])
+    caption = (
+        "UA in percent [95% interval] at each layer, mean over conditions. Layer 0 is what enters the first "
+        "transformer block. For looking only: a layer that is picked here was picked on test data."
+    )
+    return Table(
+        "layers", "UA by layer", caption + dev_note(inputs), [*system_header(inputs), "layer", *groups], rows
+    )  # fmt: skip
+
+
+def data(inputs: Inputs) -> Table:
+    """The corpora."""
+    rows = []
+    for corpus in inputs.corpora.values():
+        tested = {r.n_test for r in inputs.results if r.test == corpus.name}
+        rows.append(
+            [
+                Cell(corpus.label),
+                Cell(corpus.title or "–"),
+                Cell(corpus.licence or "–"),
+                Cell(str(corpus.speakers)),
+                *(Cell(str(corpus.emotions[emotion])) for emotion in inputs.emotions),
+                Cell(str(corpus.excluded)),
+                Cell(" / ".join(map(str, sorted(tested))) or "–"),
+            ]
+        )
+    header = ["corpus", "title", "licence", "speakers", *inputs.emotions, "excluded", "n tested"]
+    caption = "Utterances of each emotion in the prepared data; `data/<corpus>/excluded.tsv` names the *excluded* ones."
+    return Table("data", "Corpora", caption, header, rows, made_by="data")
+
+
+def encoders(inputs: Inputs) -> Table:
+    """The encoders."""
+    rows = []
+    for name in inputs.encoders:
+        spec = inputs.specs[name]
+        heard = [corpus for corpus in spec.pretrained_on if corpus in inputs.corpora]
+        more = [corpus for corpus in spec.pretrained_on if corpus not in inputs.corpora]
+        words = ", ".join(heard) + (f" (and {', '.join(more)})" if more else "")
+        languages = ", ".join(spec.languages) or "–"
+        rows.append([Cell(name), Cell(spec.note or "–"), Cell(languages), Cell(str(spec.layers)), Cell(words or "–")])
+    header = ["encoder", "what it is", "languages", "layers", "pre-training heard"]
+    caption = (
+        "*languages*: of the pre-training; – for encoders that are not bound to a language. *pre-training heard*: "
+        "corpora whose audio, without labels, was in it."
+    )
+    return Table("encoders", "Encoders", caption, header, rows)

@@ -1,0 +1,72 @@
+"""Diarizers of any kind from where they are: one registry, by what a folder holds or an id says."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from local.models import store
+from utils.errors import UserError
+
+if TYPE_CHECKING:
+    from local.sed.model.diarizer import Diarizer
+
+PUBLISHED = "speechbrain/emotion-diarization-wavlm-large"
+
+
+def load(model: str | Path, device: str = "cpu") -> Diarizer:
+    """Load a model by what is in its folder.
+
+    Parameters
+    ----------
+    model : str or Path
+        A folder that ``Diarizer.save`` wrote, SpeechBrain's published checkpoint (a folder with hyperparams.yaml),
+        or that checkpoint's name on the Hugging Face hub.
+    device : str
+        As torch names it.
+
+    Returns
+    -------
+    Diarizer
+        In evaluation mode.
+
+    Raises
+    ------
+    UserError
+        It is none of these, or what is in the folder is missing or damaged; its encoder is not there or not the one
+        that it was trained with; the device is not there.
+    """
+    if (Path(model) / "hyperparams.yaml").is_file() or str(model) == PUBLISHED:
+        from local.sed.model import published
+
+        return published.load(str(model), device)
+    if not (Path(model) / store.CONFIG).is_file():
+        raise UserError(
+            f"{model}: neither a folder with a model of stage 6 ({store.CONFIG}) nor {PUBLISHED} or its folder "
+            "(hyperparams.yaml)"
+        )
+    return store.load(model, lambda folder, config: _described(folder, config, device))
+
+
+def _described(folder: Path, config: dict[str, Any], device: str) -> Diarizer:
+    from local.sed.model.decode import Decoder
+
+    model = _KINDS[config["kind"]](folder, config, device)
+    model.decoder = None if config["decoder"] is None else Decoder.from_json(config["decoder"])
+    model.provenance = config["provenance"]
+    return model
+
+
+def _trained(folder: Path, config: dict[str, Any], device: str) -> Diarizer:
+    from local.sed.model import diarizer
+
+    return diarizer.rebuild(folder, config, device)
+
+
+def _published(folder: Path, config: dict[str, Any], device: str) -> Diarizer:
+    from local.sed.model import published
+
+    return published.load(config["source"], device, config["emotions"], config["revision"])
+
+
+_KINDS = {"trained": _trained, "published": _published}

@@ -1,0 +1,75 @@
+"""Trains the diarizer of one fold and seed, and tunes its smoothing on dev."""
+
+from __future__ import annotations
+
+import shutil
+
+from local import encoders
+from local.grid.conditions import Training
+from local.sed.conditions import STAGE, cache_of, folds_of
+from local.sed.data import sets
+from local.sed.model import brain, decode
+from utils import stamp
+from utils.feature_cache import InputCache
+
+
+def train(training: Training, device: str = "cpu") -> None:
+    """Train a model, tune its smoothing on dev, and save both.
+
+    Parameters
+    ----------
+    training : Training
+        What to train; an older result is replaced.
+    device : str
+        As torch names it.
+
+    Raises
+    ------
+    UserError
+        A set has not been made, or there is nothing to train on.
+    """
+    made_from = STAGE.training_stamp(training)
+    folder, group, lead = training.directory, training.group, training.group.first
+    sed, emotions = lead.experiment.sed, list(lead.factors["emotions"])
+    # Only what an interruption left may stay: a finished model of other settings must not be gone on with.
+    if (folder / stamp.NAME).is_file():
+        shutil.rmtree(folder)
+    data = [sets.read(f"{corpus}.single", group.scheme, emotions) for corpus in lead.train]
+    for own in data:
+        folds_of(own, group.folds)
+
+    def examples(part: str) -> list[brain.Example]:
+        return [
+            brain.Example(own.utterances[utterance], own.reference[utterance])
+            for own in data
+            for utterance in own.folds[training.fold][part]
+        ]
+
+    dev, cached = examples("dev"), cache_of(lead.encoder)
+    diarizer = brain.fit(
+        brain.Run(
+            folder, lead.encoder, lead.method, emotions, examples("train"), dev, training.draw(), sed, cached, device
+        )
+    )
+    cache = InputCache(cached, diarizer.input_kind())
+    posteriors = {
+        example.utterance.id: diarizer.posteriors_of(cache.get(example.utterance, diarizer.cached_input))
+        for example in dev
+    }
+    frames = (
+        sets.frame_labels(example.reference, round(example.utterance.duration / sets.HOP), emotions)
+        for example in examples("train")
+    )
+    moves = decode.transitions(frames, len(emotions)) if sed.decoder == "viterbi" else None
+    diarizer.decoder = decode.tune(
+        posteriors, {example.utterance.id: example.reference for example in dev},
+        {example.utterance.id: example.utterance.duration for example in dev}, emotions, sed.decoder, moves,
+    )  # fmt: skip
+    languages = sorted({language for own in data for language in own.language.values()})
+    diarizer.provenance |= {
+        "trained_on": list(lead.train), "languages": languages, "encoder": encoders.spec(lead.encoder).name,
+        "fold": training.fold,
+    }  # fmt: skip
+    diarizer.save(folder)
+    stamp.write(folder, made_from)
+    print(f"{folder}: decoder {diarizer.decoder.method} {diarizer.decoder.value:g}, chosen on dev", flush=True)
