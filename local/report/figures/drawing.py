@@ -6,6 +6,7 @@ colour-vision deficiencies can tell apart; groups differ in line style and marke
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +23,7 @@ BLUE, VERMILLION, GREEN, PURPLE, ORANGE, SKY, YELLOW, BLACK = (
 )  # fmt: skip
 CYCLE = (BLUE, VERMILLION, GREEN, PURPLE, ORANGE, SKY, YELLOW, BLACK)
 MARKERS = "osD^vPX*"
+WIDEST = 18  # letters in a line of a small panel's title
 RC = {
     "font.family": "DejaVu Sans", "font.size": 9, "axes.titlesize": 10, "axes.labelsize": 9,
     "axes.spines.top": False, "axes.spines.right": False, "axes.edgecolor": "#666666", "axes.linewidth": 0.8,
@@ -118,9 +120,19 @@ def axes_of(inputs: Inputs, results: Sequence[Result]) -> tuple[list[tuple[str, 
 
 
 def panel_title(inputs: Inputs, system: System) -> str:
-    """Name a system above a small panel; strategies have long names."""
-    name = inputs.name(system)
-    return name.replace(", ", "\n").replace(" after ", "\nafter ") if inputs.strategies else name
+    """Name a system above a small panel."""
+    return folded(inputs.name(system))
+
+
+def folded(name: str) -> str:
+    """Break a long name into lines, at commas and behind a method that factors follow."""
+    if len(name) <= WIDEST:
+        return name
+    lines = []
+    for part in name.split(", "):
+        pieces = [part] if len(part) <= WIDEST else part.split(" ", 1)
+        lines += [line for piece in pieces for line in textwrap.wrap(piece, WIDEST, break_on_hyphens=False)]
+    return "\n".join(lines)
 
 
 def short(inputs: Inputs, name: str) -> str:
