@@ -1,4 +1,4 @@
-"""The report of results as many as those of egs/small: 330 conditions, 1,863 comparisons, 20 figures."""
+"""The report of results as many as those of egs/small: 330 conditions, 1,791 comparisons, 20 figures."""
 
 from __future__ import annotations
 

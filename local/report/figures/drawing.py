@@ -6,8 +6,10 @@ colour-vision deficiencies can tell apart; groups differ in line style and marke
 
 from __future__ import annotations
 
+import contextlib
+import gc
 import textwrap
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -73,14 +75,27 @@ def save(figure: Figure, folder: Path) -> None:
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.backends.backend_pdf import FigureCanvasPdf
 
-    with mpl.rc_context(RC):
+    picture = {"metadata": {"Software": None}, "pil_kwargs": {"compress_level": 3}}  # a tenth larger in half the time
+    with mpl.rc_context(RC), _without_collection():
         drawing = figure.draw()
         # savefig would draw everything once more before each file.
-        FigureCanvasAgg(drawing).print_png(folder / f"{figure.name}.png", metadata={"Software": None})
+        FigureCanvasAgg(drawing).print_png(folder / f"{figure.name}.png", **picture)
         drawing.set_layout_engine("none")  # the places of things are known by now
         nothing = dict.fromkeys(("CreationDate", "Creator", "Producer"))
         FigureCanvasPdf(drawing).print_pdf(folder / f"{figure.name}.pdf", metadata=nothing)
         plt.close(drawing)
+
+
+@contextlib.contextmanager
+def _without_collection() -> Iterator[None]:
+    """Let garbage be until a figure is done: looking for it among a figure's many objects takes a sixth of its time."""
+    before = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if before:
+            gc.enable()
 
 
 def grid(number: int, columns: int) -> tuple[Drawing, list[Axes]]:
