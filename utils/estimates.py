@@ -324,8 +324,8 @@ def together(members: Sequence[Influence], shares: Sequence[float] | None = None
 def over_runs(found: Influence, other_runs: bool = True) -> Influence:
     """Average over runs (seeds, draws, partitions), and say what other runs would add to the variance.
 
-    Runs and speakers are crossed. The variance between runs of the mean, less the part of it that is the runs' chance
-    with each speaker (which the variance over speakers holds already), is the runs' own.
+    That is the variance between runs over their number. A part of it, the runs' chance with each speaker, is in the
+    variance over speakers already: the interval is a little too wide rather than too narrow.
 
     Parameters
     ----------
@@ -338,12 +338,9 @@ def over_runs(found: Influence, other_runs: bool = True) -> Influence:
     -------
     Influence
     """
-    value, parts, runs = found.value.mean(axis=-1), found.parts.mean(axis=-1), found.value.shape[-1]
-    extra = np.zeros(value.shape)
-    if other_runs and runs > 1 and not found.reason:
-        chance = ((found.parts - parts[..., None]) ** 2).sum(axis=(0, -1)) / (runs - 1)
-        extra = np.maximum(found.value.var(axis=-1, ddof=1) - chance, 0) / runs
-    floor = found.floor.mean(axis=-1)
+    runs = found.value.shape[-1]
+    extra = found.value.var(axis=-1, ddof=1) / runs if other_runs and runs > 1 else 0.0
+    value, parts, floor = found.value.mean(axis=-1), found.parts.mean(axis=-1), found.floor.mean(axis=-1)
     return replace(found, value=value, parts=parts, floor=floor, run_variance=extra, runs=runs)
 
 

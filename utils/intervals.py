@@ -1,4 +1,4 @@
-"""Confidence intervals of UA by a bootstrap whose unit is the speaker.
+"""Confidence intervals of UA by a bootstrap whose unit is the speaker; with few speakers those of ``utils.estimates`` hold.
 
 Utterances of one speaker resemble each other, so an interval that resamples utterances is too narrow.
 Resampling speakers needs no utterance at all: a replicate's recalls are ratios of weighted sums of each
@@ -155,10 +155,8 @@ def replicate_ua(weights: np.ndarray, hits: np.ndarray, totals: np.ndarray) -> n
 def percentile_interval(replicates: np.ndarray, confidence: float) -> tuple[np.ndarray, np.ndarray]:
     """Ends of the percentile interval.
 
-    With few speakers it is too narrow, as every bootstrap of few units is. Simulated (recalls that differ
-    between speakers by a standard deviation of 5 to 15 points, 8 utterances a class and speaker, nominal
-    95%), it held the truth in 81% of experiments with 4 speakers, 90% with 10, 92% with 24 and 93% with
-    40; resampling utterances held it in 60-88%.
+    With few speakers it is too narrow, as every bootstrap of few units is: of intervals meant to hold the truth 95% of
+    the time, about 76% do with 3 speakers and 90% with 10 (docs/statistics.md).
 
     Parameters
     ----------
