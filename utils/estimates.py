@@ -18,7 +18,7 @@ components", Biometrics Bulletin 2, 1946 (sums of variances); A. Agresti, B. A. 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -135,25 +135,6 @@ class Estimate:
         return replace(self, **{key: getattr(self, key)[index] for key in ("value", "low", "high", "se", "df")})
 
 
-def number_blocks(speakers: Mapping[str, str]) -> tuple[str, dict[str, int]]:
-    """Say what a test corpus consists of: of speakers, or, where there is one, of utterances.
-
-    Parameters
-    ----------
-    speakers : mapping of str to str
-        Utterance to its speaker.
-
-    Returns
-    -------
-    tuple of str and dict of str to int
-        The unit, and utterance to the number of its block.
-    """
-    unit = "speaker" if len(set(speakers.values())) > 1 else "utterance"
-    block = {utt: speakers[utt] if unit == "speaker" else utt for utt in speakers}
-    number = {name: index for index, name in enumerate(sorted(set(block.values())))}
-    return unit, {utt: number[name] for utt, name in block.items()}
-
-
 def count(block: np.ndarray, reference: np.ndarray, scores: np.ndarray, shape: tuple[int, int]) -> Tally:
     """Add up utterances' scores.
 
@@ -226,8 +207,11 @@ def f1_scores(reference: np.ndarray, hypothesis: np.ndarray, classes: int) -> np
     Parameters
     ----------
     reference : ndarray of int, shape (utterances,)
+        Class indices.
     hypothesis : ndarray of int, shape (..., utterances)
+        Class indices.
     classes : int
+        Number of classes.
 
     Returns
     -------
@@ -365,12 +349,12 @@ def estimate(*members: Influence, shares: Sequence[float] | None = None, confide
 
     shares = [1 / len(members)] * len(members) if shares is None else shares
     pairs = list(zip(shares, members, strict=True))
-    value = np.asarray(sum(share * member.value for share, member in pairs), dtype=float)
+    value = np.asarray(sum(share * member.value for share, member in pairs), dtype=float)[()]
     n, clusters = sum(member.n for member in members), sum(member.clusters for member in members)
     unit = "+".join(dict.fromkeys(member.unit for member in members))
     reason = next((member.reason for member in members if member.reason), "")
     if reason:
-        nothing = np.full(value.shape, np.nan)
+        nothing = np.full(value.shape, np.nan)[()]
         return Estimate(value, nothing, nothing, nothing, nothing, n, clusters, unit, reason)
     components = []
     for share, member in pairs:
@@ -380,7 +364,7 @@ def estimate(*members: Influence, shares: Sequence[float] | None = None, confide
     total = sum(variance for variance, _ in components)
     # Satterthwaite; a variance of nothing has the degrees of freedom of its first component.
     doubt = sum(variance**2 / df for variance, df in components)
-    df = np.divide(total**2, doubt, out=np.full(value.shape, np.inf), where=doubt > 0)
+    df = np.divide(total**2, doubt, out=np.full(value.shape, np.inf), where=doubt > 0)[()]
     se = np.sqrt(total)
     half = stats.t.ppf((1 + confidence) / 2, df) * se
     if all(member.share for member in members) and min(shares) >= 0:

@@ -1,4 +1,4 @@
-"""Confidence intervals of UA by a bootstrap whose unit is the speaker; with few speakers those of ``utils.estimates`` hold.
+"""Confidence intervals of UA by a bootstrap whose unit is the speaker (``utils.estimates``: better ones).
 
 Utterances of one speaker resemble each other, so an interval that resamples utterances is too narrow.
 Resampling speakers needs no utterance at all: a replicate's recalls are ratios of weighted sums of each
@@ -12,6 +12,7 @@ intervals in ASR performance evaluation", ICASSP 2004 (blocks of a speaker's utt
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -58,7 +59,7 @@ def make_blocks(speakers: dict[str, str], classes: dict[str, int], resamples: in
     block = {utt: speakers[utt] if unit == "speaker" else utt for utt in speakers}
     number = {name: index for index, name in enumerate(sorted(set(block.values())))}
     of = {utt: number[name] for utt, name in block.items()}
-    totals = np.zeros((len(number), max(classes.values()) + 1))
+    totals = np.zeros((len(set(of.values())), max(classes.values()) + 1))
     for utt, index in of.items():
         totals[index, classes[utt]] += 1
     return Blocks(unit, of, draw_weights(totals, resamples, rng))

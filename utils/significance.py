@@ -153,9 +153,7 @@ def equivalence(value: np.ndarray, se: np.ndarray, df: np.ndarray, margin: float
     return stats.t.sf(ratio, df)
 
 
-def detectable(
-    se: np.ndarray, df: np.ndarray, power: float = 0.8, level: float = 0.05, tests: int = 1
-) -> np.ndarray:
+def detectable(se: np.ndarray, df: np.ndarray, power: float = 0.8, level: float = 0.05, tests: int = 1) -> np.ndarray:
     """Smallest true difference that :func:`t_test` would have called significant with the given power.
 
     Parameters

@@ -1,7 +1,7 @@
 """How much a variance between few speakers is worth: its bias and its degrees of freedom, from the design alone.
 
 A score such as UA is a weighted sum of class means, sum_c w_c Y_c / N_c, over S blocks (speakers). Block s deviates by
-d_s = sum_c w_c (y_sc - m_c n_sc) / (N_c sqrt(1 - n_sc / N_c)), where n_sc is its number of utterances of class c and m_c
+d_s = sum_c w_c (y_sc - m_c n_sc) / (N_c sqrt(1 - n_sc / N_c)), where n_sc counts its utterances of class c and m_c is
 the class's mean; the root is the "CR2" adjustment, which makes up for a block's part in the mean that it is compared
 with. Then V = k sum_s d_s^2 estimates the score's variance, and (score - truth) / sqrt(V) is nearly t-distributed. With
 unequal blocks, or a class that few of them hold, both k = 1 and S - 1 degrees of freedom are wrong. Here both come from
@@ -60,8 +60,9 @@ def deviations(totals: np.ndarray, weights: np.ndarray, residuals: np.ndarray) -
     Parameters
     ----------
     totals : ndarray, shape (blocks, classes)
+        Utterances of each class in each block.
     weights : ndarray, shape (classes,)
-        Every class with a weight is held by at least two blocks.
+        How much each class counts. Every class with a weight is held by at least two blocks.
     residuals : ndarray, shape (blocks, ..., classes)
         y_sc - m_c n_sc.
 
@@ -124,7 +125,7 @@ def _degrees(joint: np.ndarray, scale: float) -> float:
     grid = np.linspace(-14, 9, 700)
 
     def beyond(point: float) -> float:
-        """Chance that the ratio exceeds the point: that error^2 - point^2 scale sum d^2, a quadratic form, is positive."""
+        """Chance that error^2 - point^2 scale sum d^2 is positive: that the ratio exceeds the point."""
         form = (root * np.where(signs > 0, signs, signs * point**2)) @ root.T
         roots = np.linalg.eigvalsh(form) / joint[0, 0]
         # Imhof's integral over u = exp(grid).

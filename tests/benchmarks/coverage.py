@@ -7,8 +7,8 @@ Run in the repository (minutes, one process; always the same numbers)::
 A world says how well a system recognises four emotions and how much speakers differ: a speaker's chance to have emotion
 k taken for j is softmax over j of (strength of k if j = k) + bias of the speaker to j + the speaker's own for (k, j),
 both normal. A design says how many utterances of each emotion each speaker has. A replication draws speakers and their
-utterances anew; the truth is the score over all speakers that the world could have. Coverage of the percentile bootstrap
-over speakers stands beside (``bootstrap``), for UA.
+utterances anew; the truth is the score over all speakers that the world could have. Beside it stands, for UA, what the
+percentile bootstrap over speakers covers (``bootstrap``).
 """
 
 from __future__ import annotations
@@ -129,9 +129,9 @@ class Sample:
 
 
 def draw(rng: np.random.Generator, name: str, totals: np.ndarray, replications: int, better: bool = False) -> Sample:
-    """Draw speakers, a first system, and a second one that shares half its speakers' effects and a third of its answers.
+    """Draw speakers and two systems; the second is as good as the first, or better.
 
-    The second is as good as the first, or better.
+    They share half the variance between speakers and a third of the answers.
     """
     world, shape = WORLDS[name], (replications, len(totals))
     first, fresh = _noise(rng, shape), _noise(rng, shape)
@@ -145,7 +145,10 @@ def draw(rng: np.random.Generator, name: str, totals: np.ndarray, replications: 
     both = rng.hypergeometric(hits, left - hits, again)
     true = population(name)
     return Sample(
-        totals, [one, copied + new], (hits + again - 2 * both).sum(axis=1), [true, (true + 2 * population(name, better)) / 3]
+        totals,
+        [one, copied + new],
+        (hits + again - 2 * both).sum(axis=1),
+        [true, (true + 2 * population(name, better)) / 3],
     )
 
 
