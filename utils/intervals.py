@@ -37,6 +37,25 @@ class Blocks:
     weights: np.ndarray
 
 
+def number_blocks(speakers: Mapping[str, str]) -> tuple[str, dict[str, int]]:
+    """Say what a test corpus consists of: of speakers, or, where there is one, of utterances.
+
+    Parameters
+    ----------
+    speakers : mapping of str to str
+        Utterance to its speaker.
+
+    Returns
+    -------
+    tuple of str and dict of str to int
+        The unit (``speaker`` or ``utterance``), and utterance to the number of its block.
+    """
+    unit = "speaker" if len(set(speakers.values())) > 1 else "utterance"
+    block = {utt: speakers[utt] if unit == "speaker" else utt for utt in speakers}
+    number = {name: index for index, name in enumerate(sorted(set(block.values())))}
+    return unit, {utt: number[name] for utt, name in block.items()}
+
+
 def make_blocks(speakers: dict[str, str], classes: dict[str, int], resamples: int, rng: np.random.Generator) -> Blocks:
     """Resample a test corpus: all systems tested on it share the replicates, so differences are paired.
 
@@ -55,10 +74,7 @@ def make_blocks(speakers: dict[str, str], classes: dict[str, int], resamples: in
     -------
     Blocks
     """
-    unit = "speaker" if len(set(speakers.values())) > 1 else "utterance"
-    block = {utt: speakers[utt] if unit == "speaker" else utt for utt in speakers}
-    number = {name: index for index, name in enumerate(sorted(set(block.values())))}
-    of = {utt: number[name] for utt, name in block.items()}
+    unit, of = number_blocks(speakers)
     totals = np.zeros((len(set(of.values())), max(classes.values()) + 1))
     for utt, index in of.items():
         totals[index, classes[utt]] += 1
