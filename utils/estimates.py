@@ -343,7 +343,7 @@ def estimate(*members: Influence, shares: Sequence[float] | None = None, confide
     Returns
     -------
     Estimate
-        Value and t-interval, on the scale of log odds where the figure lies between 0 and 1.
+        Value and t-interval, on the scale of log odds where it is one figure between 0 and 1.
     """
     from scipy import special, stats
 
@@ -367,11 +367,13 @@ def estimate(*members: Influence, shares: Sequence[float] | None = None, confide
     df = np.divide(total**2, doubt, out=np.full(value.shape, np.inf), where=doubt > 0)[()]
     se = np.sqrt(total)
     half = stats.t.ppf((1 + confidence) / 2, df) * se
-    if all(member.share for member in members) and min(shares) >= 0:
+    if len(members) == 1 and members[0].share:
         inner = (value * n + 0.5) / (n + 1)
         slope = half / (inner * (1 - inner))
         low, high = special.expit(special.logit(inner) - slope), special.expit(special.logit(inner) + slope)
         low, high = np.minimum(low, value), np.maximum(high, value)
     else:
         low, high = value - half, value + half
+        if all(member.share for member in members) and min(shares) >= 0:
+            low, high = np.maximum(low, 0), np.minimum(high, 1)
     return Estimate(value, low, high, se, df, n, clusters, unit)
