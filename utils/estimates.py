@@ -60,7 +60,7 @@ class Influence:
         Their squares sum to the variance.
     floor : ndarray, shape (...)
         The variance, if every utterance had a speaker of its own.
-    df : float
+    df : ndarray, shape (...)
         Degrees of freedom of the variance.
     n, clusters : int
         Utterances and blocks behind the figure.
@@ -79,7 +79,7 @@ class Influence:
     value: np.ndarray
     parts: np.ndarray
     floor: np.ndarray
-    df: float
+    df: np.ndarray
     n: int
     clusters: int
     unit: str
@@ -261,10 +261,9 @@ def influence(
     n = int(size[used].sum())
     if reason:
         nothing = np.full(np.shape(value), np.nan)
-        return Influence(value, nothing[None], nothing, 1.0, n, clusters, unit, share, reason)
+        return Influence(value, nothing[None], nothing, nothing, n, clusters, unit, share, reason)
     residuals = tally.sums - mean * tally.totals.reshape(len(tally.totals), *[1] * (mean.ndim - 1), -1)
-    scale, df = small_sample.design(tally.totals, weights)
-    parts = small_sample.deviations(tally.totals, weights, residuals) * np.sqrt(scale)
+    parts, df = small_sample.linearise(tally.totals, weights, residuals)
     # Half an utterance more at either end, so that a class without a mistake does not count as known for certain.
     ends = np.array([0.0, 1.0] if share else [-1.0, 1.0])
     centre = (sums + ends.sum() / 2)[..., used] / (size[used] + 1)
@@ -294,7 +293,7 @@ def together(members: Sequence[Influence], shares: Sequence[float] | None = None
         sum(share * member.value for share, member in zip(shares, members, strict=True)),
         sum(share * member.parts for share, member in zip(shares, members, strict=True)),
         sum(share**2 * member.floor for share, member in zip(shares, members, strict=True)),
-        min(member.df for member in members),
+        np.minimum.reduce([member.df for member in members]),
         max(member.n for member in members),
         max(member.clusters for member in members),
         members[0].unit,
@@ -325,7 +324,9 @@ def over_runs(found: Influence, other_runs: bool = True) -> Influence:
     runs = found.value.shape[-1]
     extra = found.value.var(axis=-1, ddof=1) / runs if other_runs and runs > 1 else 0.0
     value, parts, floor = found.value.mean(axis=-1), found.parts.mean(axis=-1), found.floor.mean(axis=-1)
-    return replace(found, value=value, parts=parts, floor=floor, run_variance=extra, runs=runs)
+    return replace(
+        found, value=value, parts=parts, floor=floor, df=found.df.min(axis=-1), run_variance=extra, runs=runs
+    )
 
 
 def estimate(*members: Influence, shares: Sequence[float] | None = None, confidence: float = 0.95) -> Estimate:

@@ -2,7 +2,7 @@
 
 Run in the repository (minutes, one process; always the same numbers)::
 
-    . ./path.sh; python3 -m tests.benchmarks.coverage [--replications 4000]
+    . ./path.sh; python3 -m tests.benchmarks.coverage [--replications 2500]
 
 A world says how well a system recognises four emotions and how much speakers differ: a speaker's chance to have emotion
 k taken for j is softmax over j of (strength of k if j = k) + bias of the speaker to j + the speaker's own for (k, j),
@@ -281,8 +281,8 @@ def several_runs(speakers: int, runs: int, replications: int) -> Iterator[dict]:
     found = [statistic(sample, "ua", index) for index in range(runs)]
     each = [one for one, _ in found]
     stacked = Influence(
-        np.stack([one.value for one in each], axis=-1), np.stack([one.parts for one in each], axis=-1),
-        np.stack([one.floor for one in each], axis=-1), each[0].df, each[0].n, speakers, "speaker", True,
+        *(np.stack([getattr(one, key) for one in each], axis=-1) for key in ("value", "parts", "floor", "df")),
+        each[0].n, speakers, "speaker", True,
     )  # fmt: skip
     for other, label in ((True, f"UA, {runs} seeds"), (False, f"UA, {runs} seeds, their variance left out")):
         result = estimates.estimate(estimates.over_runs(stacked, other_runs=other))
@@ -315,7 +315,7 @@ def simulate(replications: int) -> Iterator[dict]:
 def main() -> None:
     """Simulate everything, print the table and write it."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--replications", type=int, default=4000, help="experiments a row (default: %(default)s)")
+    parser.add_argument("--replications", type=int, default=2500, help="experiments a row (default: %(default)s)")
     replications = parser.parse_args().replications
     rows = []
     for found in simulate(replications):
