@@ -173,7 +173,7 @@ def percentile_interval(replicates: np.ndarray, confidence: float) -> tuple[np.n
     """Ends of the percentile interval.
 
     With few speakers it is too narrow, as every bootstrap of few units is: of intervals meant to hold the truth 95% of
-    the time, about 76% do with 3 speakers and 90% with 10 (docs/statistics.md).
+    the time, about 73% do with 3 speakers and 90% with 10 (docs/statistics.md).
 
     Parameters
     ----------

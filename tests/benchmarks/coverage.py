@@ -312,6 +312,36 @@ def simulate(replications: int) -> Iterator[dict]:
         yield from several_corpora(corpora, replications)
 
 
+def summarise(rows: list[dict]) -> Iterator[str]:
+    """Lines of docs/statistics.md: lowest, middle and highest coverage in percent, by design and speakers."""
+    groups = {
+        "UA, WA, macro-F1": lambda name: name in ("UA", "WA", "macro-F1", "UA, two conditions"),
+        "one recall": lambda name: name.startswith("recall,") and "difference" not in name,
+        "differences": lambda name: "difference" in name and "EDER" not in name,
+        "mean EDER": lambda name: "EDER" in name,
+    }
+
+    def cell(values: list[float]) -> str:
+        values = sorted(values)
+        return " / ".join(f"{100 * v:.0f}" for v in (values[0], values[len(values) // 2], values[-1])) if values else ""
+
+    yield "| design | speakers | " + " | ".join(groups) + " | UA, percentile bootstrap |"
+    yield "|---" * (len(groups) + 3) + "|"
+    for plan in ("balanced", "unequal", "rare", "urdu", "few"):
+        for speakers in SPEAKERS:
+            found = [
+                r
+                for r in rows
+                if (r["design"], str(r["speakers"])) == (plan, str(speakers)) and "seed" not in r["statistic"]
+            ]
+            if found:
+                cells = [
+                    cell([float(r["coverage"]) for r in found if chosen(r["statistic"])]) for chosen in groups.values()
+                ]
+                cells.append(cell([float(r["bootstrap"]) for r in found if r["bootstrap"]]))
+                yield f"| {plan} | {speakers} | " + " | ".join(cells) + " |"
+
+
 def main() -> None:
     """Simulate everything, print the table and write it."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -326,6 +356,7 @@ def main() -> None:
         writer = csv.DictWriter(file, COLUMNS, lineterminator="\n")
         writer.writeheader()
         writer.writerows(rows)
+    print(*summarise(rows), sep="\n")
     print(f"{RESULTS}: {len(rows)} rows of {replications} replications")
 
 

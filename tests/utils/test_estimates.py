@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+
 import numpy as np
 import pytest
 from scipy import stats
@@ -203,3 +205,9 @@ def test_the_intervals_cover_and_those_of_the_bootstrap_do_not(speakers: int, pl
     assert {name for name, row in rows.items() if not holds(row["coverage"])} == set()
     assert {name for name, row in rows.items() if float(row["coverage"]) > 0.99} == set()
     assert not holds(rows["UA"]["bootstrap"])
+
+
+def test_the_documents_table_is_that_of_the_simulation() -> None:
+    with open(coverage.RESULTS, encoding="utf-8", newline="") as file:
+        table = "\n".join(coverage.summarise(list(csv.DictReader(file))))
+    assert table in (coverage.RESULTS.parents[2] / "docs/statistics.md").read_text(encoding="utf-8")
