@@ -248,16 +248,15 @@ def influence(
     used = weights != 0
     size = tally.totals.sum(axis=0)
     sums = tally.sums.sum(axis=0)
-    mean = np.divide(sums, size, out=np.zeros(sums.shape), where=used)
+    mean = np.divide(sums, size, out=np.where(used, np.nan, np.zeros(sums.shape)), where=used & (size > 0))
     if value is None:
         value = (mean * weights).sum(axis=-1)
     holders = (tally.totals > 0)[:, used].sum(axis=0)
     clusters = int((tally.totals[:, used].sum(axis=1) > 0).sum())
-    reason = ""
-    if clusters < FEWEST:
-        reason = f"{clusters} {unit}{'s' * (clusters != 1)}"
-    elif holders.min() < FEWEST:
-        reason = f"a class with {holders.min()} {unit}{'s' * bool(holders.min() != 1)}"
+    fewest = int(holders.min())
+    reason = "" if fewest >= FEWEST else f"{fewest} {unit}{'s' * (fewest != 1)}"
+    if reason and clusters >= FEWEST:
+        reason = f"a class with {reason}"
     n = int(size[used].sum())
     if reason:
         nothing = np.full(np.shape(value), np.nan)

@@ -168,6 +168,9 @@ def test_a_class_of_two_speakers_gives_no_interval_but_other_classes_do() -> Non
     assert estimate(influence(tally, np.eye(4)[1])).reason == ""
     joint = estimate(influence(tally, np.eye(4)[1]), influence(tally, np.eye(4)[0]))
     assert joint.reason == "2 speakers" and np.isnan(joint.low).all()
+    absent = count(block, reference, hypothesis == reference, (6, 5))
+    nothing = estimate(influence(absent, np.eye(5)[4]))
+    assert nothing.reason == "0 speakers" and np.isnan(nothing.value).all()
 
 
 def test_one_speaker_gets_an_interval_over_utterances_that_says_so() -> None:
