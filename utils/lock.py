@@ -1,8 +1,8 @@
 """One run at a time in a folder: an advisory lock that a shell script and everything it starts hold together.
 
     exec 8>> .lock
-    python3 -m utils.lock .lock --fd 8 [--wait] -- "$0" "$@"   # 0: ours; otherwise one line that says whose, and 2
-    python3 -m utils.lock .lock --beat 8>&- &                  # as long as the script lives
+    python3 -m utils.lock --fd 8 [--wait] -- .lock "$0" "$@"   # 0: ours; otherwise a line that says whose it is, and 2
+    python3 -m utils.lock --beat .lock 8>&- &                  # as long as the script lives
 
 The lock is flock(2) on the script's file descriptor, which its children inherit: it is free when the last of them has
 ended, however it ended, and a file that is left behind locks nothing. The file's text says who holds it. Network file
