@@ -97,7 +97,7 @@ lock() {
   python3 -m utils.lock "${options[@]}" -- "$lock_file" "${called[@]}" || exit
   trap hint EXIT
   export XSER_DRIVER=$$ XSER_LOCK_FD=8
-  python3 -m utils.lock --beat "$lock_file" 8>&- > /dev/null 2>&1 &
+  python3 -m utils.lock --beat $$ "$lock_file" 8>&- > /dev/null 2>&1 &
   # What a run that was killed has left half written.
   find -H data dump exp \( -name '.*.????????.tmp' -o -name '.*.????????.old' \) -prune -exec rm -rf {} + 2> /dev/null || true
 }

@@ -2,7 +2,7 @@
 
     exec 8>> .lock
     python3 -m utils.lock --fd 8 [--wait] -- .lock "$0" "$@"   # 0: ours; otherwise a line that says whose it is, and 2
-    python3 -m utils.lock --beat .lock 8>&- &                  # as long as the script lives
+    python3 -m utils.lock --beat $$ .lock 8>&- &               # as long as the script lives
 
 The lock is flock(2) on the script's file descriptor, which its children inherit: it is free when the last of them has
 ended, however it ended, and a file that is left behind locks nothing. The file's text says who holds it. Network file
@@ -37,11 +37,11 @@ def main() -> int:
     parser.add_argument("path", type=Path, help="the lock's file, which the script has opened")
     parser.add_argument("--fd", type=int, default=8, help="the script's file descriptor for it (default: 8)")
     parser.add_argument("--wait", action="store_true", help="wait until the lock is free")
-    parser.add_argument("--beat", action="store_true", help="renew the file's time until the parent process ends")
+    parser.add_argument("--beat", type=int, metavar="PID", help="renew the file's time until this, the parent, ends")
     parser.add_argument("command", nargs="*", help="what the script was called with, for others to read")
     arguments = parser.parse_args()
-    if arguments.beat:
-        beat(arguments.path)
+    if arguments.beat is not None:
+        beat(arguments.path, arguments.beat)
         return 0
     try:
         take(arguments.path, arguments.fd, shlex.join(arguments.command), arguments.wait)
@@ -89,16 +89,13 @@ def take(path: Path, descriptor: int, command: str, wait: bool = False) -> None:
     os.write(descriptor, (json.dumps(holder) + "\n").encode())
 
 
-def beat(path: Path) -> None:
-    """Renew a lock file's time until the process that started this one ends."""
-    parent, last = os.getppid(), 0.0
+def beat(path: Path, parent: int) -> None:
+    """Renew a lock file's time until the parent process, the script, has ended."""
+    due = time.monotonic()
     while os.getppid() == parent:
-        if time.monotonic() - last > _BEAT_S:
-            last = time.monotonic()
-            try:
-                os.utime(path)
-            except OSError:
-                return
+        if time.monotonic() >= due:
+            due += _BEAT_S
+            os.utime(path)
         time.sleep(_LOOK_S)
 
 

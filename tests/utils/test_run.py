@@ -309,3 +309,44 @@ def test_cmd_sh_knows_its_backends(repo):
     unknown = run("echo went on", cmd_backend="pbs")
     assert (unknown.returncode, unknown.stdout) == (2, "")
     assert "cmd_backend 'pbs' is not known; known: local" in unknown.stderr
+
+
+# A pipeline, a process in the background and one that does not want to end.
+STUBBORN = "(trap '' TERM HUP INT; sleep {mark}) & sleep {mark} | sleep {mark}"
+
+
+def wait_for(condition) -> None:
+    deadline = time.monotonic() + 20
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+@pytest.mark.skipif(not Path("/proc/self/cmdline").exists(), reason="looks for processes in /proc")
+@pytest.mark.parametrize("victim", ["run.py", "driver"])
+def test_nothing_is_left_running_after_a_kill(tmp_path, repo, victim):
+    mark = f"96.{os.getpid()}{len(victim)}"
+    driver = subprocess.Popen(
+        ["bash", "-c", 'export XSER_DRIVER=$$; "$@" & echo $!; wait', "-", sys.executable, str(repo / "utils/run.py"),
+         "--max-jobs-run", "2", "JOB=1:2", "log/x.JOB.log", "bash", "-c", STUBBORN.format(mark=mark)],
+        cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
+    )  # fmt: skip
+    runner_pid = int(driver.stdout.readline())
+    wait_for(lambda: sum("sleep" in Path(f"/proc/{pid}/comm").read_text() for pid in alive(mark)) == 6)
+    os.kill(driver.pid if victim == "driver" else runner_pid, signal.SIGKILL)
+    driver.wait(timeout=20)
+    driver.stdout.close()
+    wait_for(lambda: alive(mark) == [])
+
+
+def test_a_job_holds_the_drivers_lock_until_it_has_ended(tmp_path, repo):
+    script = f"exec 8>> lock; flock 8; export XSER_LOCK_FD=8; {repo}/utils/run.py x.log touch started ';' sleep 100 &"
+    subprocess.run(["bash", "-c", f"{script} echo $! > pid"], cwd=tmp_path, check=True)
+    wait_for((tmp_path / "started").exists)
+
+    def free() -> bool:
+        return subprocess.run(["flock", "-n", "lock", "true"], cwd=tmp_path).returncode == 0
+
+    assert not free()
+    os.kill(int((tmp_path / "pid").read_text()), signal.SIGKILL)
+    wait_for(free)
