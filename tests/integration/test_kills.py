@@ -149,19 +149,19 @@ def test_killed_runs_end_with_the_bytes_of_one_left_alone(recipe: Recipe) -> Non
 
 
 def test_two_runs_in_one_recipe(recipe: Recipe) -> None:
-    want = recipe.results()
+    want = {name: content for name, content in recipe.results().items() if name.startswith("dump/")}
     recipe.wipe()
-    first = recipe.start()
+    first = recipe.start("--stop-stage", "features")
     while "stage 1 data" not in recipe.log.read_text():
         time.sleep(0.05)
     first_log = recipe.log
     recipe.log = first_log.with_name("second.log")
-    assert recipe.start().wait(timeout=60) == 2
+    assert recipe.start("--stop-stage", "features").wait(timeout=60) == 2
     refused = recipe.log.read_text()
     assert "is in use by " in refused and "--stop-stage score" in refused
     assert f"process {first.pid} on " in refused and "--wait" in refused and "Traceback" not in refused
-    second = recipe.start("--wait")
+    second = recipe.start("--stop-stage", "features", "--wait")
     assert first.wait(timeout=600) == 0, first_log.read_text()[-3000:]
     assert second.wait(timeout=600) == 0, recipe.log.read_text()[-3000:]
     assert "waiting for" in recipe.log.read_text() and "up to date" in recipe.log.read_text()
-    assert recipe.results() == want
+    assert recipe.results() == want and want
