@@ -29,7 +29,8 @@ from utils import ark
 
 NO_GPU = 3
 SETTINGS = (
-    "corpora=[mini_de]", "encoders=[mini, packed, general]", "split.folds=3", "split.cap.train=6", "split.cap.dev=2", "split.cap.test=2",
+    "corpora=[mini_de]", "encoders=[mini, packed, general]",
+    "split.folds=3", "split.cap.train=6", "split.cap.dev=2", "split.cap.test=2",
     "pretrain=[{name: fresh, data: [mini_de]}]",
     "finetune.encoders=[mini]", "finetune.pairs=[within]", "finetune.layer=last", "finetune.epochs=3",
     "finetune.lr=1e-3", "finetune.batch_size=8",
