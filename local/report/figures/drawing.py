@@ -26,7 +26,7 @@ RC = {
     "font.family": "DejaVu Sans", "font.size": 9, "axes.titlesize": 10, "axes.labelsize": 9,
     "axes.spines.top": False, "axes.spines.right": False, "axes.edgecolor": "#666666", "axes.linewidth": 0.8,
     "xtick.color": "#444444", "ytick.color": "#444444", "legend.frameon": False,
-    "figure.facecolor": "white", "savefig.facecolor": "white", "savefig.dpi": 150,
+    "figure.facecolor": "white", "figure.dpi": 150,
     "figure.constrained_layout.use": True, "pdf.fonttype": 42,
 }  # fmt: skip
 
@@ -68,17 +68,21 @@ def save(figure: Figure, folder: Path) -> None:
 
     mpl.use("Agg")
     import matplotlib.pyplot as plt
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.backends.backend_pdf import FigureCanvasPdf
 
     with mpl.rc_context(RC):
         drawing = figure.draw()
-        drawing.savefig(folder / f"{figure.name}.png", metadata={"Software": None})
+        # savefig would draw everything once more before each file.
+        FigureCanvasAgg(drawing).print_png(folder / f"{figure.name}.png", metadata={"Software": None})
         drawing.set_layout_engine("none")  # the places of things are known by now
         nothing = dict.fromkeys(("CreationDate", "Creator", "Producer"))
-        drawing.savefig(folder / f"{figure.name}.pdf", metadata=nothing)
+        FigureCanvasPdf(drawing).print_pdf(folder / f"{figure.name}.pdf", metadata=nothing)
         plt.close(drawing)
 
 
 def grid(number: int, columns: int) -> tuple[Drawing, list[Axes]]:
+    """Make so many panels that share UA, and name their axes."""
     import matplotlib.pyplot as plt
 
     rows = -(-number // columns)
@@ -94,6 +98,7 @@ def grid(number: int, columns: int) -> tuple[Drawing, list[Axes]]:
 
 
 def legend(drawing: Drawing, styles: Mapping[str, tuple]) -> None:
+    """Explain colours, lines and markers below all panels."""
     import matplotlib.pyplot as plt
 
     handles = [
