@@ -137,7 +137,8 @@ def command(stage: Stage, description: str | None) -> None:
     if conditions or (folder / manifest.NAME).is_file():
         entries = [manifest.Entry(one.directory, one.identity, asked[one]) for one in conditions]
         manifest.write(folder, entries)
-    units = [unit for one in works for unit in one.units]
+    # Groups whose conditions differ in what decides nothing here (dev of the target, within a corpus) share models.
+    units = list(dict.fromkeys(unit for one in works for unit in one.units))
     if units or folder.is_dir():
         with atomic_file(folder / NAME) as file:
             file.writelines(f"{unit}\n" for unit in units)
