@@ -81,7 +81,8 @@ def test_further_grids_add_to_the_first_and_nothing_is_there_twice():
         ],
     )  # fmt: skip
     assert [one.name for group in STAGE.groups(config) for one in group.conditions] == [
-        "small.head.a-a.layer=2", "small.lora.a-a.layer=2", "small.lora.a-b", "small.lora+wg.b-b.source=a",
+        "small.head.a-a.layer=2", "small.lora.a-a.layer=2", "small.lora.a-b.layer=2",
+        "small.lora+wg.b-b.source=a.layer=2",
     ]  # fmt: skip
     with pytest.raises(UserError, match=r"finetune.encoders: 'smal' is not among .* did you mean 'small'"):
         STAGE.groups(settings("ab", also=[Grid(encoders=["smal"])]))
