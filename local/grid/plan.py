@@ -150,15 +150,15 @@ def describe(stage: str, works: Iterable[Work]) -> list[str]:
     works = list(works)
     valid = sum(len(one.group.conditions) - len(one.conditions) for one in works)
     lines = [f"{stage}: {_count(valid)} up to date, skipped"] if valid else []
-    reasons: dict[str, list[str]] = {}
+    reasons: dict[str, dict[str, None]] = {}  # names in order, each once: groups may share trainings
     for one in works:
         for training, reason in one.trainings.items():
-            reasons.setdefault(f"to be trained, {reason}", []).append(str(training.directory))
+            reasons.setdefault(f"to be trained, {reason}", {})[str(training.directory)] = None
         for condition, reason in one.conditions.items():
-            reasons.setdefault(f"to be made, {reason}", []).append(condition.name)
+            reasons.setdefault(f"to be made, {reason}", {})[condition.name] = None
     for reason, names in reasons.items():
         more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
-        lines.append(f"{stage}: {len(names)} {reason}: {' '.join(names[:_SHOWN])}{more}")
+        lines.append(f"{stage}: {len(names)} {reason}: {' '.join(list(names)[:_SHOWN])}{more}")
     return lines
 
 
