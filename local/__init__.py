@@ -4,6 +4,6 @@
 # and factors are here because what they read is in a result's stamp: a new corpus or option leaves results valid.
 NEUTRAL = (
     "local", "local.experiment", "local.experiment.loading", "local.experiment.schema", "local.corpora.registry",
-    "local.encoders.registry", "local.features.progress", "local.grid", "local.grid.factors", "local.grid.manifest",
-    "local.grid.pairs", "local.grid.plan",
+    "local.encoders.kinds", "local.encoders.registry", "local.features.progress", "local.grid", "local.grid.factors",
+    "local.grid.manifest", "local.grid.pairs", "local.grid.plan",
 )  # fmt: skip

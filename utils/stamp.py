@@ -83,6 +83,8 @@ def why_stale(directory: str | Path, stamp: Mapping) -> str | None:
         return "not made yet"
     except (ValueError, KeyError, TypeError):
         return f"{path} is damaged, or of an earlier version"
+    if old == stamp:
+        return None
     for key in sorted({*old_config, *stamp["config"]}):
         before, after = old_config.get(key, "unset"), stamp["config"].get(key, "unset")
         if before != after:

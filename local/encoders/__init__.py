@@ -5,24 +5,25 @@
     encoder = encoders.load(spec, device="cuda:0", precision="fp32")
     encoder.pooled([wave_a, wave_b])                   # (2, layers, dim): time mean of every layer
 
-To add an encoder that transformers can read, give it an entry in ``conf/encoders.yaml``; for another kind,
-write a module with a class that has :class:`local.encoders.base.Encoder`'s methods and a function ``load``, and name
-the kind in ``local/encoders/registry.py``. Nothing that other kinds have made depends on it.
+To add an encoder that transformers can read, give it an entry in ``conf/encoders.yaml``; for another kind, write a
+module and name it in ``local/encoders/kinds.py``, which says what it must hold. Nothing that other kinds have made
+depends on it.
 This package is import-light: torch is imported by :func:`load`.
 """
 
 from __future__ import annotations
 
-import importlib
 from typing import TYPE_CHECKING
 
-from local.encoders.registry import EncoderSpec, names, spec, unavailable
+from local.encoders import kinds
+from local.encoders.registry import EncoderSpec, names, spec
 from utils.errors import UserError
 
 if TYPE_CHECKING:
     from local.encoders.base import Encoder
+    from local.encoders.transformer import Transformer
 
-__all__ = ["EncoderSpec", "load", "names", "spec", "unavailable"]
+__all__ = ["EncoderSpec", "load", "load_tunable", "names", "spec", "unavailable", "untunable"]
 
 
 def load(encoder: EncoderSpec, device: str = "cpu", precision: str = "fp32") -> Encoder:
@@ -50,4 +51,36 @@ def load(encoder: EncoderSpec, device: str = "cpu", precision: str = "fp32") -> 
     """
     if precision not in ("fp32", "bf16"):
         raise UserError(f"precision '{precision}' is not one of fp32, bf16")
-    return importlib.import_module(encoder.module).load(encoder, device, precision)
+    return kinds.of(encoder.kind).load(encoder, device, precision)
+
+
+def load_tunable(encoder: EncoderSpec, device: str = "cpu", precision: str = "fp32") -> Transformer:
+    """Make an encoder whose transformer blocks can be run, and trained, one by one; parameters as for :func:`load`.
+
+    Raises
+    ------
+    UserError
+        As for :func:`load`, or it has no such blocks.
+    """
+    reason = untunable(encoder)
+    made = None if reason else load(encoder, device, precision)
+    reason = reason or made.untunable
+    if reason:
+        raise UserError(f"encoder {encoder.name} can be neither tuned nor read frame by frame: {reason}")
+    return made
+
+
+def unavailable(encoder: EncoderSpec) -> str | None:
+    """Tell why an encoder cannot run here for want of an optional package, and the mend; None if it can."""
+    return kinds.of(encoder.kind).unavailable(encoder)
+
+
+def untunable(encoder: EncoderSpec) -> str | None:
+    """Tell why an encoder has no transformer blocks that stages 4 and 6 could work on.
+
+    Returns
+    -------
+    str or None
+        The reason; None if it has them, or if only loading it (:func:`load_tunable`) can tell.
+    """
+    return kinds.of(encoder.kind).untunable(encoder)

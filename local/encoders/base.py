@@ -21,11 +21,14 @@ class Encoder(abc.ABC):
         Samples (16 kHz) of the shortest utterance that it can represent.
     precision : str
         ``fp32`` or ``bf16``: what it really runs in.
+    untunable : str or None
+        Why it has no transformer blocks that can be run one by one; None if it has.
     """
 
     spec: EncoderSpec
     min_samples: int
     precision: str = "fp32"
+    untunable: str | None = "it has no transformer blocks"
 
     @abc.abstractmethod
     def pooled(self, waves: Sequence[np.ndarray]) -> np.ndarray:

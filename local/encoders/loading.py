@@ -12,11 +12,12 @@ from typing import Any
 
 import torch
 
+from local.encoders import general
 from local.encoders.base import Encoder
+from local.encoders.hf import PACKED
 from local.encoders.registry import EncoderSpec
 from utils.errors import UserError
 
-_MODEL_TYPES = ("wav2vec2", "hubert", "wavlm", "data2vec-audio")
 # Which a checkpoint may lack: only training uses it.
 _UNUSED = ("masked_spec_embed",)
 
@@ -24,17 +25,27 @@ _UNUSED = ("masked_spec_embed",)
 def load(spec: EncoderSpec, device: str, precision: str) -> Encoder:
     """Make an encoder; see :func:`local.encoders.load`."""
     _check_device(device)
+    # Else transformers asks a service to convert checkpoints without safetensors, in a thread of its own.
+    os.environ.setdefault("DISABLE_SAFETENSORS_CONVERSION", "1")
     # After the checks: importing transformers takes seconds.
-    from local.encoders.transformer import Transformer
+    import transformers
 
-    model = _model(spec)
-    found = (model.config.num_hidden_layers + 1, model.config.hidden_size)
+    transformers.logging.set_verbosity_error()
+    transformers.logging.disable_progress_bar()
+    config = _config(spec)
+    packed = config.model_type in PACKED
+    found = (config.num_hidden_layers + 1, config.hidden_size) if packed else general.shape(config)
     if found != (spec.layers, spec.dim):
         raise UserError(
             f"conf/encoders.yaml: {spec.name}: layers: {spec.layers}, dim: {spec.dim}, but the checkpoint "
             f"{spec.source} has layers: {found[0]}, dim: {found[1]}; correct the entry"
         )
-    return Transformer(spec, model, _normalises(spec), device, _effective(precision, device))
+    model, precision = _model(spec, config), _effective(precision, device)
+    if packed:
+        from local.encoders.transformer import Transformer
+
+        return Transformer(spec, model, _normalises(spec), device, precision)
+    return general.General(spec, model, _extractor(spec), device, precision)
 
 
 def has_native_bf16(device: str) -> bool:
@@ -64,31 +75,32 @@ def _check_device(device: str) -> None:
         )
 
 
-def _model(spec: EncoderSpec) -> torch.nn.Module:
-    # Else transformers asks a service to convert checkpoints without safetensors, in a thread of its own.
-    os.environ.setdefault("DISABLE_SAFETENSORS_CONVERSION", "1")
+def _config(spec: EncoderSpec) -> Any:
+    import transformers
+
+    try:
+        config = transformers.AutoConfig.from_pretrained(**_place(spec))
+    except (OSError, ValueError) as error:
+        raise _unreadable(spec, error) from error
+    known = (*PACKED, *general.TYPES)
+    if config.model_type not in known:
+        raise UserError(
+            f"encoder {spec.name}: {spec.source} is a {config.model_type} model; kind hf reads {', '.join(known)}"
+        )
+    return config
+
+
+def _model(spec: EncoderSpec, config: Any) -> torch.nn.Module:
     import transformers
     from safetensors import SafetensorError
 
-    transformers.logging.set_verbosity_error()
-    transformers.logging.disable_progress_bar()
-    place = _place(spec)
-    try:
-        config = transformers.AutoConfig.from_pretrained(**place)
-    except (OSError, ValueError) as error:
-        raise _unreadable(spec, error) from error
-    if config.model_type not in _MODEL_TYPES:
-        raise UserError(
-            f"encoder {spec.name}: {spec.source} is a {config.model_type} model; "
-            f"kind hf reads {', '.join(_MODEL_TYPES)}"
-        )
     if spec.init == "random":
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(spec.seed)
             return transformers.AutoModel.from_config(config, dtype=torch.float32)
     try:
         model, info = transformers.AutoModel.from_pretrained(
-            **place, config=config, dtype=torch.float32, weights_only=True, output_loading_info=True
+            **_place(spec), config=config, dtype=torch.float32, weights_only=True, output_loading_info=True
         )
     except pickle.UnpicklingError as error:
         raise UserError(
@@ -124,6 +136,27 @@ def _unreadable(spec: EncoderSpec, error: Exception) -> UserError:
         f"'hf download {spec.source} --revision {spec.revision}' puts it into $HF_HOME (default "
         f"~/.cache/huggingface), which may be copied here; then set HF_HUB_OFFLINE=1"
     )
+
+
+def _extractor(spec: EncoderSpec) -> Any:
+    """The checkpoint's own preprocessing."""
+    import transformers
+
+    try:
+        extractor = transformers.AutoFeatureExtractor.from_pretrained(**_place(spec))
+    except (OSError, ValueError) as error:
+        raise UserError(
+            f"encoder {spec.name}: the preprocessor_config.json of {spec.source} cannot be had "
+            f"({' '.join(str(error).split())[:200]}); copy it from the checkpoint that this one was made from"
+        ) from error
+    if spec.normalise is not None:
+        if not isinstance(extractor, transformers.Wav2Vec2FeatureExtractor):
+            raise UserError(
+                f"encoder {spec.name}: 'normalise' is for encoders that read waveforms, and {spec.source} does not; "
+                f"take it out of conf/encoders.yaml"
+            )
+        extractor.do_normalize = spec.normalise
+    return extractor
 
 
 def _normalises(spec: EncoderSpec) -> bool:

@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 import dataclasses
-import importlib.util
 import json
 import re
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from local.encoders import kinds
 from utils import registry
 from utils.errors import UserError
 
 REPO = Path(__file__).resolve().parent.parent.parent
-_HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
 _LANGUAGE = re.compile(r"[a-z]{2,3}")
-# The modules of local/encoders that make an encoder of a kind: each has load(spec, device, precision).
-_KINDS = {"hf": "loading", "logmel": "spectral", "egemaps": "spectral"}
 
 
 @dataclass(frozen=True)
@@ -29,8 +26,8 @@ class EncoderSpec:
     name : str
         The entry's key.
     kind : str
-        ``hf`` (a wav2vec 2.0, HuBERT, WavLM or data2vec-audio checkpoint of transformers), ``logmel`` (mean and
-        standard deviation of Kaldi's log-mel filter banks) or ``egemaps`` (functionals, openSMILE).
+        One of :data:`local.encoders.kinds.KINDS`: ``hf`` (a checkpoint of transformers), ``logmel`` (mean and
+        standard deviation of Kaldi's log-mel filter banks), ``egemaps`` (functionals, openSMILE).
     source : str
         Of kind ``hf``: a folder, relative to the folder that holds the ``conf`` folder of the entry, or a hub
         id (``owner/name``); what could be either (write ``./owner/name`` to avoid it) is a folder if that exists.
@@ -73,44 +70,24 @@ class EncoderSpec:
     @property
     def module(self) -> str:
         """The module that makes it, and so the code that decides its features."""
-        return f"local.encoders.{_KINDS[self.kind]}"
+        return kinds.KINDS[self.kind]
 
     @property
     def folder(self) -> Path | None:
         """Where a local checkpoint is; None for one on the hub and for kinds without one."""
-        if self.kind != "hf":
-            return None
-        folder = Path(self.base) / self.source
-        looks_like_hub_id = _HUB_ID.fullmatch(self.source) and not self.source.startswith(".")
-        return None if looks_like_hub_id and not folder.is_dir() else folder
+        return kinds.of(self.kind).folder(self)
 
     def check_present(self) -> None:
         """Raise a UserError if the checkpoint is a local one and is not there."""
-        folder = self.folder
-        if folder is not None and not (folder / "config.json").is_file():
-            raise UserError(
-                f"encoder {self.name}: no checkpoint in {folder} (config.json, model.safetensors); "
-                f"make it first, or correct 'source' in conf/encoders.yaml"
-            )
+        kinds.of(self.kind).check_present(self)
 
     def files(self) -> list[Path]:
         """List the files of a local checkpoint that its features depend on."""
-        names = ["config.json", "preprocessor_config.json"]
-        if self.init == "pretrained":
-            names += ["model.safetensors", "pytorch_model.bin"]
-        folder = self.folder
-        return [folder / name for name in names if (folder / name).exists()] if folder else []
+        return kinds.of(self.kind).files(self)
 
     def identity(self) -> dict[str, Any]:
         """Say what makes its features what they are, for a stamp; names and notes are no part of that."""
-        if self.kind != "hf":
-            return {"kind": self.kind}
-        kept = {"kind": self.kind, "source": self.source, "init": self.init, "normalise": self.normalise}
-        if self.folder is None:
-            kept["revision"] = self.revision
-        if self.init == "random":
-            kept["seed"] = self.seed
-        return kept
+        return kinds.of(self.kind).identity(self)
 
 
 def names(recipe: str | Path = ".") -> list[str]:
@@ -146,19 +123,6 @@ def spec(name: str, recipe: str | Path = ".") -> EncoderSpec:
     return _add_provenance(result, set(entry), f"{place}: {name}")
 
 
-def unavailable(encoder: EncoderSpec) -> str | None:
-    """Tell why an encoder cannot run here for want of an optional package.
-
-    Returns
-    -------
-    str or None
-        The reason and the mend; None if it can run.
-    """
-    if encoder.kind == "egemaps" and importlib.util.find_spec("opensmile") is None:
-        return "opensmile is not installed (utils/install.sh --extra egemaps)"
-    return None
-
-
 def _entries(recipe: str | Path) -> dict[str, registry.Entry]:
     return registry.read("encoders.yaml", "source", recipe)
 
@@ -191,14 +155,17 @@ def _check_keys(entry: dict[str, Any], place: str) -> None:
 
 
 def _check_values(encoder: EncoderSpec, place: str) -> None:
-    if encoder.kind not in _KINDS:
-        raise UserError(f"{place}: kind '{encoder.kind}' is not one of {', '.join(_KINDS)}")
+    if encoder.kind not in kinds.KINDS:
+        raise UserError(f"{place}: kind '{encoder.kind}' is not one of {', '.join(kinds.KINDS)}")
+    kind = kinds.of(encoder.kind)
     if encoder.init not in ("pretrained", "random"):
         raise UserError(f"{place}: init '{encoder.init}' is not one of pretrained, random")
-    if (encoder.kind == "hf") != bool(encoder.source):
-        raise UserError(f"{place}: 'source' is needed for kind hf and for no other")
+    if kind.has_source != bool(encoder.source):
+        raise UserError(f"{place}: kind {encoder.kind} {'needs a' if kind.has_source else 'has no'} 'source'")
     if encoder.layers < 1 or encoder.dim < 1:
         raise UserError(f"{place}: layers and dim must be given; layers counts blocks + 1")
+    if kind.shape not in (None, (encoder.layers, encoder.dim)):
+        raise UserError(f"{place}: kind {encoder.kind} has layers: {kind.shape[0]}, dim: {kind.shape[1]}")
     for language in encoder.languages:
         if not isinstance(language, str) or not _LANGUAGE.fullmatch(language):
             raise UserError(

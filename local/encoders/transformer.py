@@ -58,6 +58,8 @@ class Transformer(Encoder):
         time. False to begin with.
     """
 
+    untunable = None
+
     def __init__(self, spec: EncoderSpec, model: nn.Module, normalise: bool, device: str, precision: str):
         self.spec, self.precision = spec, precision
         self.model = model.eval().requires_grad_(False).to(device)

@@ -57,8 +57,9 @@ def _check_encoder(encoder: str, experiment: Experiment) -> None:
         near = hint(encoder, experiment.encoders)
         raise UserError(f"finetune.encoders: '{encoder}' is not among the experiment's encoders; {near}")
     spec = encoders.spec(encoder)
-    if spec.kind != "hf":
-        raise UserError(f"finetune.encoders: '{encoder}' ({spec.kind}) has no blocks; name an encoder of kind hf")
+    reason = encoders.untunable(spec)
+    if reason:
+        raise UserError(f"finetune.encoders: '{encoder}' cannot be tuned: {reason}; name another")
 
 
 def design(training: Training) -> Design:

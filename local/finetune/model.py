@@ -295,11 +295,9 @@ def _make_head(name: str, dim: int, classes: int) -> nn.Module:
 
 def _load_encoder(spec: EncoderSpec, layer: int, device: str, precision: str) -> Transformer:
     """Load an encoder and drop the blocks above a layer."""
-    if spec.kind != "hf":
-        raise UserError(f"finetune: encoder {spec.name} is of kind {spec.kind}; only those of kind hf can be tuned")
     if layer >= spec.layers:
         raise UserError(f"finetune: encoder {spec.name} has no layer {layer}; its last is {spec.layers - 1}")
-    encoder = encoders.load(spec, device, precision)
+    encoder = encoders.load_tunable(spec, device, precision)
     encoder.model.encoder.layers = encoder.model.encoder.layers[:layer]
     return encoder
 

@@ -98,6 +98,8 @@ class Strategy:
 
     Attributes
     ----------
+    words : str
+        What it trains, as the report and model cards say it.
     apply : callable
         Takes a transformers model, none of whose weights requires a gradient, and whether to start as published code
         does; adds modules, and asks for gradients where training is to change weights.
@@ -107,12 +109,10 @@ class Strategy:
         Strategies that it cannot be joined with.
     unmergeable : str
         Why what it adds cannot be merged into the encoder's weights; empty if it can.
-    words : str
-        What it trains, for readers; the name where there are none.
     """
 
+    words: str
     apply: Callable[[nn.Module, bool], None]
-    words: str = ""
     alone: bool = False
     clashes: tuple[str, ...] = ()
     unmergeable: str = ""
@@ -120,18 +120,17 @@ class Strategy:
 
 # In the order in which they are applied: peft freezes whatever it finds, so its own come first.
 STRATEGIES = {
-    "head": Strategy(_head, "nothing but the head", alone=True),
-    "full": Strategy(_full, "all blocks", alone=True),
-    "lora": Strategy(_lora, "low-rank matrices", clashes=("ia3",)),
-    "ia3": Strategy(_ia3, "scaling vectors", clashes=("lora",)),
-    "bitfit": Strategy(_bitfit, "biases"),
-    "ba": Strategy(_ba, "bottleneck adapters", unmergeable="its rectifier is not linear"),
+    "head": Strategy("nothing but the head", _head, alone=True),
+    "full": Strategy("all blocks", _full, alone=True),
+    "lora": Strategy("low-rank matrices", _lora, clashes=("ia3",)),
+    "ia3": Strategy("scaling vectors", _ia3, clashes=("lora",)),
+    "bitfit": Strategy("biases", _bitfit),
+    "ba": Strategy("bottleneck adapters", _ba, unmergeable="its rectifier is not linear"),
     "wg": Strategy(
-        _wg, "weighted gates",
-        unmergeable="no weight of a block scales all that the block reads, its residual included",
+        "weighted gates", _wg, unmergeable="no weight of a block scales all that the block reads, its residual included"
     ),
     "prompt": Strategy(
-        _prompt, "keys and values of attention", unmergeable="no weight of attention stands for keys of its own"
+        "keys and values of attention", _prompt, unmergeable="no weight of attention stands for keys of its own"
     ),
 }
 
@@ -224,10 +223,10 @@ def words(strategy: str) -> str:
 
     Examples
     --------
-    >>> words("lora+wg")
+    >>> words("wg+lora")
     'low-rank matrices, weighted gates'
     """
-    return ", ".join(STRATEGIES[part].words or part for part in parse(strategy))
+    return ", ".join(STRATEGIES[part].words for part in parse(strategy))
 
 
 def apply(design: Design, model: nn.Module) -> None:

@@ -11,9 +11,7 @@ from utils import config, stamp
 from utils.errors import UserError
 
 PLAN = Path("exp/pretrain/plan")
-_CODE = [
-    Path(__file__).parent / f"{name}.py" for name in ("config", "masked_prediction", "pool", "targets", "train", "work")
-]
+_CODE = ("local.pretrain.train",)
 _TABLES = ("wav.scp", "segments", "utt2spk")
 
 

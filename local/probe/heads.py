@@ -97,12 +97,8 @@ class Mlp:
 
 
 HEADS = {"linear": Linear, "mlp": Mlp}
-# What a reader is told of each; logreg is local/probe/logreg.py's.
-WORDS = {
-    "linear": "a linear classifier of the frozen features",
-    "mlp": "a network of two hidden layers (128 and 16) on the frozen features",
-    "logreg": "a logistic regression on the frozen features",
-}
+# As the report says it; a head without words goes by its name.
+WORDS = {"linear": "one affine map", "mlp": "hidden layers of 128 and 16", "logreg": "logistic regression"}
 
 
 @dataclass(frozen=True)

@@ -1,20 +1,27 @@
-"""Markdown out (tables) and in: a recipe's introduction becomes HTML.
+"""Markdown in (introductions, captions, sentences) and out (tables).
 
-Understood of Markdown, which is what such texts use: headings, paragraphs, lists, fenced code, pipe tables,
-and in a line `` `code` ``, ``**bold**``, ``*emphasis*`` and ``[text](address)``.
+Whatever comes in is text: HTML in it is escaped, and addresses that run scripts are no links.
 """
 
 from __future__ import annotations
 
-import html
 import re
 from collections.abc import Sequence
+from functools import cache
+from typing import TYPE_CHECKING
 
 from local.report.tables.cells import Cell, Table
 
-_INLINE = re.compile(
-    r"`(?P<code>[^`]+)`|\*\*(?P<strong>.+?)\*\*|\*(?P<em>[^*\s](?:[^*]*[^*\s])?)\*|\[(?P<text>[^\]]+)\]\((?P<to>[^)\s]+)\)"
-)
+if TYPE_CHECKING:
+    from markdown_it import MarkdownIt
+
+
+@cache
+def _parser() -> MarkdownIt:
+    from markdown_it import MarkdownIt
+
+    # Without pictures, since the page refers to nothing outside itself.
+    return MarkdownIt("commonmark", {"html": False}).enable("table").disable("image")
 
 
 def inline(text: str) -> str:
@@ -34,21 +41,7 @@ def inline(text: str) -> str:
     >>> inline("**UA** of `a<b`")
     '<strong>UA</strong> of <code>a&lt;b</code>'
     """
-    parts, end = [], 0
-    for match in _INLINE.finditer(text):
-        parts.append(html.escape(text[end : match.start()]))
-        end = match.end()
-        if match["code"]:
-            parts.append(f"<code>{html.escape(match['code'])}</code>")
-        elif match["to"]:
-            # Only addresses that a reader would follow; no script: and the like.
-            safe = re.match(r"(https?:|mailto:|#|\.|/|\w[\w./-]*$)", match["to"])
-            target = html.escape(match["to"], quote=True) if safe else "#"
-            parts.append(f'<a href="{target}">{inline(match["text"])}</a>')
-        else:
-            tag = "strong" if match["strong"] else "em"
-            parts.append(f"<{tag}>{inline(match[tag])}</{tag}>")
-    return "".join(parts) + html.escape(text[end:])
+    return _parser().renderInline(text)
 
 
 def to_html(text: str) -> str:
@@ -65,51 +58,14 @@ def to_html(text: str) -> str:
 
     Examples
     --------
-    >>> to_html("# On it\n\nOne *line*\nand more.\n\n- a\n- b")
-    '<h2>On it</h2>\n<p>One <em>line</em> and more.</p>\n<ul><li>a</li><li>b</li></ul>'
+    >>> to_html("# On it\n\nOne *line*.")
+    '<h2>On it</h2>\n<p>One <em>line</em>.</p>\n'
     """
-    return "\n".join(_block(block) for block in _blocks(text))
-
-
-def _blocks(text: str) -> list[list[str]]:
-    """Cut into blocks of lines: fenced code, a heading, or what stands between empty lines."""
-    blocks: list[list[str]] = [[]]
-    fenced = False
-    for line in text.splitlines():
-        fence = line.startswith("```")
-        heading = not fenced and re.match(r"#{1,5} ", line)
-        if (fence and not fenced) or heading or (not fenced and not line.strip()):
-            blocks.append([])
-        if fenced or line.strip():
-            blocks[-1].append(line)
-        if heading or (fence and fenced):
-            blocks.append([])
-        fenced ^= fence
-    return [block for block in blocks if block]
-
-
-def _block(lines: list[str]) -> str:
-    if lines[0].startswith("```"):
-        code = "\n".join(line for line in lines[1:] if not line.startswith("```"))
-        return f"<pre><code>{html.escape(code)}</code></pre>"
-    heading = re.fullmatch(r"(#{1,5}) (.*)", lines[0])
-    if heading:
-        level = len(heading[1]) + 1
-        return f"<h{level}>{inline(heading[2])}</h{level}>"
-    if len(lines) > 1 and re.fullmatch(r"\|?[\s:|-]+\|?", lines[1]) and "|" in lines[0]:
-        return _pipe_table([lines[0], *lines[2:]])
-    for marker, tag in ((r"[-*] ", "ul"), (r"\d+\. ", "ol")):
-        if re.match(marker, lines[0]):
-            items = re.split(rf"^{marker}", "\n".join(lines), flags=re.MULTILINE)[1:]
-            return f"<{tag}>{''.join(f'<li>{inline(chr(32).join(i.split()))}</li>' for i in items)}</{tag}>"
-    return f"<p>{inline(' '.join(line.strip() for line in lines))}</p>"
-
-
-def _pipe_table(lines: list[str]) -> str:
-    head, *body = ([inline(cell.strip()) for cell in line.strip().strip("|").split("|")] for line in lines)
-    header = "".join(f"<th>{cell}</th>" for cell in head)
-    rows = "".join(f"<tr>{''.join(f'<td>{cell}</td>' for cell in row)}</tr>" for row in body)
-    return f"<table><thead><tr>{header}</tr></thead><tbody>{rows}</tbody></table>"
+    tokens = _parser().parse(text)
+    for token in tokens:
+        if token.type.startswith("heading_"):
+            token.tag = f"h{min(6, int(token.tag[1:]) + 1)}"
+    return _parser().renderer.render(tokens, _parser().options, {})
 
 
 def table(content: Table, rows: Sequence[Sequence[Cell]]) -> str:
@@ -133,5 +89,5 @@ def table(content: Table, rows: Sequence[Sequence[Cell]]) -> str:
 
 
 def _cell(cell: Cell) -> str:
-    text = cell.text.replace("|", "\\|").replace("*", "\\*")
+    text = re.sub(r"[|*]|<(?=[A-Za-z/!?])|&(?=#?\w+;)", r"\\\g<0>", cell.text)
     return (f"**{text}**" if cell.best else text) + cell.marks

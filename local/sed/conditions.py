@@ -50,8 +50,9 @@ def asked(experiment: Experiment) -> Iterator[dict[str, Value]]:
         return
     for encoder in sed.encoders:
         spec = encoders.spec(encoder)
-        if spec.kind != "hf":
-            raise UserError(f"sed.encoders: '{encoder}' ({spec.kind}) has no frames; name an encoder of kind hf")
+        reason = encoders.untunable(spec)
+        if reason:
+            raise UserError(f"sed.encoders: '{encoder}' gives no posteriors a frame: {reason}; name another")
         for mode in sed.modes:
             for train, tests in _trained(experiment):
                 for test in tests:

@@ -15,11 +15,11 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from local.probe.corpus import Corpus
 from torch import nn
 
 from local.experiment import Experiment, Probe
 from local.probe.conditions import Group
-from local.probe.corpus import Corpus
 from local.probe.group import Heads, derive_seed
 from local.probe.heads import HEADS, initial_weights
 from utils import metrics

@@ -46,15 +46,15 @@ def run(work: Path) -> list[dict]:
     # As in a new process, which has read nothing yet.
     for memory in (stamp._fingerprints, stamp.closure._files, stamp.closure._closure, stamp.closure._find):
         getattr(memory, "cache_clear", getattr(memory, "clear", None))()
-    began = time.perf_counter()
+    began = time.process_time()
     stale = [folder for number, folder in enumerate(folders) if stamp.why_stale(folder, made_from(number))]
-    ours = time.perf_counter() - began
+    ours = time.process_time() - began
     assert not stale, stale[:3]
-    began = time.perf_counter()
+    began = time.process_time()
     for number in range(SAMPLE):
         for path in made_from(number)["inputs"]:
             hashlib.sha256(Path(path).read_bytes()).hexdigest()
-    reference = (time.perf_counter() - began) * CONDITIONS / SAMPLE
+    reference = (time.process_time() - began) * CONDITIONS / SAMPLE
     return [
         {
             "name": "stamps_10000",
@@ -62,7 +62,8 @@ def run(work: Path) -> list[dict]:
             "reference_s": round(reference, 1),
             "ratio": round(reference / ours, 1),
             "target": "ours under 5 s",
-            "note": f"are {CONDITIONS} conditions valid? {CORPORA} corpora with {len(TABLES)} inputs of 0.5 MB "
-            f"each, code included; the reference hashes the inputs of every condition, measured on {SAMPLE} and scaled",
+            "note": f"{CONDITIONS} conditions asked; {CORPORA} corpora with {len(TABLES)} inputs of 0.5 MB each, code "
+            f"included; the reference hashes the inputs of every condition, measured on {SAMPLE} and scaled; processor "
+            "time",
         }
     ]

@@ -14,7 +14,7 @@ from local.probe import conditions as probe
 from local.sed import conditions as sed
 from utils import closure
 
-HF, EGEMAPS = "local.encoders.loading", "local.encoders.spectral"
+HF, EGEMAPS = "local.encoders.hf", "local.encoders.egemaps"
 RESULTS = {
     "features of a model": [*work.CODE, HF],
     "egemaps": [*work.CODE, EGEMAPS],
@@ -90,8 +90,9 @@ def test_a_constant_anywhere_counts_for_what_depends_on_it_and_words_nowhere(tmp
 
 def test_what_decides_numbers_is_there(closures):
     for result, names in {
-        "features of a model": "features/pipeline features/shard encoders/transformer encoders/frontend",
-        "egemaps": "features/pipeline encoders/spectral encoders/base",
+        "features of a model": "features/pipeline features/shard encoders/transformer encoders/frontend "
+        "encoders/general encoders/loading",
+        "egemaps": "features/pipeline encoders/egemaps encoders/base",
         "probe": "probe/conditions probe/run probe/group probe/heads probe/scale probe/features probe/logreg "
         "grid/conditions results/corpus results/write results/languages",
         "finetune training": "finetune/conditions finetune/run finetune/fit finetune/data finetune/model "
@@ -121,7 +122,7 @@ def test_what_cannot_matter_is_not_there(closures):
     assert not {"local/experiment/schema.py", "utils/errors.py", "utils/stamp.py", "utils/closure.py"} & everything
     assert not any(name.endswith("plan.py") for name in everything)
     # Encoders of one kind do not depend on another's; a model does not depend on what only tests it.
-    assert "local/encoders/spectral.py" not in closures["features of a model"] | closures["finetune"] | closures["sed"]
+    assert "local/encoders/egemaps.py" not in closures["features of a model"] | closures["finetune"] | closures["sed"]
     assert "local/encoders/transformer.py" not in closures["egemaps"] | closures["probe"]
     later = ("local/finetune/apply.py", "local/finetune/train.py", "local/results/write.py", "local/grid/jobs.py")
     assert not set(later) & closures["finetune training"]

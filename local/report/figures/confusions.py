@@ -12,6 +12,7 @@ from local.report.figures.drawing import Figure, axes_of, panel_title, short, tr
 from local.report.material import GROUPS, Inputs, Result, System
 
 COLUMNS = 6  # panels beside each other
+_Side = str | tuple[str, str]  # an encoder, or a method and a group
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -59,54 +60,74 @@ def by_condition(inputs: Inputs) -> Iterator[Figure]:
 
 
 def _draw_pooled(inputs: Inputs) -> Drawing:
-    """Small multiples: encoders across, groups and methods down, or the other way round."""
+    """Small multiples: encoders across, groups and methods down, or the other way round, in blocks of few columns."""
     import matplotlib.pyplot as plt
 
     groups = [group for group in GROUPS if inputs.headlines(group)]
     used = {(result.system.method, result.group) for result in inputs.results}
     lines = [(method, group) for method in inputs.methods for group in groups if (method, group) in used]
-    across = inputs.encoders
+    across: Sequence[_Side] = inputs.encoders
+    down: Sequence[_Side] = lines
     if len(lines) > len(across):
-        lines, across = across, lines
-    classes = len(inputs.emotions)
-    size = 0.36 * classes + 0.25
-    columns = min(len(across), COLUMNS)
-    rows = -(-len(across) // columns) * len(lines)
+        down, across = across, down
+    blocks = []
+    for start in range(0, len(across), COLUMNS):
+        columns = across[start : start + COLUMNS]
+        blocks.append((columns, [row for row in down if any(_members(inputs, row, column) for column in columns)]))
+    wide, heights = min(len(across), COLUMNS), [len(rows) for _, rows in blocks]
+    size = 0.36 * len(inputs.emotions) + 0.25
     drawing, panels = plt.subplots(
-        rows, columns, figsize=(1.2 + size * columns, 0.8 + size * rows), squeeze=False, sharex=True, sharey=True
-    )
-    for axes in panels.flat:
-        axes.set_visible(False)
-    titled = set()
-    for (row, down), (column, beside) in itertools.product(enumerate(lines), enumerate(across)):
-        encoder, (method, group) = (beside, down) if isinstance(beside, str) else (down, beside)
-        results = inputs.of(System(encoder, method), group)
-        if not results:
-            continue
-        axes = panels[column // columns * len(lines) + row, column % columns]
-        axes.set_visible(True)
-        _annotated(axes, 100 * shares(results))
-        name = f"{method}, {group}" if len(inputs.methods) > 1 else group
-        if inputs.strategies:
-            name = name.replace(", ", "\n").replace(" after ", "\nafter ")
-        if column not in titled:
-            titled.add(column)
-            axes.set_title(encoder if beside == encoder else name, fontsize=9)
-        if column % columns == 0:
-            axes.set_ylabel(name if beside == encoder else encoder, fontsize=9)
-        axes.set_xticks(range(classes), inputs.emotions, rotation=45, ha="right", rotation_mode="anchor", fontsize=8)
-        axes.set_yticks(range(classes), inputs.emotions, fontsize=8)
-        axes.tick_params(length=0)
-        axes.spines[:].set_visible(False)
+        len(blocks), 1, figsize=(1.2 + size * wide, 0.8 * len(blocks) + size * sum(heights)), height_ratios=heights,
+        squeeze=False,
+    )  # fmt: skip
+    for axes, (columns, rows) in zip(panels.flat, blocks, strict=True):
+        _draw_block(axes, inputs, columns, rows, wide)
     return drawing
 
 
-def _annotated(axes: Axes, values: np.ndarray) -> None:
-    axes.imshow(values, cmap="Purples", vmin=0, vmax=100)
-    for row, column in np.ndindex(values.shape):
-        if np.isfinite(values[row, column]):
-            colour = "white" if values[row, column] > 55 else "#222222"
-            axes.text(column, row, f"{values[row, column]:.0f}", ha="center", va="center", color=colour, fontsize=8)
+def _members(inputs: Inputs, down: _Side, across: _Side) -> list[Result]:
+    encoder, (method, group) = (across, down) if isinstance(across, str) else (down, across)
+    return inputs.of(System(encoder, method), group)
+
+
+def _side_name(inputs: Inputs, side: _Side) -> str:
+    if isinstance(side, str):
+        return side
+    name = f"{side[0]}, {side[1]}" if len(inputs.methods) > 1 else side[1]
+    return name.replace(", ", "\n").replace(" after ", "\nafter ") if inputs.strategies else name
+
+
+def _draw_block(axes: Axes, inputs: Inputs, columns: Sequence[_Side], rows: Sequence[_Side], wide: int) -> None:
+    """Draw panels as one picture with gaps: many axes take many times as long as what is in them."""
+    classes = len(inputs.emotions)
+    pitch, middle = classes + 1, (classes - 1) / 2
+    canvas = np.full((len(rows) * pitch - 1, wide * pitch - 1), np.nan)
+    for (y, down), (x, across) in itertools.product(enumerate(rows), enumerate(columns)):
+        results = _members(inputs, down, across)
+        if results:
+            canvas[y * pitch : y * pitch + classes, x * pitch : x * pitch + classes] = 100 * shares(results)
+    axes.imshow(canvas, cmap="Purples", vmin=0, vmax=100)
+    for row, column in np.argwhere(np.isfinite(canvas)):
+        colour = "white" if canvas[row, column] > 55 else "#222222"
+        text = f"{canvas[row, column]:.0f}"
+        axes.text(column, row, text, ha="center", va="center", color=colour, fontsize=8, in_layout=False)
+    across_ticks, down_ticks = (
+        [number * pitch + i for number in range(len(names)) for i in range(classes)] for names in (columns, rows)
+    )
+    axes.set_xticks(
+        across_ticks, inputs.emotions * len(columns), rotation=45, ha="right", rotation_mode="anchor", fontsize=8
+    )
+    axes.set_yticks(down_ticks, inputs.emotions * len(rows), fontsize=8)
+    for x, column in enumerate(columns):
+        axes.text(x * pitch + middle, -0.9, _side_name(inputs, column), ha="center", va="bottom", fontsize=9)
+    beside = (-5 * max(map(len, inputs.emotions)) - 12, 0)  # points, left of the emotions
+    for y, row in enumerate(rows):
+        axes.annotate(
+            _side_name(inputs, row), (0, y * pitch + middle), beside, xycoords=("axes fraction", "data"),
+            textcoords="offset points", rotation=90, ha="right", va="center", ma="center", fontsize=9,
+        )  # fmt: skip
+    axes.tick_params(length=0)
+    axes.spines[:].set_visible(False)
 
 
 def _draw_blocks(inputs: Inputs, encoder: str) -> Drawing:

@@ -6,6 +6,10 @@ colour-vision deficiencies can tell apart; groups differ in line style and marke
 
 from __future__ import annotations
 
+import contextlib
+import functools
+import multiprocessing
+import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,7 +30,7 @@ RC = {
     "font.family": "DejaVu Sans", "font.size": 9, "axes.titlesize": 10, "axes.labelsize": 9,
     "axes.spines.top": False, "axes.spines.right": False, "axes.edgecolor": "#666666", "axes.linewidth": 0.8,
     "xtick.color": "#444444", "ytick.color": "#444444", "legend.frameon": False,
-    "figure.facecolor": "white", "savefig.facecolor": "white", "savefig.dpi": 150,
+    "figure.facecolor": "white", "figure.dpi": 150,
     "figure.constrained_layout.use": True, "pdf.fonttype": 42,
 }  # fmt: skip
 
@@ -54,31 +58,53 @@ class Figure:
     detail: bool = False
 
 
-def save(figure: Figure, folder: Path) -> None:
-    """Draw a figure and write it as PNG and PDF, the same bytes for the same numbers.
+def save_all(figures: Sequence[Figure], folder: Path) -> None:
+    """Draw figures and write each as PNG and PDF, the same bytes for the same numbers; on all cores.
 
     Parameters
     ----------
-    figure : Figure
+    figures : sequence of Figure
         What to draw.
     folder : Path
         Where to write ``<name>.png`` and ``<name>.pdf``.
     """
     import matplotlib as mpl
+    from tqdm import tqdm
 
     mpl.use("Agg")
-    import matplotlib.pyplot as plt
+    bar = {"desc": str(folder), "unit": "figure", "leave": False, "disable": None, "total": len(figures)}
+    # Forked, since what draws is a function of the numbers that are in memory.
+    _waiting[:] = figures
+    workers = min(len(figures), os.cpu_count() or 1)
+    with multiprocessing.get_context("fork").Pool(workers) if workers > 1 else contextlib.nullcontext() as pool:
+        mapped = pool.imap_unordered if pool else map
+        for _ in tqdm(mapped(functools.partial(_save, folder), range(len(figures))), **bar):
+            pass
+    _waiting.clear()
 
+
+_waiting: list[Figure] = []
+
+
+def _save(folder: Path, number: int) -> None:
+    import matplotlib as mpl
+    import matplotlib.pyplot as plt
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.backends.backend_pdf import FigureCanvasPdf
+
+    figure = _waiting[number]
     with mpl.rc_context(RC):
         drawing = figure.draw()
-        drawing.savefig(folder / f"{figure.name}.png", metadata={"Software": None})
+        # savefig would draw everything once more before each file.
+        FigureCanvasAgg(drawing).print_png(folder / f"{figure.name}.png", metadata={"Software": None})
         drawing.set_layout_engine("none")  # the places of things are known by now
         nothing = dict.fromkeys(("CreationDate", "Creator", "Producer"))
-        drawing.savefig(folder / f"{figure.name}.pdf", metadata=nothing)
+        FigureCanvasPdf(drawing).print_pdf(folder / f"{figure.name}.pdf", metadata=nothing)
         plt.close(drawing)
 
 
 def grid(number: int, columns: int) -> tuple[Drawing, list[Axes]]:
+    """Make so many panels that share UA, and name their axes."""
     import matplotlib.pyplot as plt
 
     rows = -(-number // columns)
@@ -94,6 +120,7 @@ def grid(number: int, columns: int) -> tuple[Drawing, list[Axes]]:
 
 
 def legend(drawing: Drawing, styles: Mapping[str, tuple]) -> None:
+    """Explain colours, lines and markers below all panels."""
     import matplotlib.pyplot as plt
 
     handles = [

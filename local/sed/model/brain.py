@@ -34,7 +34,7 @@ from local import encoders, experiment
 from local.models import curve, store
 from local.sed.data.sets import frame_labels
 from local.sed.model.batches import Batch, Batches
-from local.sed.model.diarizer import Diarizer, load_encoder
+from local.sed.model.diarizer import Diarizer
 from local.sed.model.load import load
 from utils.atomic import atomic_file
 from utils.data_dir import Utterance
@@ -124,7 +124,8 @@ def fit(run: Run) -> Diarizer:
         shutil.rmtree(run.folder / _CHECKPOINTS, ignore_errors=True)
         return load(run.folder, run.device)
     with reproducible(run.device):
-        diarizer = Diarizer(load_encoder(encoders.spec(run.encoder), run.device), run.emotions, run.mode, run.seed)
+        encoder = encoders.load_tunable(encoders.spec(run.encoder), run.device)
+        diarizer = Diarizer(encoder, run.emotions, run.mode, run.seed)
         _train(run, diarizer)
     best = diarizer.provenance["best_epoch"]
     print(f"{run.folder}: epoch {best} has the lowest dev loss, {diarizer.provenance['dev_loss']:.3f}", file=sys.stderr)

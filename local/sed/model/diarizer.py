@@ -19,12 +19,10 @@ from torch import nn
 from torch.nn import functional
 
 from local import encoders
-from local.encoders import EncoderSpec
 from local.encoders.transformer import Transformer
 from local.models import store
 from local.models.windows import Window, evaluating, front_end, overlapping
 from local.sed.model.decode import Decoder
-from utils.errors import UserError
 
 MODES = ("frozen", "tuned")
 PACKAGES = ("torch", "transformers", "speechbrain")
@@ -218,24 +216,9 @@ class Diarizer(nn.Module):
         return torch.cat([cut.kept(part) for cut, part in zip(cuts, split, strict=True)])
 
 
-def load_encoder(spec: EncoderSpec, device: str = "cpu") -> Transformer:
-    """Load an encoder that has frames.
-
-    Raises
-    ------
-    UserError
-        It is of another kind than ``hf``, or cannot be loaded.
-    """
-    if spec.kind != "hf":
-        raise UserError(
-            f"sed.encoders: {spec.name} is of kind {spec.kind}; diarization needs one of kind hf, which has frames"
-        )
-    return encoders.load(spec, device)
-
-
 def rebuild(folder: Path, config: dict[str, Any], device: str) -> Diarizer:
     """Make a diarizer of the folder that :meth:`Diarizer.save` wrote and what its ``config.json`` says."""
     spec = store.encoder_of(config)
-    model = Diarizer(load_encoder(spec, device), config["emotions"], config["mode"])
+    model = Diarizer(encoders.load_tunable(spec, device), config["emotions"], config["mode"])
     store.restore(folder, config, spec, model.encoder_sha256(), model.state_dict())
     return model

@@ -27,8 +27,13 @@ def test_every_entry_of_the_repository_is_whole(repo: Path) -> None:
     }
     for spec in specs:
         assert spec.folder or spec.kind != "hf" or re.fullmatch(r"main|[0-9a-f]{40}", spec.revision)
+        assert len(set(spec.languages)) == len(spec.languages)
         # Random weights and spectra have heard nothing.
         assert not (spec.kind != "hf" or spec.init == "random") or not (spec.languages or spec.pretrained_on)
+    # A list that is empty says that an encoder is bound to no language, which is not the same as to many.
+    assert all(
+        len(encoders.spec(name).languages) > 90 for name in ("xlsr_300m", "mms_300m", "w2v_bert2", "whisper_small")
+    )
     assert encoders.spec("mini").folder == repo / "egs/mini/encoder"
     assert "emodb" in encoders.spec("mini").pretrained_on
 
@@ -68,8 +73,9 @@ def test_hub_ids_and_folders_are_told_apart(tmp_path: Path) -> None:
         ("{source: a/b, layers: three, dim: 8}", "layers is 'three', expected a int"),
         ("{source: a/b, layers: true, dim: 8}", "layers is True"),
         ("{source: a/b, dim: 8}", "layers and dim must be given"),
-        ("{layers: 3, dim: 8}", "'source' is needed"),
-        ("{kind: logmel, source: a/b, layers: 1, dim: 160}", "'source' is needed for kind hf and for no other"),
+        ("{layers: 3, dim: 8}", "kind hf needs a 'source'"),
+        ("{kind: logmel, source: a/b, layers: 1, dim: 160}", "kind logmel has no 'source'"),
+        ("{kind: logmel, layers: 1, dim: 80}", "kind logmel has layers: 1, dim: 160"),
         ("{kind: mfcc, layers: 1, dim: 8}", "'mfcc' is not one of"),
         ("{source: a/b, init: zeros, layers: 3, dim: 8}", "'zeros' is not one of"),
         ("{source: a/b, layers: 3, dim: 8, languages: [true]}", "languages holds True"),

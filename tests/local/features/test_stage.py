@@ -14,6 +14,7 @@ import pytest
 import soundfile
 
 from local import encoders
+from local.encoders import kinds
 from local.features import extract, merge
 from local.features.shard import Shard
 from tests.local.features.conftest import Recipe
@@ -54,6 +55,21 @@ def test_each_utterance_of_the_emotions_has_what_the_encoder_gives_for_it_alone(
     }  # fmt: skip
     assert (ONE / "excluded.tsv").read_text() == "item\treason\n"
     assert not list(Path("dump").glob("*/*/shard.*"))
+
+
+def test_a_kind_of_encoder_from_outside(recipe: Recipe, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(kinds.KINDS, "levels", "tests.local.encoders.made_up")
+    with open("conf/encoders.yaml", "a") as file:
+        file.write("loud: {kind: levels, layers: 2, dim: 3}\n")
+    works = recipe.run(encoders=["loud"])
+    one = data_dir.read_utterances("data/one")[0]
+    level = np.array([np.abs(part).mean() for part in np.array_split(one.load(), 3)])
+    matrix = ark.load_mat(ark.read_scp("dump/loud/one/feats.scp")[one.id])
+    np.testing.assert_allclose(matrix, [level, level**2], rtol=1e-6)
+    assert [work.why_stale() for work in works] == [None, None]
+    code = set(works[0].stamp()["code"])
+    assert "tests/local/encoders/made_up.py" in code
+    assert not {f"local/encoders/{name}.py" for name in ("hf", "loading", "transformer", "logmel")} & code
 
 
 def test_the_number_of_jobs_changes_no_bit(recipe: Recipe) -> None:

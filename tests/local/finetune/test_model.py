@@ -361,7 +361,9 @@ def test_a_repository_that_has_moved(tmp_path: Path, monkeypatch: pytest.MonkeyP
 
 
 def test_what_cannot_be_classified(make: Make) -> None:
-    with pytest.raises(UserError, match="logmel is of kind logmel; only those of kind hf can be tuned"):
+    with pytest.raises(
+        UserError, match="logmel can be neither tuned nor read frame by frame: kind logmel has no transformer blocks"
+    ):
         EmotionClassifier(encoders.spec("logmel"), EMOTIONS, Design(0))
     with pytest.raises(UserError, match="encoder small has no layer 4; its last is 3"):
         make(layer=4)

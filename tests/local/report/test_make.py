@@ -198,7 +198,7 @@ def test_findings_repeat_the_tables(world: World, documents: tuple[str, Page]) -
 
 
 def test_tests_that_cannot_be_significant_are_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("local.report.figures.for_report", lambda inputs: [])
+    monkeypatch.setattr("local.report.contents.figures", lambda inputs: [])
     world = small_world(tmp_path, corpora=[Corpus("few", "de", speakers=4), Corpus("uno", "it", speakers=20)])
     text, _ = build(world, monkeypatch)
     assert "On few none could be: with so few speakers" in text and "raise it" not in text

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import csv
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import yaml
 
 from local.experiment import Experiment, Sed
-from local.report import sed
+from local.report import inputs, sed
+from local.report.material import Diarization, Score
 
 SYSTEMS = {
-    ("mini.frozen", "all"): 0.40, ("mini.frozen", "others"): 0.52, ("all_neutral", ""): 0.50, ("chance", ""): 0.6,
+    ("mini.frozen", "all"): 0.40,
+    ("mini.frozen", "others"): 0.52,
+    ("all_neutral", ""): 0.50,
+    ("chance", ""): 0.6,
 }
 
 
@@ -38,7 +43,7 @@ def pair(a: tuple[str, str], b: tuple[str, str], test: str, p: float) -> dict[st
 
 
 @pytest.fixture
-def found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> sed.Diarization:
+def found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Diarization:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "exp/sed").mkdir(parents=True)
     (tmp_path / "conf").mkdir()
@@ -47,26 +52,28 @@ def found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> sed.Diarization:
     rows = [row(s, t, e, round(v + d, 3)) for t in tests for s, v in SYSTEMS.items() for e, d in emotions.items()]
     models = [system for system in SYSTEMS if system[1]]
     pairs = [pair(a, b, t, 0.01 if a[1] == "all" else 0.5) for t in tests for a in models for b in SYSTEMS if not b[1]]
-    for path, content in ((sed.RESULTS, rows), (sed.SIGNIFICANCE, pairs)):
+    for path, content in ((inputs.SED_RESULTS, rows), (inputs.SED_SIGNIFICANCE, pairs)):
         with open(path, "w", encoding="utf-8", newline="") as file:
             writer = csv.DictWriter(file, list(content[0]))
             writer.writeheader()
             writer.writerows(content)
     listeners = {"angry": 25.8, "sad": 38.6, "all": 32.1}
     reference = {"source": "a study", "test": "zed", "systems": {"listeners": listeners}}
-    sed.REFERENCE.write_text(yaml.safe_dump(reference))
-    read = sed.load(Experiment(corpora=["emodb"], encoders=["mini"], sed=Sed(encoders=["mini"], corpora=["emodb"])))
+    inputs.SED_REFERENCE.write_text(yaml.safe_dump(reference))
+    read = inputs.diarization(
+        Experiment(corpora=["emodb"], encoders=["mini"], sed=Sed(encoders=["mini"], corpora=["emodb"]))
+    )
     assert read is not None
     return read
 
 
-def table(found: sed.Diarization, key: str) -> list[dict[str, str]]:
-    content = next(content for content in sed.for_report(found) if content.key == key)
+def table(found: Diarization, key: str) -> list[dict[str, str]]:
+    content = next(content for content in sed.tables(found) if content.key == key)
     return [dict(zip(content.header, (cell.text for cell in cells), strict=True)) for cells in content.rows]
 
 
-def test_nothing_is_said_where_nothing_was_asked(found: sed.Diarization) -> None:
-    assert sed.load(Experiment(corpora=["emodb"], encoders=["mini"])) is None
+def test_nothing_is_said_where_nothing_was_asked(found: Diarization) -> None:
+    assert inputs.diarization(Experiment(corpora=["emodb"], encoders=["mini"])) is None
 
 
 def test_what_was_asked_names_corpora_and_encoders() -> None:
@@ -75,15 +82,15 @@ def test_what_was_asked_names_corpora_and_encoders() -> None:
     assert "tested on zed and on recordings made of emodb" in asked and "`mini` (frozen)" in asked
 
 
-def test_systems_stand_beside_baselines(found: sed.Diarization) -> None:
+def test_systems_stand_beside_baselines(found: Diarization) -> None:
     rows = {cells["system"]: cells for cells in table(found, "sed")}
     assert rows["mini.frozen, all"]["emodb.single"] == "40.0 [35.0, 45.0]"
     assert rows["all_neutral"]["*.single"] == "50.0 [45.0, 55.0]"
-    best = next(content for content in sed.for_report(found) if content.key == "sed").rows
+    best = next(content for content in sed.tables(found) if content.key == "sed").rows
     assert [cells[0].text for cells in best if cells[1].best] == ["mini.frozen, all"]
 
 
-def test_published_figures_stand_beside_what_was_not_run(found: sed.Diarization) -> None:
+def test_published_figures_stand_beside_what_was_not_run(found: Diarization) -> None:
     rows = {cells["emotion"]: cells for cells in table(found, "sed-zed")}
     assert rows["angry"]["listeners"] == "25.8" and rows["mean"]["listeners"] == "32.1"
     assert {cells["mini.frozen, all"] for cells in rows.values()} == {"–"}
@@ -92,19 +99,19 @@ def test_published_figures_stand_beside_what_was_not_run(found: sed.Diarization)
     assert "listeners" not in rows["sad"]
 
 
-def test_a_model_that_does_not_beat_a_baseline_says_so(found: sed.Diarization) -> None:
+def test_a_model_that_does_not_beat_a_baseline_says_so(found: Diarization) -> None:
     (words,) = sed.sentences(found)
     assert "`mini.frozen` trained on all corpora: **40.0 [35.0, 45.0]**" in words
     assert "It beats `all_neutral`: -10.0 points" in words
-    losing = [{**p, "p_holm": "0.2"} if p["b"] == "chance" else p for p in found.pairs]
-    (words,) = sed.sentences(sed.Diarization(found.rows, losing))
+    losing = [replace(p, adjusted=0.2) if p.b[0] == "chance" else p for p in found.pairs]
+    (words,) = sed.sentences(Diarization(found.rows, losing))
     assert "It does not beat `chance`" in words
-    worse = [{**p, "diff": "0.1", "lo": "0.05", "hi": "0.2"} if p["b"] == "chance" else p for p in found.pairs]
-    (words,) = sed.sentences(sed.Diarization(found.rows, worse))
+    worse = [replace(p, difference=Score(0.1, 0.05, 0.2)) if p.b[0] == "chance" else p for p in found.pairs]
+    (words,) = sed.sentences(Diarization(found.rows, worse))
     assert "It is worse than `chance`: +10.0 points [+5.0, +20.0]" in words
 
 
-def test_the_figure_has_a_row_for_every_system(found: sed.Diarization) -> None:
+def test_the_figure_has_a_row_for_every_system(found: Diarization) -> None:
     (figure,) = sed.figures(found)
     drawing = figure.draw()
     assert [text.get_text() for text in drawing.axes[0].get_yticklabels()] == [

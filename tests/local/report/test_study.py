@@ -26,7 +26,7 @@ ROWS = [
 @pytest.fixture
 def undrawn(monkeypatch: pytest.MonkeyPatch) -> None:
     """Save the time that figures take."""
-    monkeypatch.setattr("local.report.figures.for_report", lambda inputs: [])
+    monkeypatch.setattr("local.report.contents.figures", lambda inputs: [])
 
 
 def refer(world: World, rows: Sequence[str], **study: object) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import json
 import re
 from pathlib import Path
 
@@ -10,9 +11,10 @@ import pytest
 import yaml
 
 from local import experiment
-from local.finetune.strategies import STRATEGIES
-from local.report import comparisons, curves, findings, inputs
-from local.report.inputs import System
+from local.report import findings, inputs
+from local.report.figures import curves
+from local.report.material import System
+from local.report.tables import comparisons
 from local.score import collect
 from tests.local.report.test_make import Page, build, markdown_tables
 from tests.local.score.synthetic import Corpus, World, read_csv, small_world, where
@@ -63,8 +65,7 @@ def test_frozen_and_tuned_are_told_apart(documents: tuple[str, Page]) -> None:
     asked = text.split("## What was asked")[1].split("\n## ")[0]
     assert "**Encoders** (frozen): `big`, `flat`. **Heads**, on the mean over time of one layer: `linear`." in asked
     assert "**Encoders** (tuned): `big`, each cut behind the layer that the probes' dev chose" in asked
-    assert "`head` (nothing but the head), `lora+ba` (low-rank matrices, bottleneck adapters)" in asked
-    assert "`lora+ba.after.uno` (low-rank matrices, bottleneck adapters; in two stages, first on uno)" in asked
+    assert "`head`, `lora+ba`, `lora+ba.after.uno` (in two stages, first on uno)" in asked
     assert "features of frozen encoders standardised" in asked and "what is gained by tuning the encoder" in asked
     assert "lora+ba head" not in text and "UA by condition: strategy lora+ba after uno" in text
     assert re.search(r"\*\*Within corpora\*\*, `big` has a UA of \*\*[^*]+\*\* tuned by `lora\+ba`", text)
@@ -131,11 +132,12 @@ def test_signs_follow_who_is_compared_with_whom(world: World, monkeypatch: pytes
     head, lora = (
         next(r for r in content.results if r.tuned and r.system == System("big", m)) for m in ("head", "lora+ba")
     )
-    gain, p = comparisons.paired(content, lora, head.system)
-    loss, same = comparisons.paired(content, head, lora.system)
-    assert (loss.ua, loss.lo, loss.hi, same) == (-gain.ua, -gain.hi, -gain.lo, p)
-    assert gain.lo <= gain.ua <= gain.hi
-    assert comparisons.paired(content, lora, System("big", "full")) is None
+    found, mirrored = content.compared(lora, head.system), content.compared(head, lora.system)
+    gain, loss = found.ahead(lora.system), mirrored.ahead(head.system)
+    assert found is mirrored and (loss.ua, loss.lo, loss.hi) == (-gain.ua, -gain.hi, -gain.lo)
+    assert gain.lo <= gain.ua <= gain.hi and gain.ua > 0
+    assert next(g for r, g, _ in comparisons.gains(content, "lora+ba") if r is lora) == gain
+    assert content.compared(lora, System("big", "full")) is None
 
 
 def test_tuned_encoders_alone_are_enough(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -164,15 +166,14 @@ def test_conditions_made_with_other_dev_lists_are_left_out(
 def test_both_stages_of_training_are_drawn(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(world.root)
     collect.main([])
-    assert list(curves.for_report(read())) == []
+    assert list(curves.two_stage(read())) == []
     for fold in range(2):
-        path = curves.MODELS / f"big.{TWO_STAGE}.zwei" / f"fold{fold}.seed0" / "curve.csv"
+        path = inputs.MODELS / f"big.{TWO_STAGE}.zwei" / f"fold{fold}.seed0" / "curve.csv"
         path.parent.mkdir(parents=True)
         rows = [("uno", 1, 1.2, 0.4), ("uno", 2, 1.3, 0.5), ("zwei", 1, 1.1, 0.5), ("zwei", 2, 0.9, 0.6)]
         lines = [f"{name},{epoch},1.0,{loss},{ua},0.1" for name, epoch, loss, ua in rows]
         path.write_text("\n".join(["train,epoch,train_loss,dev_loss,dev_ua,seconds", *lines]) + "\n")
-    assert len(curves.files()) == 2
-    (figure,) = curves.for_report(read())
+    (figure,) = curves.two_stage(read())
     (axes,) = figure.draw().axes
     first, kept, second, best = axes.lines[:4]
     assert (list(first.get_xdata()), list(second.get_xdata())) == ([1, 2], [3, 4])
@@ -181,5 +182,17 @@ def test_both_stages_of_training_are_drawn(world: World, monkeypatch: pytest.Mon
     assert second.get_ydata() == pytest.approx([50, 60])
 
 
-def test_every_strategy_has_words() -> None:
-    assert set(findings.TRAINED) == set(STRATEGIES)
+def test_methods_are_explained_by_what_their_conditions_say(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(world.root)
+    collect.main([])
+    path = inputs.CONFUSION
+    before = path.read_text(encoding="utf-8")
+    made = json.loads(before)
+    for condition in made["conditions"]:
+        if condition["meta"]["method"] != "head":
+            condition["meta"]["words"] = f"a & b of {condition['meta']['stage']}"
+    path.write_text(json.dumps(made), encoding="utf-8")
+    asked = " ".join(findings.asked(read()))
+    path.write_text(before, encoding="utf-8")
+    assert "`linear` (a & b of probe)" in asked and "`head`, `lora+ba` (a & b of finetune), " in asked
+    assert "`lora+ba.after.uno` (a & b of finetune; in two stages, first on uno)" in asked

@@ -8,7 +8,10 @@ from pathlib import Path
 import numpy as np
 
 from local.experiment import Experiment, Score, Sed, Split
-from local.sed.conditions import Condition, folds_of
+from local.grid import manifest
+from local.grid.conditions import Condition
+from local.sed.conditions import folds_of
+from local.sed.conditions import settings as settings_of
 from local.sed.data.sets import SedSet
 from local.sed.score import condition as score
 from utils import stamp
@@ -61,16 +64,21 @@ def shifted(data: SedSet, shift: Callable[[str], float]) -> dict[str, list[Segme
     return found
 
 
-def write(condition: Condition, data: SedSet, settings: Experiment, shift: float, seed: int = 0) -> None:
+def write(condition: Condition, data: SedSet, shift: float, seed: int = 0) -> manifest.Entry:
     """Score a made-up condition whose spans are late by about a shift."""
     rng = np.random.default_rng(seed)
     hypothesis = shifted(data, lambda utterance: shift * rng.uniform(0.5, 1.5))
-    fold_of = folds_of(data, settings.split.folds)
+    fold_of = folds_of(data, 3)
     condition.directory.parent.mkdir(parents=True, exist_ok=True)
-    score.write(condition, data, fold_of, {0: hypothesis}, settings, stamp.make({"shift": shift}, [], []))
+    made_from = stamp.make(settings_of(condition), [], [])
+    score.write(condition, data, fold_of, {0: hypothesis}, made_from)
+    return manifest.Entry(condition.directory, condition.identity, manifest.digest(made_from["config"]))
 
 
 def root(folder: Path) -> Path:
     """Make the folder of a recipe."""
     (folder / "conf").mkdir(parents=True, exist_ok=True)
+    for corpus in ("emodb", "nemo"):
+        for fold in range(3):
+            (folder / "data" / corpus / "folds/speaker" / str(fold)).mkdir(parents=True, exist_ok=True)
     return folder

@@ -10,14 +10,13 @@ import pytest
 from local.corpora import spec
 from local.corpora.prepare import prepare
 from local.sed import apply
-from local.sed.conditions import PUBLISHED, Condition
+from local.sed.conditions import PUBLISHED, STAGE
 from local.sed.data import sets
 from local.sed.model import decode, published
-from local.sed.score import condition as score
 from tests.conftest import REPO
 from tests.local.sed import recipe
 from tests.local.sed.model.test_published import write
-from utils.errors import UserError
+from utils import csv_file
 from utils.rttm import read_rttm
 
 
@@ -30,8 +29,9 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Captu
 
 def test_the_published_checkpoint_is_decoded_and_scored_as_ours_are(folder: Path) -> None:
     settings = recipe.experiment(test=["mini_sed"], published=str(write(folder / "hub")))
-    condition = Condition(PUBLISHED, None, "mini_sed")
-    apply._make([condition], settings, "cpu")
+    (group,) = [group for group in STAGE.groups(settings) if group.first.method == PUBLISHED]
+    (condition,) = [one for one in group.conditions if one.test == "mini_sed"]
+    apply.test(group.only([condition]))
     data = sets.read("mini_sed", "speaker", settings.emotions)
     model = published.load(settings.sed.published, emotions=settings.emotions)
     utterance, source = next(iter(data.utterances.items()))
@@ -41,13 +41,6 @@ def test_the_published_checkpoint_is_decoded_and_scored_as_ours_are(folder: Path
     hypotheses = read_rttm(condition.directory / "hyp.rttm")
     assert hypotheses.keys() == data.reference.keys()
     assert [(s.label, round(s.end, 2)) for s in hypotheses[utterance]] == [(s.label, round(s.end, 2)) for s in expected]
-    report = json.loads((condition.directory / "eder.json").read_text())
-    assert (report["baseline"], report["train"], report["all"]["n"]) == (False, [], 40)
-    assert len(score.read_rows(condition.directory)) == 40
-
-
-def test_a_model_that_was_not_trained_is_named(folder: Path) -> None:
-    settings = recipe.experiment(test=["mini_sed"], train=["all"])
-    (condition,) = [c for c in apply.conditions.conditions(settings, []) if c.test == "mini_sed"]
-    with pytest.raises(UserError, match=r"fold0.seed0: not trained; run python3 -m local.sed.plan"):
-        apply._make([condition], settings, "cpu")
+    report, meta = (json.loads((condition.directory / f"{name}.json").read_text()) for name in ("eder", "meta"))
+    assert (meta["baseline"], meta["factors"]["train"], report["all"]["n"]) == (False, [], 40)
+    assert len(csv_file.read(condition.directory / "eder.csv")) == 40

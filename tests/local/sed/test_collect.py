@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import json
 from pathlib import Path
 
@@ -10,9 +9,11 @@ import numpy as np
 import pytest
 
 from local.sed import collect, conditions
+from local.sed.conditions import BASELINES
 from local.sed.score import condition as score
-from local.sed.score.baselines import BASELINES
 from tests.local.sed import recipe
+from utils import csv_file
+from utils.csv_file import read
 from utils.rttm import read_rttm
 
 SHIFT = {"emodb": 0.2, "nemo": 0.1, "emodb+nemo": 0.05}
@@ -25,25 +26,21 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
         data = {name: recipe.made_up(name) for name in conditions.tested_sets(settings)}
-        for number, item in enumerate(conditions.conditions(settings, list(BASELINES))):
-            shift = SHIFT["+".join(item.model.train)] if item.model else 0.4
-            recipe.write(item, data[item.test], settings, shift, number)
-        found = collect.entries(settings, "toy")
+        asked = [
+            recipe.write(item, data[item.test], SHIFT.get("+".join(item.train), 0.4), number)
+            for number, item in enumerate(conditions.STAGE.conditions(settings))
+        ]
+        found = collect.entries(asked, settings, "toy")
         rows = [row for entry in found for row in collect.result_rows(entry, settings)]
-        collect._write(folder / "results.csv", collect.RESULTS, rows)
-        collect._write(folder / "significance.csv", collect.SIGNIFICANCE, collect.compare(found, settings))
+        csv_file.write(folder / "results.csv", collect.RESULTS, rows)
+        csv_file.write(folder / "significance.csv", collect.SIGNIFICANCE, collect.compare(found, settings))
     return folder
-
-
-def read(path: Path) -> list[dict[str, str]]:
-    with open(path, encoding="utf-8", newline="") as file:
-        return list(csv.DictReader(file))
 
 
 def test_a_conditions_files_agree(finished: Path) -> None:
     data = recipe.made_up("emodb.single")
     folder = finished / "exp/sed/mini.frozen.nemo-emodb.single"
-    hypothesis, rows = read_rttm(folder / "hyp.rttm"), score.read_rows(folder)
+    hypothesis, rows = read_rttm(folder / "hyp.rttm"), read(folder / "eder.csv")
     assert hypothesis.keys() == data.reference.keys() == {row["utterance"] for row in rows}
     for row in rows:
         late = hypothesis[row["utterance"]][1].start - 1
@@ -60,7 +57,7 @@ def test_a_conditions_files_agree(finished: Path) -> None:
     assert sum(group["n"] for group in report["by_emotion"].values()) == 24
     assert report["weighted"] == pytest.approx(sum(report["errors"].values()))
     # Trained on Polish, which the encoder has not heard, and tested on German.
-    assert report["setting"] == "cross-trans"
+    assert json.loads((folder / "meta.json").read_text())["setting"] == "cross-trans"
 
 
 def test_pooled_sets_hold_all_recordings(finished: Path) -> None:

@@ -17,7 +17,9 @@ import soundfile
 
 from local import encoders
 from local.experiment import Experiment
-from local.sed import conditions, diarize
+from local.grid.conditions import Training
+from local.sed import diarize
+from local.sed.conditions import STAGE
 from local.sed.model import decode
 from local.sed.model.decode import Decoder
 from local.sed.model.diarizer import Diarizer
@@ -225,7 +227,7 @@ def test_the_readme_names_a_model_of_egs_mini_and_its_command_runs(
 ) -> None:
     monkeypatch.chdir(REPO / "egs/mini")
     settings = config.load(Experiment, Path("conf/experiment.yaml"), [])
-    made = [Path("egs/mini") / training.directory for training in conditions.trainings(settings)]
+    made = [Path("egs/mini") / Training(group, 0, 0).directory for group in STAGE.groups(settings)]
     lines = (REPO / "README.md").read_text(encoding="utf-8").splitlines()
     (line,) = [line for line in lines if "local.sed.diarize --model egs/" in line]
     python, *command = shlex.split(line, comments=True)

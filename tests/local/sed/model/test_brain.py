@@ -234,7 +234,7 @@ def test_inputs_are_computed_once_an_utterance(recipe: Path, monkeypatch: pytest
 
 
 def test_blocks_and_classifier_have_their_own_rates(recipe: Path) -> None:
-    started = Diarizer(brain.load_encoder(brain.encoders.spec("small")), EMOTIONS, "tuned")
+    started = Diarizer(brain.encoders.load_tunable(brain.encoders.spec("small")), EMOTIONS, "tuned")
     for name, kept in (("still", "blocks."), ("moved", "classifier.")):
         rates = {"lr": 1e-2, "lr_encoder": 0.0} if name == "still" else {"lr": 0.0, "lr_encoder": 1e-3}
         got = fit(make(recipe, name, "tuned", epochs=1, **rates))

@@ -12,7 +12,6 @@ import torch
 from local import encoders
 from local.encoders.transformer import Transformer
 from local.models import windows
-from local.sed.model import diarizer
 from local.sed.model.decode import Decoder
 from local.sed.model.diarizer import Diarizer
 from local.sed.model.load import load
@@ -231,8 +230,3 @@ def test_a_repository_that_has_moved(tmp_path: Path, monkeypatch: pytest.MonkeyP
     entry = f"small:\n  source: ./elsewhere\n  layers: {LAYERS}\n  dim: {DIM}\n"
     (tmp_path / "conf/encoders.yaml").write_text(entry)
     assert np.array_equal(load("model").posteriors(speech(4000)), made.posteriors(speech(4000)))
-
-
-def test_encoders_without_frames_are_refused() -> None:
-    with pytest.raises(UserError, match="logmel is of kind logmel; diarization needs one of kind hf"):
-        diarizer.load_encoder(encoders.spec("logmel"))

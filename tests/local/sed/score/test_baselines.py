@@ -11,7 +11,7 @@ import pytest
 
 from local.sed.data.sets import SedSet
 from local.sed.score import baselines
-from local.sed.score.baselines import BASELINES, fill
+from local.sed.score.baselines import FUNCTIONS, fill
 from tests.conftest import REPO
 from utils import audio, rttm
 from utils.data_dir import Utterance
@@ -47,10 +47,10 @@ def data() -> SedSet:
     )  # fmt: skip
 
 
-@pytest.mark.parametrize("name", BASELINES)
+@pytest.mark.parametrize("name", FUNCTIONS)
 def test_every_baseline_tiles_every_utterance_asked_for_and_repeats_itself(data: SedSet, name: str) -> None:
     asked = list(data.utterances)[2:]
-    hypothesis = BASELINES[name](data, asked, TRAIN)
+    hypothesis = FUNCTIONS[name](data, asked, TRAIN)
     assert list(hypothesis) == asked
     for utterance, segments in hypothesis.items():
         assert {segment.utterance for segment in segments} == {utterance}
@@ -58,8 +58,8 @@ def test_every_baseline_tiles_every_utterance_asked_for_and_repeats_itself(data:
         for before, after in itertools.pairwise(segments):
             assert before.end == after.start and before.label != after.label
         assert min(segment.duration for segment in segments) > 0
-    assert BASELINES[name](data, asked, TRAIN) == hypothesis
-    assert BASELINES[name](data, asked[1:], TRAIN) == {utterance: hypothesis[utterance] for utterance in asked[1:]}
+    assert FUNCTIONS[name](data, asked, TRAIN) == hypothesis
+    assert FUNCTIONS[name](data, asked[1:], TRAIN) == {utterance: hypothesis[utterance] for utterance in asked[1:]}
 
 
 def test_neutral_and_whole_file(data: SedSet) -> None:

@@ -1,15 +1,12 @@
-"""Encoders without a model."""
+"""Log-mel statistics are those of Kaldi's filter banks."""
 
 from __future__ import annotations
-
-import sys
 
 import numpy as np
 import pytest
 import torch
 
 from local import encoders
-from utils.errors import UserError
 
 
 def noise(samples: int, seed: int = 0) -> np.ndarray:
@@ -38,33 +35,6 @@ def test_logmel_worked_example() -> None:
     shortest = encoder.pooled([wave[: encoder.min_samples]])[0, 0]
     assert not shortest[80:].any() and np.isfinite(shortest).all()
     assert encoder.pooled([]).shape == (0, 1, 160)
-
-
-def test_egemaps_are_opensmiles_functionals() -> None:
-    opensmile = pytest.importorskip("opensmile")
-    smile = opensmile.Smile(opensmile.FeatureSet.eGeMAPSv02, opensmile.FeatureLevel.Functionals)
-    encoder = encoders.load(encoders.spec("egemaps"))
-    waves = [noise(16000), noise(9000, 1), noise(encoder.min_samples, 2)]
-    got = encoder.pooled(waves)
-    assert got.shape == (3, 1, 88) and np.isfinite(got).all()
-    for wave, row in zip(waves, got, strict=True):
-        np.testing.assert_array_equal(row[0], smile.process_signal(wave, 16000).to_numpy(dtype=np.float32)[0])
-
-
-def test_egemaps_without_opensmile_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "opensmile", None)
-    with pytest.raises(UserError, match="pip install"):
-        encoders.load(encoders.spec("egemaps"))
-    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
-    assert "opensmile" in encoders.unavailable(encoders.spec("egemaps"))
-    assert encoders.unavailable(encoders.spec("logmel")) is None
-
-
-def test_shapes_in_the_registry_are_checked() -> None:
-    import dataclasses
-
-    with pytest.raises(UserError, match="layers: 1, dim: 160"):
-        encoders.load(dataclasses.replace(encoders.spec("logmel"), dim=80))
 
 
 def test_threads_may_share_an_encoder() -> None:

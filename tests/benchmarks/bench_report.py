@@ -1,0 +1,51 @@
+"""The report of results as many as those of egs/small: 330 conditions, 1,863 comparisons, 20 figures."""
+
+from __future__ import annotations
+
+import os
+import time
+from pathlib import Path
+
+from local.report import make
+from local.score import collect
+from tests.local.report.large import large_world
+from utils.errors import UserError
+
+LIMIT = 15.0  # seconds
+
+
+def run(work: Path) -> list[dict]:
+    """Measure stage 8 in one process.
+
+    Parameters
+    ----------
+    work : Path
+        Scratch folder.
+
+    Returns
+    -------
+    list of dict
+        One row, ``report_large``.
+    """
+    root, before = large_world(work / "large").root, Path.cwd()
+    os.chdir(root)
+    try:
+        collect.main([])
+        began = time.process_time()
+        make.main([])
+        seconds = time.process_time() - began
+        figures = len(list(Path("exp/report").glob("*.png")))
+    finally:
+        os.chdir(before)
+    if figures != 20:
+        raise UserError(f"{root}/exp/report: {figures} figures, expected 20; the world or the report has changed")
+    return [
+        {
+            "name": "report_large",
+            "ours_s": round(seconds, 2),
+            "reference_s": LIMIT,
+            "ratio": round(LIMIT / seconds, 2),
+            "target": 1.0,
+            "note": "processor time of stage 8 on 330 make-believe conditions; the reference is its limit",
+        }
+    ]
