@@ -11,6 +11,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import hashlib
+import re
 import zlib
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
@@ -97,7 +98,7 @@ class Condition:
 
     @property
     def identity(self) -> dict[str, Value]:
-        """What tells it from others, for its files: factors, and whose dev lists chose."""
+        """What tells it from others: its factors as its files hold them."""
         return {name: list(value) if isinstance(value, tuple) else value for name, value in self.factors.items()}
 
 
@@ -251,7 +252,9 @@ def groups(conditions: Iterable[Condition]) -> list[Group]:
 
 
 def settings(condition: Condition, section: str, names: Iterable[str]) -> dict:
-    """Gather what decides a condition's result, apart from its input files: its ``config.yaml``.
+    """Gather what decides a condition's result, apart from its input files, for its stamp and its ``config.yaml``.
+
+    A factor at its default is not there, so that a new factor leaves finished conditions valid.
 
     Parameters
     ----------
@@ -262,16 +265,24 @@ def settings(condition: Condition, section: str, names: Iterable[str]) -> dict:
     names : iterable of str
         Fields that decide, beside the factors.
     """
-    own = getattr(condition.experiment, section)
+    own, marked = getattr(condition.experiment, section), {"encoder", "method", "train", "test", *condition.special}
     return {
-        "condition": condition.identity | {"dev": list(condition.dev)},
+        "condition": {name: value for name, value in condition.identity.items() if name in marked}
+        | {"dev": list(condition.dev)},
         "split": dataclasses.asdict(condition.experiment.split),
         section: {name: getattr(own, name) for name in names},
     }
 
 
 def _suffix(factors: Mapping[str, Value]) -> str:
-    return "".join(f".{name}={show(value).replace('/', '_')}" for name, value in factors.items())
+    return "".join(f".{name}={_word(value)}" for name, value in factors.items())
+
+
+def _word(value: Value) -> str:
+    """Write a value into a directory's name; one with odd characters gets a digest, so that no two look alike."""
+    text = show(value)
+    plain = re.sub(r"[^\w.+-]", "_", text)
+    return text if text == plain else f"{plain}~{hashlib.sha256(text.encode()).hexdigest()[:8]}"
 
 
 def _short(name: str) -> str:

@@ -84,6 +84,7 @@ FACTORS = {
     )
 }  # fmt: skip
 CORPORA = ("source", "train", "test")  # factors whose values are corpora
+_ASKED = ("encoder", "method", *CORPORA)  # factors that stages list themselves
 
 
 def known(stage: str) -> list[Factor]:
@@ -128,7 +129,9 @@ def variants(experiment: Experiment, stage: str) -> Iterator[tuple[Experiment, d
             check_words(Experiment, dataclasses.asdict(own))
         except ValueError as error:
             raise UserError(f"vary: {error}") from error
-        yield own, {factor: value for factor, value in chosen if factor.name not in FACTORS or not factor.field}
+        # A field's value is read back, so that 1 and 1.0 are one.
+        given = {factor: freeze(_get(own, factor.field)) if factor.field else value for factor, value in chosen}
+        yield own, {factor: value for factor, value in given.items() if factor.name not in FACTORS or not factor.field}
 
 
 def values(experiment: Experiment, stage: str) -> dict[str, Value]:
@@ -164,6 +167,8 @@ def _find(key: str, experiment: Experiment) -> Factor:
     """Look up what ``vary`` names: a factor by its name or field, or a field that becomes one."""
     for factor in FACTORS.values():
         if key in (factor.name, factor.field):
+            if factor.name in _ASKED:
+                raise UserError(f"vary: '{key}' is varied by naming several where the experiment lists them; see pairs")
             if factor.field and not factor.field.startswith(_VARIABLE):
                 break
             return _with_default(factor)
