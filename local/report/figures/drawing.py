@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import gc
+import importlib
 import multiprocessing
 import os
 import textwrap
@@ -75,6 +76,8 @@ def save_all(figures: Sequence[Figure], folder: Path) -> None:
     from tqdm import tqdm
 
     mpl.use("Agg")
+    for name in ("matplotlib.pyplot", "matplotlib.backends.backend_agg", "matplotlib.backends.backend_pdf"):
+        importlib.import_module(name)  # once, before there are many processes
     bar = {"desc": str(folder), "unit": "figure", "leave": False, "disable": None, "total": len(figures)}
     # Forked, since what draws is a function of the numbers that are in memory.
     _waiting[:] = figures
