@@ -3,6 +3,7 @@
 set -euo pipefail
 
 XSER_ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+readonly called=("$0" "$@")
 
 # number | name | built | reads -> writes.  This table drives --help, --list-stages, the headings, the
 # stage ranges and the resume hint; a test holds the README to it.
@@ -17,7 +18,7 @@ stage_table='1|data|yes|corpus roots -> data/<corpus>/{wav.scp,utt2emo,...}, fol
 
 recipe=mini              # which egs/<recipe>
 stage=1                  # first stage, by number or name
-stop_stage=8             # last stage
+stop_stage=$(awk -F"|" 'END { print $1 }' <<< "$stage_table") # last stage
 nj=1                     # parallel jobs a sharded stage is cut into
 ngpu=0                   # GPUs; 0 runs on the CPU
 precision=               # of the encoders in stage 2: fp32 (the default) or bf16
@@ -26,6 +27,7 @@ config=conf/experiment.yaml # of the recipe
 set=()                   # overrides of the configuration
 tag=                     # keeps this run's results apart
 expdir=                  # where they go
+wait=false               # for a run that is in this recipe's folder already
 list_stages=false
 list_fields=false
 dry_run=false
@@ -36,7 +38,7 @@ Runs a recipe's stages in order; what is already made and still valid is skipped
 
 Options:
   --stage N|NAME       first stage (default: 1)
-  --stop-stage N|NAME  last stage (default: 8)
+  --stop-stage N|NAME  last stage (default: $stop_stage)
   --db-root DIR        where the corpora are: corpus c at DIR/c
   --nj N               parallel jobs (default: 1, which uses all cores)
   --ngpu N             number of GPUs (default: 0)
@@ -45,6 +47,7 @@ Options:
   --config FILE        the experiment, relative to the recipe (default: $config)
   --tag NAME           keep results apart, in exp_NAME and RESULTS.NAME.md (default: the name of FILE, if another)
   --expdir DIR         put results into DIR (default: exp or exp_NAME)
+  --wait               wait for another run in the recipe's folder to end (default: refuse)
   --recipe NAME        which egs/NAME to run (default: $recipe)
   --list-stages        print the stages and exit
   --list-fields        print every field that --set knows, its value in this recipe and its meaning, and exit
@@ -91,6 +94,20 @@ $dry_run || "$XSER_ROOT/utils/install.sh"
 . "$XSER_ROOT/cmd.sh"
 cd "$recipe_dir"
 [ -f "$config" ] || fail "--config '$config': no such file in $recipe_dir"
+
+# One run at a time writes to data, dump and exp. All that it starts holds its lock, descriptor 8, and ends with it.
+lock_file=.lock
+lock() {
+  exec 8>> "$lock_file"
+  local options=(--fd 8)
+  if $wait; then options+=(--wait); fi
+  python3 -m utils.lock "${options[@]}" -- "$lock_file" "${called[@]}" || exit
+  trap hint EXIT
+  export XSER_DRIVER=$$ XSER_LOCK_FD=8
+  python3 -m utils.lock --beat $$ "$lock_file" 8>&- > /dev/null 2>&1 &
+  # What a run that was killed has left half written.
+  find -H data dump "$exp" exp \( -name '.*.????????.tmp' -o -name '.*.????????.old' \) -prune -exec rm -rf {} + 2> /dev/null || true
+}
 
 options=(--config "$config")
 [ -z "$precision" ] || options+=(--set "features.precision=$precision")
@@ -160,10 +177,11 @@ stage_report() { run python3 -m local.report.make "${options[@]}"; }
 current=
 hint() {
   local status=$?
+  : > "$lock_file" # nobody's, for who looks from another host
   [ "$status" -eq 0 ] || [ -z "$current" ] ||
     echo "run.sh: stage $current ($(stage_field "$current" 2)) of $recipe failed; mend it, then go on with: --stage $current" >&2
 }
-trap hint EXIT
+$dry_run || lock
 
 for ((current = first; current <= last; current++)); do
   name=$(stage_field "$current" 2)

@@ -6,7 +6,10 @@ kaldiio (whose licence does not allow every use) is not installed.
 
 from __future__ import annotations
 
+import fcntl
+import os
 import struct
+import sys
 from collections.abc import Iterable
 from pathlib import Path
 from typing import IO
@@ -128,8 +131,9 @@ class ArkWriter:
     """Append float32 matrices to an archive and its index, so that an interrupted job can go on.
 
     The index line is written after the matrix it points to has reached the file, so a matrix cut short
-    by an interruption has no line. Lines at the end of the index that a power failure has cut short, or
-    whose matrix it has, are dropped when the archive is opened again.
+    by an interruption has no line. When the archive is opened again, both files are cut off before the first entry
+    that is not whole or does not follow from those before it (a power failure, two writers at once), and a line on
+    standard error says so.
 
     Parameters
     ----------
@@ -140,6 +144,11 @@ class ArkWriter:
     ----------
     done : set of str
         Keys that the index holds.
+
+    Raises
+    ------
+    UserError
+        Another process is writing this archive.
     """
 
     def __init__(self, stem: str | Path):
@@ -147,8 +156,16 @@ class ArkWriter:
         stem.parent.mkdir(parents=True, exist_ok=True)
         self._ark_path = stem.with_name(stem.name + ".ark")
         scp_path = stem.with_name(stem.name + ".scp")
-        self.done = _drop_damaged_end(scp_path) if scp_path.exists() else set()
         self._ark = open(self._ark_path, "ab")  # noqa: SIM115 (closed by close)
+        try:
+            fcntl.flock(self._ark, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            self._ark.close()
+            raise UserError(f"{self._ark_path}: another process is writing it; wait for that or end it") from error
+        except OSError:
+            pass  # a file system without locks
+        self.done = _cut_damage(self._ark_path, scp_path)
+        self._ark.seek(0, os.SEEK_END)
         self._scp = open(scp_path, "a", encoding="utf-8")  # noqa: SIM115
 
     def write(self, key: str, matrix: np.ndarray) -> None:
@@ -209,30 +226,47 @@ def _write_matrix(file: IO[bytes], key: str, matrix: np.ndarray) -> int:
     return offset
 
 
-def _drop_damaged_end(scp_path: Path) -> set[str]:
-    """Cut what is not whole off the end of an index; return the keys that stay."""
-    text = scp_path.read_text(encoding="utf-8", errors="replace")
+def _cut_damage(ark_path: Path, scp_path: Path) -> set[str]:
+    """Cut an archive and its index off before the first entry that is damaged; return the keys that stay."""
+    text = scp_path.read_text(encoding="utf-8", errors="replace") if scp_path.exists() else ""
     lines = text.splitlines(keepends=True)
-    if lines and not lines[-1].endswith("\n"):
-        lines.pop()
-    while lines and not _is_whole(lines[-1]):
-        lines.pop()
-    if "".join(lines) != text:
+    keys: set[str] = set()
+    end, why = 0, None
+    with open(ark_path, "rb") as ark:
+        for line in lines:
+            key, after, why = _check(line, str(ark_path), ark, end)
+            if key in keys:
+                why = f"the key {key} occurs twice"
+            if why is not None:
+                break
+            keys.add(key)
+            end = after
+    if why is not None:
+        print(f"{scp_path}:{len(keys) + 1}: {why}; made again from here on, {len(lines) - len(keys)} of {len(lines)}",
+              file=sys.stderr)  # fmt: skip
         with atomic_file(scp_path) as file:
-            file.writelines(lines)
-    return set(read_scp(scp_path))
+            file.writelines(lines[: len(keys)])
+    os.truncate(ark_path, end)
+    return keys
 
 
-def _is_whole(line: str) -> bool:
-    """Tell whether the archive still holds all of the matrix that a line of ArkWriter's index names."""
-    try:
-        archive, _, offset = line.split(None, 1)[1].rstrip("\n").rpartition(":")
-        with open(archive, "rb") as file:
-            file.seek(int(offset))
-            magic, _, rows, _, columns = _HEADER.unpack(file.read(_HEADER.size))
-            return magic == _MAGIC and file.seek(0, 2) >= int(offset) + _HEADER.size + 4 * rows * columns
-    except (IndexError, ValueError, OSError, struct.error):
-        return False
+def _check(line: str, archive: str, ark: IO[bytes], end: int) -> tuple[str, int, str | None]:
+    """Check an entry that ArkWriter wrote, after one that ends at ``end``: its key, where it ends, what is wrong."""
+    key, _, value = line.rstrip("\n").partition(" ")
+    where, _, number = value.rpartition(":")
+    if not line.endswith("\n") or where != archive or not number.isdecimal():
+        return key, end, "not a whole line of this archive"
+    offset = int(number)
+    start = offset - len(key.encode()) - 1
+    ark.seek(max(start, 0))
+    head = ark.read(offset - start + _HEADER.size)
+    if start < end or not head.startswith(key.encode() + b" " + _MAGIC) or len(head) < offset - start + _HEADER.size:
+        return key, end, f"the archive holds no matrix of {key} there"
+    _, _, rows, _, columns = _HEADER.unpack(head[-_HEADER.size :])
+    after = offset + _HEADER.size + 4 * rows * columns
+    if min(rows, columns) < 0 or after > ark.seek(0, os.SEEK_END):
+        return key, end, f"the archive ends within the matrix of {key}"
+    return key, after, None
 
 
 def _load_native(rxfilename: str) -> np.ndarray:

@@ -6,6 +6,8 @@ import errno
 import os
 import signal
 import sys
+import threading
+import time
 from collections.abc import Callable
 
 _MENDABLE = (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EPERM, errno.EROFS)
@@ -20,7 +22,8 @@ def run_main(main: Callable[[], int | None]) -> None:
 
     A :class:`UserError`, a full disk and a missing permission become one line on standard error and exit
     status 1; a closed output pipe (``command | head``) and an interrupt end quietly with the status that a
-    shell expects. When it is asked to terminate, it unwinds first, so that no temporary files stay behind.
+    shell expects. When it is asked to terminate, it unwinds first, so that no temporary files stay behind;
+    so it does when the driver, whose direct child it is, has been killed.
 
     Parameters
     ----------
@@ -28,6 +31,8 @@ def run_main(main: Callable[[], int | None]) -> None:
         Takes nothing, returns an exit status or None for success.
     """
     signal.signal(signal.SIGTERM, _terminate)
+    if os.environ.get("XSER_DRIVER") == str(os.getppid()):
+        threading.Thread(target=_end_with, args=(os.getppid(),), daemon=True).start()
     try:
         status = main() or 0
         sys.stdout.flush()
@@ -49,3 +54,12 @@ def run_main(main: Callable[[], int | None]) -> None:
 
 def _terminate(number: int, frame: object) -> None:
     sys.exit(128 + number)
+
+
+def _end_with(parent: int) -> None:
+    """Wait until the parent process has ended, then end this one: at once if it can, else in five seconds."""
+    while os.getppid() == parent:
+        time.sleep(0.2)
+    os.kill(os.getpid(), signal.SIGTERM)
+    time.sleep(5)
+    os.kill(os.getpid(), signal.SIGKILL)

@@ -1,4 +1,4 @@
-"""Confidence intervals of UA by a bootstrap whose unit is the speaker.
+"""Confidence intervals of UA by a bootstrap whose unit is the speaker (``utils.estimates``: better ones).
 
 Utterances of one speaker resemble each other, so an interval that resamples utterances is too narrow.
 Resampling speakers needs no utterance at all: a replicate's recalls are ratios of weighted sums of each
@@ -12,6 +12,7 @@ intervals in ASR performance evaluation", ICASSP 2004 (blocks of a speaker's utt
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -36,6 +37,25 @@ class Blocks:
     weights: np.ndarray
 
 
+def number_blocks(speakers: Mapping[str, str]) -> tuple[str, dict[str, int]]:
+    """Say what a test corpus consists of: of speakers, or, where there is one, of utterances.
+
+    Parameters
+    ----------
+    speakers : mapping of str to str
+        Utterance to its speaker.
+
+    Returns
+    -------
+    tuple of str and dict of str to int
+        The unit (``speaker`` or ``utterance``), and utterance to the number of its block.
+    """
+    unit = "speaker" if len(set(speakers.values())) > 1 else "utterance"
+    block = {utt: speakers[utt] if unit == "speaker" else utt for utt in speakers}
+    number = {name: index for index, name in enumerate(sorted(set(block.values())))}
+    return unit, {utt: number[name] for utt, name in block.items()}
+
+
 def make_blocks(speakers: dict[str, str], classes: dict[str, int], resamples: int, rng: np.random.Generator) -> Blocks:
     """Resample a test corpus: all systems tested on it share the replicates, so differences are paired.
 
@@ -54,11 +74,8 @@ def make_blocks(speakers: dict[str, str], classes: dict[str, int], resamples: in
     -------
     Blocks
     """
-    unit = "speaker" if len(set(speakers.values())) > 1 else "utterance"
-    block = {utt: speakers[utt] if unit == "speaker" else utt for utt in speakers}
-    number = {name: index for index, name in enumerate(sorted(set(block.values())))}
-    of = {utt: number[name] for utt, name in block.items()}
-    totals = np.zeros((len(number), max(classes.values()) + 1))
+    unit, of = number_blocks(speakers)
+    totals = np.zeros((len(set(of.values())), max(classes.values()) + 1))
     for utt, index in of.items():
         totals[index, classes[utt]] += 1
     return Blocks(unit, of, draw_weights(totals, resamples, rng))
@@ -155,10 +172,8 @@ def replicate_ua(weights: np.ndarray, hits: np.ndarray, totals: np.ndarray) -> n
 def percentile_interval(replicates: np.ndarray, confidence: float) -> tuple[np.ndarray, np.ndarray]:
     """Ends of the percentile interval.
 
-    With few speakers it is too narrow, as every bootstrap of few units is. Simulated (recalls that differ
-    between speakers by a standard deviation of 5 to 15 points, 8 utterances a class and speaker, nominal
-    95%), it held the truth in 81% of experiments with 4 speakers, 90% with 10, 92% with 24 and 93% with
-    40; resampling utterances held it in 60-88%.
+    With few speakers it is too narrow, as every bootstrap of few units is: of intervals meant to hold the truth 95% of
+    the time, about 73% do with 3 speakers and 90% with 10 (docs/statistics.md).
 
     Parameters
     ----------

@@ -20,11 +20,13 @@ only words with blanks: it would expand ``$HOME``, too.)
 
 A job fails when any command of its pipelines does. run.py waits for all jobs, shows the end of the log of the
 one that failed first, and exits 1 if any failed. On a terminal it shows the last line of a running job's log
-meanwhile. Unless the caller sets OMP_NUM_THREADS, the jobs share the cores.
+meanwhile. Unless the caller sets OMP_NUM_THREADS, the jobs share the cores. Jobs end with run.py, even if it
+is killed, and run.py ends with the driver that started it.
 """
 
 from __future__ import annotations
 
+import contextlib
 import os
 import queue
 import re
@@ -46,7 +48,14 @@ _OPERATORS = ("|", "|&", "||", "&&", ";", "<", ">", ">>", "2>", "2>>", "&>", "&>
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _TAIL_LINES = 20
 _GRACE_S = 5.0  # between asking a job to end and killing it
-_LOOK_S = 1.0  # between looks at a log, for someone who watches
+_LOOK_S = 0.5  # between looks at a log, for someone who watches, and at the driver
+
+# A job's process group ends with run.py, however that ends: a process in it reads from a pipe that run.py holds.
+# A line says that the job is over; an end of file without one, that run.py is. It is there before the job is.
+_START = """
+(trap '' TERM HUP INT; read -r || kill -s KILL -- -$$) <&0 > /dev/null 2>&1 &
+exec bash -e -o pipefail -c "$1" < /dev/null
+"""
 
 
 class UsageError(Exception):
@@ -204,10 +213,14 @@ class Runner:
         return bool(self.failed)
 
     def _wait(self, futures: Sequence[Future]) -> None:
-        watched = sys.stderr.isatty()
+        watched, parent = sys.stderr.isatty(), os.getppid()
+        driven = os.environ.get("XSER_DRIVER") == str(parent)
         pending = set(futures)
         while pending:
-            done, pending = wait(pending, _LOOK_S if watched else None, FIRST_COMPLETED)
+            done, pending = wait(pending, _LOOK_S if watched or driven else None, FIRST_COMPLETED)
+            if driven and os.getppid() != parent:
+                print("run.py: the driver has been killed: ending the jobs", file=sys.stderr)
+                raise SystemExit(1)
             for future in done:
                 future.result()
             if watched:
@@ -241,11 +254,13 @@ class Runner:
                     return "not started"
                 # A session of its own, so that everything the job starts can be ended together.
                 process = subprocess.Popen(
-                    ["bash", "-e", "-o", "pipefail", "-c", script], env=environment, start_new_session=True,
-                    stdin=subprocess.DEVNULL, stdout=file, stderr=subprocess.STDOUT,
+                    ["bash", "-c", _START, "-", script], env=environment, start_new_session=True, bufsize=0,
+                    stdin=subprocess.PIPE, stdout=file, stderr=subprocess.STDOUT, pass_fds=_lock(),
                 )  # fmt: skip
                 self._live[process] = number
             process.wait()
+            with process.stdin, contextlib.suppress(BrokenPipeError):
+                process.stdin.write(b"\n")
             with self._lock:
                 self._live.pop(process, None)
             code = process.returncode
@@ -302,6 +317,16 @@ def _signal(processes: Sequence[subprocess.Popen], number: int) -> None:
             os.killpg(process.pid, number)
         except (ProcessLookupError, PermissionError):
             continue
+
+
+def _lock() -> tuple[int, ...]:
+    """Give the file descriptor of the driver's lock (utils/lock.py), which jobs must hold too, if there is one."""
+    descriptor = int(os.environ.get("XSER_LOCK_FD", -1))
+    try:
+        os.fstat(descriptor)
+    except OSError:
+        return ()
+    return (descriptor,)
 
 
 def _cores() -> int:

@@ -16,7 +16,7 @@ from utils.errors import UserError
 class Shard:
     """What one job has made: ``feats.<job>.{ark,scp}``, ``excluded.<job>.tsv`` and ``job.<job>.json``.
 
-    Opening it drops what an earlier run left there if that was made from something else.
+    Opening it drops what an earlier run left there if that was made from something else, and what is damaged.
 
     Parameters
     ----------
@@ -41,7 +41,10 @@ class Shard:
                 (folder / name).unlink(missing_ok=True)
             self.set_precision(None)
         self._writer = ArkWriter(folder / f"feats.{job}")
-        self.done = self._writer.done | set(_read_excluded(self._excluded_path))
+        excluded = _read_excluded(self._excluded_path)
+        with atomic_file(self._excluded_path) as file:
+            file.writelines(f"{utterance}\t{reason}\n" for utterance, reason in excluded.items())
+        self.done = self._writer.done | set(excluded)
 
     def set_precision(self, precision: str | None) -> None:
         """Note what the encoder really runs in."""
@@ -103,7 +106,7 @@ def read(folder: Path, job: int, stamp: dict) -> tuple[Path, dict[str, str], str
 
 
 def _read_job(folder: Path, job: int) -> dict:
-    with contextlib.suppress(FileNotFoundError):
+    with contextlib.suppress(FileNotFoundError, ValueError):
         return json.loads((folder / f"job.{job}.json").read_text(encoding="utf-8"))
     return {}
 
@@ -111,5 +114,6 @@ def _read_job(folder: Path, job: int) -> dict:
 def _read_excluded(path: Path) -> dict[str, str]:
     if not path.exists():
         return {}
-    rows = [line.split("\t") for line in path.read_text(encoding="utf-8").splitlines() if line.count("\t") == 1]
+    lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
+    rows = [line[:-1].split("\t") for line in lines if line.count("\t") == 1 and line.endswith("\n")]
     return dict(rows)

@@ -26,8 +26,8 @@ TRAINING_CODE, CODE = ["local.finetune.run"], ["local.finetune.apply"]
 _SETTINGS = (
     *("lr", "lr_head", "weight_decay", "epochs", "patience", "batch_size", "accumulate", "precision", "checkpointing"),
 )
-# Factors that a probe and what is tuned on its layer share.
-_SHARED = ("encoder", "train", "emotions", "labels", "split", "cross_dev")
+# Factors that a probe and what is tuned on its layer share, beside whose dev lists choose.
+_SHARED = ("encoder", "train", "emotions", "labels", "split")
 
 
 def asked(experiment: Experiment) -> Iterator[dict[str, Value]]:
@@ -106,10 +106,11 @@ def _probe(group: Group) -> Path | None:
     """Find the scores of a probe that chose its layer on the same data, by the factors that both have."""
     lead = group.first
     wanted = {name: lead.identity[name] for name in _SHARED} | {"method": lead.factors["head"]}
-    # Dev lists of the training corpora choose the same layer whatever the test corpus is.
-    tests = None if lead.dev == lead.train else {condition.test for condition in group.conditions}
     for entry in _manifest(lead.experiment.exp / PROBE):
-        if wanted.items() <= entry.factors.items() and (tests is None or entry.factors["test"] in tests):
+        factors = entry.factors
+        # Dev lists of the training corpora choose the same layer whatever the test corpus is.
+        dev = [factors["test"]] if factors.get("cross_dev") == "target" else factors["train"]
+        if wanted.items() <= factors.items() and dev == list(lead.dev):
             path = entry.path / "scores.csv"
             if path.is_file():
                 return path

@@ -11,6 +11,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import hashlib
+import re
 import zlib
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
@@ -274,7 +275,14 @@ def settings(condition: Condition, section: str, names: Iterable[str]) -> dict:
 
 
 def _suffix(factors: Mapping[str, Value]) -> str:
-    return "".join(f".{name}={show(value).replace('/', '_')}" for name, value in factors.items())
+    return "".join(f".{name}={_word(value)}" for name, value in factors.items())
+
+
+def _word(value: Value) -> str:
+    """Write a value into a directory's name; one with odd characters gets a digest, so that no two look alike."""
+    text = show(value)
+    plain = re.sub(r"[^\w.+-]", "_", text)
+    return text if text == plain else f"{plain}~{hashlib.sha256(text.encode()).hexdigest()[:8]}"
 
 
 def _short(name: str) -> str:

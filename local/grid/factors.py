@@ -22,7 +22,6 @@ from utils.registry import hint
 
 Value = Any  # what YAML holds: a string, a number, a truth value, or a tuple of strings
 PROBE, FINETUNE, SED = STAGES = ("probe", "finetune", "sed")
-_ALWAYS = ("encoder", "method", "source", "train", "test")  # they make a condition, whatever else is asked
 _VARIABLE = (*STAGES, "split.scheme")  # sections whose fields may vary: other fields change what all conditions share
 
 
@@ -60,7 +59,7 @@ class Factor:
     @property
     def optional(self) -> bool:
         """Whether a condition at its default is one that knows nothing of it."""
-        return self.name not in _ALWAYS and (bool(self.module) or not self.field)
+        return self.name not in _ASKED and (bool(self.module) or not self.field)
 
     def says(self, value: Value) -> str:
         """Call a value as tables do; nothing at the default."""
@@ -92,6 +91,7 @@ FACTORS = {
     )
 }  # fmt: skip
 CORPORA = ("source", "train", "test")  # factors whose values are corpora
+_ASKED = ("encoder", "method", *CORPORA)  # factors that stages list themselves
 
 
 def known(stage: str) -> list[Factor]:
@@ -136,7 +136,9 @@ def variants(experiment: Experiment, stage: str) -> Iterator[tuple[Experiment, d
             check_words(Experiment, dataclasses.asdict(own))
         except ValueError as error:
             raise UserError(f"vary: {error}") from error
-        yield own, {factor: value for factor, value in chosen if factor.name not in FACTORS or not factor.field}
+        # A field's value is read back, so that 1 and 1.0 are one.
+        given = {factor: freeze(_get(own, factor.field)) if factor.field else value for factor, value in chosen}
+        yield own, {factor: value for factor, value in given.items() if factor.name not in FACTORS or not factor.field}
 
 
 def values(experiment: Experiment, stage: str) -> dict[str, Value]:
@@ -172,6 +174,8 @@ def _find(key: str, experiment: Experiment) -> Factor:
     """Look up what ``vary`` names: a factor by its name or field, or a field that becomes one."""
     for factor in FACTORS.values():
         if key in (factor.name, factor.field):
+            if factor.name in _ASKED:
+                raise UserError(f"vary: '{key}' is varied by naming several where the experiment lists them; see pairs")
             if factor.field and not factor.field.startswith(_VARIABLE):
                 break
             return _with_default(factor)

@@ -137,7 +137,8 @@ def command(stage: Stage, description: str | None) -> None:
     if conditions or (folder / manifest.NAME).is_file():
         entries = [manifest.Entry(one.directory, one.identity, asked[one]) for one in conditions]
         manifest.write(folder, entries)
-    units = [unit for one in works for unit in one.units]
+    # Groups whose conditions differ in what decides nothing here (dev of the target, within a corpus) share models.
+    units = list(dict.fromkeys(unit for one in works for unit in one.units))
     if units or folder.is_dir():
         with atomic_file(folder / NAME) as file:
             file.writelines(f"{unit}\n" for unit in units)
@@ -149,15 +150,15 @@ def describe(stage: str, works: Iterable[Work]) -> list[str]:
     works = list(works)
     valid = sum(len(one.group.conditions) - len(one.conditions) for one in works)
     lines = [f"{stage}: {_count(valid)} up to date, skipped"] if valid else []
-    reasons: dict[str, list[str]] = {}
+    reasons: dict[str, dict[str, None]] = {}  # names in order, each once: groups may share trainings
     for one in works:
         for training, reason in one.trainings.items():
-            reasons.setdefault(f"to be trained, {reason}", []).append(str(training.directory))
+            reasons.setdefault(f"to be trained, {reason}", {})[str(training.directory)] = None
         for condition, reason in one.conditions.items():
-            reasons.setdefault(f"to be made, {reason}", []).append(condition.name)
+            reasons.setdefault(f"to be made, {reason}", {})[condition.name] = None
     for reason, names in reasons.items():
         more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
-        lines.append(f"{stage}: {len(names)} {reason}: {' '.join(names[:_SHOWN])}{more}")
+        lines.append(f"{stage}: {len(names)} {reason}: {' '.join(list(names)[:_SHOWN])}{more}")
     return lines
 
 

@@ -13,7 +13,7 @@ from threadpoolctl import threadpool_limits
 
 from local.grid.conditions import Group
 from local.probe.conditions import seeds, steps
-from local.probe.heads import HEADS, Linear, train
+from local.probe.heads import HEADS, Linear, Mlp, train
 from local.probe.scale import FoldFeatures
 from local.results.corpus import Corpus, check_classes
 from utils import metrics
@@ -45,6 +45,8 @@ class Trained:
     task : Task
     features : FoldFeatures
         How the fold's features are normalised.
+    kind : Linear or Mlp
+        What heads they are.
     weights : list of list of Tensor
         Of every seed's heads.
     epoch, dev_loss, dev_ua : ndarray, shape (seeds, layers of the task)
@@ -53,6 +55,7 @@ class Trained:
 
     task: Task
     features: FoldFeatures
+    kind: Linear | Mlp
     weights: list[list[torch.Tensor]]
     epoch: np.ndarray
     dev_loss: np.ndarray
@@ -109,7 +112,6 @@ class Heads:
         emotions = self._lead.factors["emotions"]
         for fold in range(self._folds):
             check_classes(_labels(train_on, fold, "train"), emotions, self._lead.train, fold)
-        self._kind = HEADS.get(self._lead.method, Linear)(self._shape[1], len(emotions))
         blocks = _blocks(self._shape[0], AT_ONCE)
         self._trained = _parallel(self._train, [Task(k, block) for k in range(self._folds) for block in blocks])
         self.selection = self._select()
@@ -122,7 +124,7 @@ class Heads:
     @property
     def params(self) -> int:
         """Trainable parameters of one head."""
-        return sum(int(np.prod(shape)) for shape in self._kind.shapes)
+        return max(sum(int(np.prod(shape)) for shape in trained.kind.shapes) for trained in self._trained)
 
     def test(self, corpus: Corpus, features: np.ndarray) -> list[np.ndarray]:
         """Apply the heads of every fold to that fold's test list of a corpus.
@@ -152,7 +154,7 @@ class Heads:
 
         def probabilities(trained: Trained) -> np.ndarray:
             x = torch.from_numpy(trained.features.of(corpus, features, "test"))
-            scores = [torch.softmax(self._kind.logits(weights, x), 1) for weights in trained.weights]
+            scores = [torch.softmax(trained.kind.logits(weights, x), 1) for weights in trained.weights]
             return torch.stack(scores).transpose(2, 3).numpy()
 
         return self._by_fold(_parallel(probabilities, self._trained))
@@ -166,6 +168,8 @@ class Heads:
         dev = [features.of(*source, "dev") for source in self._select_on]
         y, dev_y = (torch.from_numpy(_labels(*part)) for part in self._parts(task.fold))
         x, dev_x = torch.from_numpy(features.x), torch.from_numpy(np.concatenate(dev, axis=1))
+        # A step may have changed the number of dimensions.
+        kind = HEADS.get(lead.method, Linear)(x.shape[2], len(lead.factors["emotions"]))
         fits = []
         for seed in self._seeds:
             if lead.method == "logreg":
@@ -174,15 +178,16 @@ class Heads:
                 fits.append(logreg.train(x, y, dev_x, dev_y, settings.logreg_c))
             else:
                 draws = tuple(self._group.draw(task.fold, seed, what) for what in ("weights", "order"))
-                fits.append(train(self._kind, x, y, dev_x, dev_y, settings, draws))
+                fits.append(train(kind, x, y, dev_x, dev_y, settings, draws))
         for fit in fits:
             if not fit.dev_loss.isfinite().all():
                 raise UserError(f"{self._group.name}: fold {task.fold}: the dev loss is not finite; lower probe.lr")
-        dev_ua = [[_ua(layer, dev_y) for layer in self._kind.logits(fit.weights, dev_x)] for fit in fits]
+        dev_ua = [[_ua(layer, dev_y) for layer in kind.logits(fit.weights, dev_x)] for fit in fits]
         features.release()
         return Trained(
             task=task,
             features=features,
+            kind=kind,
             weights=[fit.weights for fit in fits],
             epoch=np.stack([fit.epoch for fit in fits]),
             dev_loss=np.stack([fit.dev_loss for fit in fits]),

@@ -1,7 +1,8 @@
 """Features of some layers of a fold, laid out for training and treated without looking at test utterances.
 
-After the scaling come the steps of the condition's factors, each a module with the function ``fit(value, fold)``: it
-may learn from the training utterances (:class:`Training`), and gives a function that is applied to all features.
+After the scaling come the steps of the condition's factors, each a module with the function ``fit(value, training)``:
+it may learn from the training utterances (:class:`Training`), and gives a function that is applied to all features,
+of shape (layers, utterances, dim), and may change how many dimensions there are.
 """
 
 from __future__ import annotations

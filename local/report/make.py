@@ -126,14 +126,11 @@ def _publish(
     config: experiment.Experiment, shown: list[Table], words: dict[str, list[str]], commands: dict[str, str],
     drawn: list[Figure],
 ) -> None:  # fmt: skip
-    from tqdm import tqdm
-
     from local.report.figures import drawing
 
     made = config.exp / "report"
     with atomic_dir(made) as folder:
-        for figure in tqdm(drawn, desc=str(made), unit="figure", leave=False, disable=None):
-            drawing.save(figure, folder)
+        drawing.save_all(drawn, folder)
         pictures = [
             (figure, base64.b64encode((folder / f"{figure.name}.png").read_bytes()).decode()) for figure in drawn
         ]

@@ -94,14 +94,17 @@ def test_what_decides_numbers_is_there(closures):
         "features of a model": "features/pipeline features/shard encoders/transformer encoders/frontend "
         "encoders/general encoders/loading",
         "egemaps": "features/pipeline encoders/egemaps encoders/base",
-        "probe": "probe/conditions probe/train probe/heads probe/scale probe/corpus probe/logreg probe/write "
-        "experiment/languages",
-        "finetune training": "finetune/conditions finetune/training finetune/fit finetune/data finetune/model "
-        "finetune/attach finetune/trainer encoders/transformer encoders/loading",
-        "finetune": "finetune/write finetune/data encoders/loading experiment/languages",
-        "sed training": "sed/conditions sed/train sed/brain sed/decode sed/eder sed/sets encoders/loading",
-        "sed": "sed/conditions sed/apply sed/score sed/eder sed/published sed/baselines sed/decode encoders/loading "
-        "experiment/languages",
+        "probe": "probe/conditions probe/run probe/group probe/heads probe/scale probe/features probe/logreg "
+        "grid/conditions results/corpus results/write results/languages",
+        "finetune training": "finetune/conditions finetune/run finetune/fit finetune/data finetune/model "
+        "finetune/attach finetune/strategies/wg finetune/trainer encoders/transformer encoders/loading "
+        "grid/conditions results/corpus models/store models/curve",
+        "finetune": "finetune/apply finetune/data encoders/loading grid/conditions results/corpus results/write "
+        "results/languages models/store",
+        "sed training": "sed/conditions sed/run sed/model/brain sed/model/decode sed/score/eder sed/data/sets "
+        "encoders/loading grid/conditions models/store models/curve",
+        "sed": "sed/conditions sed/apply sed/score/condition sed/score/eder sed/score/baselines sed/model/published "
+        "sed/model/decode encoders/loading grid/conditions results/languages models/store",
     }.items():
         assert {f"local/{name}.py" for name in names.split()} <= closures[result], result
     for result, names in {
@@ -122,8 +125,13 @@ def test_what_cannot_matter_is_not_there(closures):
     # Encoders of one kind do not depend on another's; a model does not depend on what only tests it.
     assert "local/encoders/egemaps.py" not in closures["features of a model"] | closures["finetune"] | closures["sed"]
     assert "local/encoders/transformer.py" not in closures["egemaps"] | closures["probe"]
-    assert not {"local/finetune/write.py", "local/finetune/train.py"} & closures["finetune training"]
-    assert not {"local/sed/apply.py", "local/sed/score.py", "local/sed/make.py"} & closures["sed training"]
+    later = ("local/finetune/apply.py", "local/finetune/train.py", "local/results/write.py", "local/grid/jobs.py")
+    assert not set(later) & closures["finetune training"]
+    later = ("local/sed/apply.py", "local/sed/score/condition.py", "local/sed/make.py")
+    assert not set(later) & closures["sed training"]
+    # What an experiment asks for, and the words of it, decide no result.
+    asking = ("local/grid/factors.py", "local/grid/manifest.py", "local/grid/pairs.py", "local/grid/jobs.py")
+    assert not set(asking) & everything
 
 
 def test_every_encoder_names_the_module_that_makes_it():

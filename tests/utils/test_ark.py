@@ -185,3 +185,59 @@ def test_the_bytes_are_kaldis(tmp_path):
     expected = b"utt \0BFM \x04" + struct.pack("<i", 1) + b"\x04" + struct.pack("<i", 2) + struct.pack("<2f", 1.5, -2)
     assert (tmp_path / "f.ark").read_bytes() == expected
     assert (tmp_path / "f.scp").read_text() == f"utt {tmp_path / 'f.ark'}:4\n"
+
+
+def spoil_twice(stem):
+    """What two writers at once left: the second's entries after the first's, a key twice."""
+    scp = stem.with_suffix(".scp")
+    scp.write_text(scp.read_text() + scp.read_text().splitlines()[0] + "\n")
+    return {"a", "b"}, "feats.scp:3: the key a occurs twice; made again from here on, 1 of 3"
+
+
+def spoil_half_a_line(stem):
+    scp = stem.with_suffix(".scp")
+    scp.write_text(scp.read_text()[:-3])
+    return {"a"}, "feats.scp:2: not a whole line of this archive; made again from here on, 1 of 2"
+
+
+def spoil_the_middle(stem):
+    scp = stem.with_suffix(".scp")
+    scp.write_text(scp.read_text().replace("\n", "0\n", 1))
+    return set(), "feats.scp:1: the archive holds no matrix of a there; made again from here on, 2 of 2"
+
+
+def spoil_the_offset(stem):
+    scp = stem.with_suffix(".scp")
+    scp.write_text(scp.read_text().replace("\n", "99999\n").replace("99999\n", "\n", 1))
+    return {"a"}, "feats.scp:2: the archive holds no matrix of b there; made again from here on, 1 of 2"
+
+
+def spoil_the_archive(stem):
+    ark_path = stem.with_suffix(".ark")
+    ark_path.write_bytes(ark_path.read_bytes()[:-1])
+    return {"a"}, "feats.scp:2: the archive ends within the matrix of b; made again from here on, 1 of 2"
+
+
+@pytest.mark.parametrize(
+    "spoil", [spoil_twice, spoil_half_a_line, spoil_the_middle, spoil_the_offset, spoil_the_archive]
+)
+def test_what_is_damaged_is_said_and_made_again_with_the_same_bytes(two, spoil, capsys):
+    paths = [two.with_suffix(".ark"), two.with_suffix(".scp")]
+    whole = [path.read_bytes() for path in paths]
+    done, message = spoil(two)
+    with ArkWriter(two) as writer:
+        assert writer.done == done
+        for place, key in enumerate("ab"):
+            if key not in done:
+                writer.write(key, np.arange(12.0).reshape(3, 4) + 100 * place)
+    said = capsys.readouterr().err
+    assert said.count("\n") == 1 and said.rstrip().endswith(message)
+    assert [path.read_bytes() for path in paths] == whole
+    ArkWriter(two).close()
+    assert capsys.readouterr().err == ""
+
+
+def test_a_second_writer_is_refused(two):
+    with ArkWriter(two), pytest.raises(UserError, match="feats.ark: another process is writing it"):
+        ArkWriter(two)
+    ArkWriter(two).close()

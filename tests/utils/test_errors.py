@@ -5,6 +5,9 @@ from __future__ import annotations
 import errno
 import os
 import signal
+import subprocess
+import sys
+import time
 
 import pytest
 
@@ -57,3 +60,17 @@ def test_an_error_of_ours_keeps_its_traceback():
 def test_signals_give_the_status_that_a_shell_expects():
     assert ends_with(fails(KeyboardInterrupt())) == 130
     assert ends_with(lambda: os.kill(os.getpid(), signal.SIGTERM)) == 143
+
+
+def test_a_command_ends_with_the_driver_that_started_it(repo):
+    code = "import time; from utils.errors import run_main; print('up', flush=True); run_main(lambda: time.sleep(60))"
+    driver = subprocess.Popen(
+        ["bash", "-c", 'export XSER_DRIVER=$$; "$@"; true', "-", sys.executable, "-c", code],
+        env=os.environ | {"PYTHONPATH": str(repo)}, stdout=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    assert driver.stdout.readline() == "up\n"
+    begin = time.monotonic()
+    driver.kill()
+    # The pipe ends when the command, too, has ended.
+    assert driver.communicate(timeout=50)[0] == ""
+    assert time.monotonic() - begin < 30

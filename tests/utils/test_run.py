@@ -307,3 +307,41 @@ def test_cmd_sh_knows_its_backends(repo):
     unknown = run("echo went on", cmd_backend="pbs")
     assert (unknown.returncode, unknown.stdout) == (2, "")
     assert "cmd_backend 'pbs' is not known; known: local" in unknown.stderr
+
+
+# A pipeline, a process in the background and one that does not want to end.
+STUBBORN = "(trap '' TERM HUP INT; sleep {mark}) & sleep {mark} | sleep {mark}"
+
+
+def wait_for(condition) -> None:
+    deadline = time.monotonic() + 20
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+@pytest.mark.skipif(not Path("/proc/self/cmdline").exists(), reason="looks for processes in /proc")
+@pytest.mark.parametrize("victim", ["run.py", "driver"])
+def test_nothing_is_left_running_after_a_kill(tmp_path, repo, victim):
+    mark = f"96.{os.getpid()}{len(victim)}"
+    driver = subprocess.Popen(
+        ["bash", "-c", 'export XSER_DRIVER=$$; "$@" & echo $!; wait', "-", sys.executable, str(repo / "utils/run.py"),
+         "--max-jobs-run", "2", "JOB=1:2", "log/x.JOB.log", "bash", "-c", STUBBORN.format(mark=mark)],
+        cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
+    )  # fmt: skip
+    runner_pid = int(driver.stdout.readline())
+    wait_for(lambda: sum("sleep" in Path(f"/proc/{pid}/comm").read_text() for pid in alive(mark)) == 6)
+    os.kill(driver.pid if victim == "driver" else runner_pid, signal.SIGKILL)
+    driver.wait(timeout=20)
+    driver.stdout.close()
+    wait_for(lambda: alive(mark) == [])
+
+
+@pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="looks for file descriptors in /proc")
+def test_a_job_holds_the_drivers_lock(tmp_path, repo):
+    script = f"exec 8>> lock; flock 8; XSER_LOCK_FD=8 {repo}/utils/run.py x.log readlink /proc/self/fd/8"
+    assert subprocess.run(["bash", "-c", script], cwd=tmp_path).returncode == 0
+    assert body(tmp_path / "x.log") == [str(tmp_path / "lock")]
+    # Closed on the way, by a site's own script: no lock to hold.
+    script = f"XSER_LOCK_FD=8 {repo}/utils/run.py x.log echo ran"
+    assert subprocess.run(["bash", "-c", script], cwd=tmp_path).returncode == 0

@@ -1,4 +1,4 @@
-"""The paired test against enumeration and its level; Holm against his own step-down procedure."""
+"""The paired tests against enumeration, scipy and statsmodels; Holm against his own step-down procedure."""
 
 from __future__ import annotations
 
@@ -8,8 +8,11 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy import stats
+from statsmodels.stats import weightstats
+from statsmodels.stats.power import TTestPower
 
-from utils import metrics
+from utils import metrics, significance
 from utils.significance import block_differences, holm, randomisation_test
 
 
@@ -80,3 +83,54 @@ def test_holm_rejects_what_his_procedure_rejects(p: list[float], level: float) -
 def test_holm_on_published_numbers() -> None:
     # R's p.adjust(c(0.01, 0.02, 0.03, 0.04, 0.05), "holm")
     assert holm(np.array([0.03, 0.01, 0.05, 0.02, 0.04])) == pytest.approx([0.09, 0.05, 0.09, 0.08, 0.09])
+
+
+def test_the_smallest_p_is_that_of_speakers_who_all_agree() -> None:
+    for blocks in range(1, 8):
+        agreeing = randomisation_test(np.arange(1.0, blocks + 1), 1, np.random.default_rng(0))
+        assert agreeing == significance.smallest_p(blocks)
+
+
+def sample(shift: float = 0.02, size: int = 7) -> tuple[np.ndarray, tuple[float, float, int]]:
+    values = np.random.default_rng(3).normal(shift, 0.05, size)
+    return values, (values.mean(), stats.sem(values), size - 1)
+
+
+def test_the_t_test_is_that_of_the_interval() -> None:
+    values, found = sample()
+    assert significance.t_test(*found) == pytest.approx(stats.ttest_1samp(values, 0).pvalue)
+    edge = stats.t.ppf(0.975, found[2]) * found[1]
+    assert significance.t_test([edge, -edge], found[1], found[2]) == pytest.approx([0.05, 0.05])
+    special = significance.t_test([0.0, 0.1, 0.1], [0.0, 0.0, np.nan], [5, 5, np.nan])
+    assert special[:2].tolist() == [1, 0] and np.isnan(special[2])
+
+
+@pytest.mark.parametrize("margin", [0.01, 0.05, 0.2])
+def test_equivalence_is_two_one_sided_tests(margin: float) -> None:
+    values, found = sample()
+    p, _, _ = weightstats.DescrStatsW(values).ttost_mean(-margin, margin)
+    assert significance.equivalence(*found, margin) == pytest.approx(p)
+    low, high = stats.ttest_1samp(values, 0).confidence_interval(0.9)
+    assert (significance.equivalence(*found, margin) < 0.05) == (-margin < low and high < margin)
+    with pytest.raises(ValueError, match="a margin of 0"):
+        significance.equivalence(*found, 0)
+
+
+@pytest.mark.parametrize("speakers", [3, 4, 10, 43])
+@pytest.mark.parametrize("tests", [1, 12])
+def test_detectable_differences_have_the_power_asked_for(speakers: int, tests: int) -> None:
+    se = np.array([0.01, 0.03])
+    found = significance.detectable(se, speakers - 1, tests=tests)
+    effects = found / (se * np.sqrt(speakers))
+    assert TTestPower().power(effects, speakers, 0.05 / tests) == pytest.approx(0.8, abs=1e-3)
+
+
+def test_detectable_differences_of_no_or_endless_degrees_of_freedom() -> None:
+    found = significance.detectable([0.1, np.nan], [np.inf, np.nan])
+    assert found[0] == pytest.approx(0.1 * (stats.norm.ppf(0.975) + stats.norm.ppf(0.8)), rel=1e-4)
+    assert np.isnan(found[1])
+
+
+@given(st.lists(st.floats(0, 1), min_size=1, max_size=12))
+def test_q_values_are_those_of_scipy(p: list[float]) -> None:
+    assert significance.benjamini_hochberg(np.array(p)) == pytest.approx(stats.false_discovery_control(p))

@@ -6,6 +6,10 @@ colour-vision deficiencies can tell apart; groups differ in line style and marke
 
 from __future__ import annotations
 
+import contextlib
+import functools
+import multiprocessing
+import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -54,23 +58,41 @@ class Figure:
     detail: bool = False
 
 
-def save(figure: Figure, folder: Path) -> None:
-    """Draw a figure and write it as PNG and PDF, the same bytes for the same numbers.
+def save_all(figures: Sequence[Figure], folder: Path) -> None:
+    """Draw figures and write each as PNG and PDF, the same bytes for the same numbers; on all cores.
 
     Parameters
     ----------
-    figure : Figure
+    figures : sequence of Figure
         What to draw.
     folder : Path
         Where to write ``<name>.png`` and ``<name>.pdf``.
     """
     import matplotlib as mpl
+    from tqdm import tqdm
 
     mpl.use("Agg")
+    bar = {"desc": str(folder), "unit": "figure", "leave": False, "disable": None, "total": len(figures)}
+    # Forked, since what draws is a function of the numbers that are in memory.
+    _waiting[:] = figures
+    workers = min(len(figures), os.cpu_count() or 1)
+    with multiprocessing.get_context("fork").Pool(workers) if workers > 1 else contextlib.nullcontext() as pool:
+        mapped = pool.imap_unordered if pool else map
+        for _ in tqdm(mapped(functools.partial(_save, folder), range(len(figures))), **bar):
+            pass
+    _waiting.clear()
+
+
+_waiting: list[Figure] = []
+
+
+def _save(folder: Path, number: int) -> None:
+    import matplotlib as mpl
     import matplotlib.pyplot as plt
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.backends.backend_pdf import FigureCanvasPdf
 
+    figure = _waiting[number]
     with mpl.rc_context(RC):
         drawing = figure.draw()
         # savefig would draw everything once more before each file.

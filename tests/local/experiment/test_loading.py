@@ -66,3 +66,10 @@ def test_a_misspelt_field_of_a_grid_or_of_an_encoder_to_be_made_is_named(tmp_pat
         )
     with pytest.raises(UserError, match="needs a name, and data to hear"):
         load(tmp_path, text=CONFIG.replace("data: [pavoque]", "data: []"))
+
+
+@pytest.mark.parametrize("override", ["finetune.precision=fp8", "probe.heads=[svm]", "split.scheme=recording"])
+def test_a_word_that_a_field_does_not_know_is_named(tmp_path: Path, override: str) -> None:
+    name, _, value = override.partition("=")
+    with pytest.raises(UserError, match=rf"{name}: '{value.strip('[]')}' is not one of "):
+        load(tmp_path, override)

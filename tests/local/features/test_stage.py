@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import os
 import signal
@@ -12,9 +13,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
+import torch
 
 from local import encoders
 from local.encoders import kinds
+from local.experiment import Features
 from local.features import extract, merge
 from local.features.shard import Shard
 from tests.local.features.conftest import Recipe
@@ -129,6 +132,57 @@ def test_kill_minus_nine_changes_no_bit(recipe: Recipe, capsys: pytest.CaptureFi
     recipe.run(**fields)
     assert "dump/logmel/one: going on" in capsys.readouterr().err
     assert archives("logmel") == want
+
+
+def test_a_shard_that_two_jobs_wrote_is_made_again(recipe: Recipe, capsys: pytest.CaptureFixture) -> None:
+    works = recipe.run(corpora=["one"])
+    want = archives()
+    (ONE / ".done").unlink()
+    extract.extract(works, 1, 1, "cpu")
+    index = ONE / "shard.1/feats.1.scp"
+    lines = index.read_text().splitlines(keepends=True)
+    index.write_text("".join([*lines[:9], *lines[5:]]))
+    with open(ONE / "shard.1/excluded.1.tsv", "a", encoding="utf-8") as file:
+        file.write("one_s0-u000\tits feat")
+    capsys.readouterr()
+    recipe.run(corpora=["one"])
+    assert "feats.1.scp:10: the key" in capsys.readouterr().err
+    assert archives() == want and (ONE / "excluded.tsv").read_text() == "item\treason\n"
+
+
+def test_real_speech_gives_the_same_bits_for_any_jobs_and_threads(
+    tmp_path: Path, repo: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name, lines in tables(repo / "egs/mini/corpus", 24).items():
+        Path("data/de").mkdir(parents=True, exist_ok=True)
+        Path("data/de", name).write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
+    here, before, seen = Recipe(tmp_path), torch.get_num_threads(), {}
+    fields = {"corpora": ["de"], "encoders": ["mini"], "features": Features(batch_seconds=8.0)}
+    try:
+        for nj, threads in ((1, 1), (1, 2), (2, 2), (2, 1), (5, 1)):
+            torch.set_num_threads(threads)  # what OMP_NUM_THREADS sets
+            here.run(nj=nj, **fields)
+            seen[nj, threads] = Path("dump/mini/de/feats.ark").read_bytes()
+            Path("dump/mini/de/.done").unlink()
+    finally:
+        torch.set_num_threads(before)
+    assert len(set(seen.values())) == 1, [key for key in seen if seen[key] != seen[1, 1]]
+
+
+def tables(corpus: Path, number: int) -> dict[str, list[str]]:
+    """Make a data directory of so many utterances of the bundled corpus's German recordings."""
+    with open(corpus / "metadata.tsv", encoding="utf-8", newline="") as file:
+        rows = [row for row in csv.DictReader(file, delimiter="\t") if row["language"] == "de"][:number]
+    cut = [(f"{row['speaker']}-{place:03d}", row) for place, row in enumerate(rows)]
+    cut.sort(key=lambda pair: pair[0])
+    return {
+        "wav.scp": sorted({f"{row['recording']} {corpus}/de/{row['recording']}.ogg" for row in rows}),
+        "segments": [f"{utterance} {row['recording']} {row['start']} {row['end']}" for utterance, row in cut],
+        "utt2spk": [f"{utterance} {row['speaker']}" for utterance, row in cut],
+        "utt2emo": [f"{utterance} {row['emotion']}" for utterance, row in cut],
+        "utt2dur": [f"{utterance} {float(row['end']) - float(row['start']):.6f}" for utterance, row in cut],
+    }
 
 
 def test_a_rerun_does_nothing_and_says_so(recipe: Recipe) -> None:

@@ -8,7 +8,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -16,12 +16,16 @@ import soundfile
 import yaml
 
 from local.experiment import Experiment, Finetune, Probe, Split
-from local.finetune import conditions, train
-from local.finetune.conditions import Training
+from local.finetune import apply
+from local.finetune import run as finetune
+from local.finetune.conditions import STAGE
+from local.grid import manifest, plan
+from local.grid.conditions import Training, expand
+from local.grid.factors import PROBE
 from local.models.store import WEIGHTS
 from tests.conftest import REPO
 from tests.local.encoders.checkpoints import DIM, LAYERS, write_checkpoint
-from utils import stamp
+from utils import csv_file, stamp
 from utils.data_dir import write_data_dir
 
 EMOTIONS = ["angry", "happy", "neutral", "sad"]
@@ -80,38 +84,53 @@ def write_list(root: Path, name: str, fold: int, part: str, utts: Sequence[str])
     path.write_text("".join(f"{utt}\n" for utt in sorted(utts)))
 
 
-def write_probe(root: Path, name: str, selected: Sequence[int], best_above: int = 1) -> None:
-    """Write the scores.csv of a probe whose dev chose a layer in each fold."""
-    path = root / "exp" / "probe" / name / "scores.csv"
-    path.parent.mkdir(parents=True)
-    with open(path, "w", newline="") as file:
-        writer = csv.writer(file)
-        writer.writerow(["fold", "seed", "layer", "dev_ua", "selected"])
-        for fold, chosen in enumerate(selected):
-            for layer in range(LAYERS):
-                score = 0.9 if layer == chosen else 0.8 if layer == best_above else 0.5
-                writer.writerow([fold, 0, layer, score, int(layer == chosen)])
+def write_probe(
+    config: Experiment, train: str, test: str, selected: Sequence[int], best_above: int = 1, head: str = "linear",
+) -> Path:
+    """Write the scores.csv of a probe whose dev chose a layer in each fold, and add it to the manifest."""
+    (condition,) = expand(
+        PROBE, config, lambda own: [{"encoder": "small", "method": head, "train": train.split("+"), "test": test}]
+    )
+    rows = [
+        {
+            "fold": fold, "seed": 0, "layer": layer, "selected": int(layer == chosen),
+            "dev_ua": 0.9 if layer == chosen else 0.8 if layer == best_above else 0.5,
+        }
+        for fold, chosen in enumerate(selected) for layer in range(LAYERS)
+    ]  # fmt: skip
+    condition.directory.mkdir(parents=True, exist_ok=True)
+    csv_file.write(condition.directory / "scores.csv", list(rows[0]), rows)
+    folder = condition.directory.parent
+    entries = {entry.path: entry for entry in manifest.read(folder)}
+    entries[condition.directory] = manifest.Entry(condition.directory, condition.identity, "")
+    manifest.write(folder, list(entries.values()))
+    return condition.directory / "scores.csv"
 
 
-def settings(corpora: Sequence[str] = ("a",), cross_dev: str = "source", **finetune: object) -> Experiment:
+def settings(
+    corpora: Sequence[str] = ("a",), cross_dev: str = "source", vary: Mapping[str, list] | None = None,
+    **finetune: object,
+) -> Experiment:  # fmt: skip
     """Settings that tune the small encoder in a second."""
     return Experiment(
         corpora=list(corpora), encoders=["small"], split=Split(folds=3), probe=Probe(cross_dev=cross_dev),
-        finetune=Finetune(encoders=["small"], **{**QUICK, **finetune}),
+        finetune=Finetune(encoders=["small"], **{**QUICK, **finetune}), vary=dict(vary or {}),
     )  # fmt: skip
 
 
 def run(config: Experiment) -> None:
-    """Train and test all that is not up to date, in the working directory."""
-    for group in conditions.groups(config):
-        for training in conditions.work(group, config).trainings:
-            train.train(training, config)
-        train.test(group, config)
+    """Train and test all that is not up to date, in the working directory, as the stage's jobs do."""
+    for group in STAGE.groups(config):
+        for training in plan.work(STAGE, group).trainings:
+            finetune.train(training)
+        work = plan.work(STAGE, group)
+        if work.conditions:
+            apply.test(group.only(work.conditions))
 
 
 def training(config: Experiment, fold: int = 0) -> Training:
     """Give a training of the first group."""
-    return conditions.trainings(conditions.groups(config)[0], config)[fold]
+    return STAGE.trainings(STAGE.groups(config)[0])[fold]
 
 
 def curve(one: Training) -> list[dict[str, str]]:
@@ -129,11 +148,16 @@ def write_experiment(recipe: Path, config: Experiment) -> None:
     """Write a configuration file that says what settings say, and its plan."""
     shown = dataclasses.asdict(config)
     (recipe / "conf/experiment.yaml").write_text(
-        yaml.safe_dump({name: shown[name] for name in ("corpora", "encoders", "split", "probe", "finetune")})
+        yaml.safe_dump({name: shown[name] for name in ("corpora", "encoders", "vary", "split", "probe", "finetune")})
     )
-    conditions.PLAN.parent.mkdir(parents=True, exist_ok=True)
-    units = [unit for group in conditions.groups(config) for unit in conditions.work(group, config).units]
-    conditions.PLAN.write_text("".join(f"{unit}\n" for unit in units))
+    write_plan(config, [unit for group in STAGE.groups(config) for unit in plan.work(STAGE, group).units])
+
+
+def write_plan(config: Experiment, units: Sequence[str]) -> None:
+    """Write the plan that jobs divide."""
+    path = config.exp / STAGE.name / plan.NAME
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("".join(f"{unit}\n" for unit in units))
 
 
 def start(*options: str, processes: int = 1) -> subprocess.Popen:

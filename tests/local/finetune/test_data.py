@@ -12,8 +12,8 @@ from local.finetune import data
 from local.finetune.data import Batches, Examples
 from local.finetune.model import EmotionClassifier
 from local.finetune.strategies import Design
-from tests.local.finetune.recipe import EMOTIONS, write_corpus, write_encoder, write_list
-from utils.errors import UserError
+from local.results import corpus as reader
+from tests.local.finetune.recipe import EMOTIONS, write_corpus, write_encoder
 
 
 @pytest.fixture(autouse=True)
@@ -23,45 +23,22 @@ def recipe(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def read() -> data.Corpus:
-    return data.read("a", "small", "speaker", EMOTIONS)
+def read() -> reader.Corpus:
+    return reader.read("a", "small", "speaker", EMOTIONS)
 
 
-class TestRead:
-    """A corpus."""
-
-    def test_has_the_folds_utterances_and_labels(self):
-        corpus = read()
-        assert len(corpus.folds) == 3 and corpus.languages == ["de"] and not corpus.one_speaker
-        part = corpus.part(1, "test")
-        assert [utterance.id for utterance in part.utterances] == ["a_01-0001", "a_01-0007", "a_04-0004", "a_04-0010"]
-        assert [EMOTIONS[label] for label in part.labels] == ["angry", "neutral", "happy", "sad"]
-
-    def test_leaves_out_what_the_encoder_could_not_take(self, recipe):
-        (recipe / "dump/small/a").mkdir(parents=True)
-        (recipe / "dump/small/a/excluded.tsv").write_text("item\treason\na_01-0001\tshort\nother\tshort\n")
-        corpus = read()
-        assert corpus.excluded == 1 and len(corpus.part(1, "test").labels) == 3
-
-    @pytest.mark.parametrize(
-        ("utts", "message"),
-        [(["nobody"], "nobody is not in utt2emo"), (["a_00-0000"], "is in two of"), ([], "no utterances")],
-    )
-    def test_refuses_a_bad_list(self, recipe, utts, message):
-        write_list(recipe, "a", 1, "train", utts + ["a_01-0001"] * (utts == ["a_00-0000"]))
-        with pytest.raises(UserError, match=message):
-            read()
-
-    def test_refuses_an_emotion_that_is_not_asked_for(self):
-        with pytest.raises(UserError, match="has the emotion sad"):
-            data.read("a", "small", "speaker", EMOTIONS[:3])
+def test_a_part_has_its_list_s_utterances_and_labels():
+    part = data.part(read(), 1, "test")
+    assert [utterance.id for utterance in part.utterances] == ["a_01-0001", "a_01-0007", "a_04-0004", "a_04-0010"]
+    assert [EMOTIONS[label] for label in part.labels] == ["angry", "neutral", "happy", "sad"]
 
 
-def test_a_label_that_train_lacks_is_an_error():
-    examples = read().part(0, "train")
-    data.check_classes(examples, EMOTIONS, ["a"], 0)
-    with pytest.raises(UserError, match=r"a\+b: fold 4 has no training utterance of 'happy'"):
-        data.check_classes(Examples([], np.array([0, 2, 3])), EMOTIONS, ["a", "b"], 4)
+def test_parts_of_several_corpora_are_joined_in_their_order(recipe):
+    write_corpus(recipe, "b", n=12)
+    both = [data.part(reader.read(name, "small", "speaker", EMOTIONS), 0, "train") for name in "ba"]
+    joined = Examples.joined(both)
+    assert joined.utterances == both[0].utterances + both[1].utterances
+    assert joined.labels.tolist() == both[0].labels.tolist() + both[1].labels.tolist()
 
 
 class TestBatches:
@@ -109,7 +86,7 @@ class TestCache:
         return EmotionClassifier(encoders.spec("small"), EMOTIONS, Design(2, "lora"))
 
     def test_gives_what_the_classifier_computes(self, classifier):
-        examples = read().part(0, "train")
+        examples = data.part(read(), 0, "train")
         cache = data.open_cache(data.cache_folder("small"), classifier)
         data.fill(cache, examples, classifier, False, 2)
         batch = data.read_batch(cache, examples, [3, 1])
@@ -121,22 +98,22 @@ class TestCache:
     def test_is_filled_once_for_all(self, classifier, monkeypatch):
         corpus = read()
         for part in ("train", "dev"):
-            data.fill(data.open_cache(Path("c"), classifier), corpus.part(0, part), classifier, False, 1)
+            data.fill(data.open_cache(Path("c"), classifier), data.part(corpus, 0, part), classifier, False, 1)
         monkeypatch.setattr(classifier, "features", None)
         cache = data.open_cache(Path("c"), classifier)
         for part in ("dev", "train"):
-            data.fill(cache, corpus.part(0, part), classifier, False, 1)
-        assert all(cache.frames(one) for part in ("train", "dev") for one in corpus.part(0, part).utterances)
+            data.fill(cache, data.part(corpus, 0, part), classifier, False, 1)
+        assert all(cache.frames(one) for part in ("train", "dev") for one in data.part(corpus, 0, part).utterances)
 
     def test_is_another_for_another_encoder(self, recipe, classifier):
         write_encoder(recipe, "other", "hubert-base")
         other = EmotionClassifier(encoders.spec("other"), EMOTIONS, Design(2, "lora"))
         for one in (classifier, other):
-            data.fill(data.open_cache(Path("c"), one), read().part(0, "train"), one, False, 1)
+            data.fill(data.open_cache(Path("c"), one), data.part(read(), 0, "train"), one, False, 1)
         assert len(list(Path("c").iterdir())) == 2
 
     def test_of_a_frozen_encoder_holds_its_means_by_layer_and_pooling(self, classifier):
-        examples = read().part(0, "train")
+        examples = data.part(read(), 0, "train")
         for layer, pooling in ((2, "mean"), (1, "mean"), (2, "weighted")):
             frozen = EmotionClassifier(encoders.spec("small"), EMOTIONS, Design(layer, pooling=pooling))
             cache = data.open_cache(Path("c"), frozen)
@@ -149,7 +126,7 @@ class TestCache:
         assert sorted(path.name for path in Path("c").glob("*/inputs.*")) == ["inputs.f16"] + 3 * ["inputs.f32"]
 
     def test_cuts_for_use_the_longest_first(self, classifier):
-        examples = read().part(0, "train")
+        examples = data.part(read(), 0, "train")
         cache = data.open_cache(Path("c"), classifier)
         data.fill(cache, examples, classifier, False, 1)
         (first, second) = data.by_length(cache, examples, 3)

@@ -16,7 +16,6 @@ import soundfile
 import torch
 
 from local.finetune import card, export
-from local.finetune.conditions import Group
 from local.finetune.model import EmotionClassifier
 from local.finetune.predict import predict
 from local.finetune.strategies import STRATEGIES, Design
@@ -256,10 +255,11 @@ def test_the_card_names_corpora_and_licences(save: Save) -> None:
     assert "Not recorded" in sections(written(save()))["Training speech"]
 
 
-def condition(exp: Path, name: str, **meta) -> None:
+def condition(exp: Path, name: str, models: str = "small.lora.emodb", test: str = "emodb", **meta) -> None:
     """Write what the card reads of a tested condition."""
-    meta = {"encoder": "small", "method": "lora", "train": ["emodb"], "dev": ["emodb"], "source": [], "test": "emodb",
-            "scheme": "speaker", "one_speaker": False, "contaminated": []} | meta  # fmt: skip
+    factors = {"encoder": "small", "method": "lora", "source": [], "train": ["emodb"], "test": test, "split": "speaker"}
+    facts = {"factors": factors, "dev": ["emodb"], "one_speaker": False, "contaminated": [], "models": models}
+    meta = facts | meta
     (exp / name).mkdir(parents=True)
     (exp / name / "meta.json").write_text(json.dumps(meta))
     columns = ["fold", "seed", "layer", "n_test", "ua", "wa", *(f"recall_{emotion}" for emotion in EMOTIONS)]
@@ -279,8 +279,8 @@ def test_the_card_has_the_results_of_its_own_fold(save: Save, tmp_path: Path) ->
     assert card.results(folder) == []
     condition(exp, "small.lora.emodb-emodb")
     condition(exp, "small.lora.emodb-nemo", test="nemo", one_speaker=True, contaminated=["nemo"])
-    condition(exp, "small.bitfit.emodb-emodb", method="bitfit")
-    condition(exp, "small.lora.emodb-urdu", test="urdu", dev=["urdu"])
+    condition(exp, "small.bitfit.emodb-emodb", "small.bitfit.emodb")
+    condition(exp, "small.lora.emodb-urdu", "small.lora.emodb.dev-urdu", test="urdu", dev=["urdu"])
     condition(exp, "unfinished", test="ravdess")
     (exp / "unfinished/.done").unlink()
     assert [(row["test"], row["ua"], row["n_test"]) for row in card.results(folder)] == [
@@ -298,18 +298,10 @@ def test_the_card_has_the_results_of_its_own_fold(save: Save, tmp_path: Path) ->
         card.results(folder)
 
 
-@pytest.mark.parametrize("dev", [("b", "c"), ("d",)])
-@pytest.mark.parametrize("source", [(), ("a",)])
-def test_folders_of_models_are_named_as_training_names_them(source: tuple[str, ...], dev: tuple[str, ...]) -> None:
-    group = Group("small", "lora+bitfit", source, ("b", "c"), dev, ())
-    meta = {"encoder": "small", "method": group.method, "train": ["b", "c"], "dev": list(dev)}
-    assert card._group(meta) == group.name
-
-
 def test_models_that_stopped_by_another_corpus_are_told_apart(tmp_path: Path) -> None:
     exp = tmp_path / "exp/finetune"
     condition(exp, "small.lora.emodb-emodb")
-    condition(exp, "small.lora.emodb-urdu", test="urdu", dev=["urdu"])
+    condition(exp, "small.lora.emodb-urdu", "small.lora.emodb.dev-urdu", test="urdu", dev=["urdu"])
     (row,) = card.results(exp / "models/small.lora.emodb.dev-urdu/fold0.seed3")
     assert row["test"] == "urdu" and "training stopped by urdu" in row["notes"]
 

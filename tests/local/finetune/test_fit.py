@@ -10,10 +10,12 @@ import pytest
 import torch
 
 from local.encoders.transformer import Transformer
-from local.finetune import data, fit, train
+from local.finetune import data, fit
+from local.finetune import run as finetune
 from local.finetune.model import EmotionClassifier
 from local.finetune.strategies import Design
 from local.finetune.trainer import Leg, Run
+from local.results import corpus as reader
 from tests.local.finetune.recipe import (
     EMOTIONS,
     LORA,
@@ -47,7 +49,7 @@ def learn(recipe: Path, examples: data.Examples, dev: data.Examples, **finetune)
 
 def sixteen() -> data.Examples:
     """Four utterances of each emotion."""
-    corpus = data.read("a", "small", "speaker", EMOTIONS)
+    corpus = reader.read("a", "small", "speaker", EMOTIONS)
     rows = [row for label in range(4) for row in np.flatnonzero(corpus.labels == label)[:4]]
     return data.Examples([corpus.utterances[row] for row in rows], corpus.labels[rows])
 
@@ -73,8 +75,8 @@ class TestLearning:
 
     def test_learns_nothing_of_labels_that_mean_nothing(self, recipe):
         write_corpus(recipe, "a", n=96, speakers=8)
-        corpus = data.read("a", "small", "speaker", EMOTIONS)
-        part = {name: corpus.part(0, name) for name in ("train", "test")}
+        corpus = reader.read("a", "small", "speaker", EMOTIONS)
+        part = {name: data.part(corpus, 0, name) for name in ("train", "test")}
         rng = np.random.default_rng(0)
         shuffled = {name: data.Examples(one.utterances, rng.permutation(one.labels)) for name, one in part.items()}
         _, sense = learn(recipe, part["train"], part["test"], lr=5e-2, epochs=30, patience=30)
@@ -92,9 +94,9 @@ class TestLearning:
         assert len(runs) == 16
 
     def test_has_the_weights_of_the_best_epoch(self, recipe):
-        corpus = data.read("a", "small", "speaker", EMOTIONS)
-        dev = corpus.part(0, "dev")
-        classifier, _ = learn(recipe, corpus.part(0, "train"), dev, lr=0.3, epochs=12, patience=3)
+        corpus = reader.read("a", "small", "speaker", EMOTIONS)
+        dev = data.part(corpus, 0, "dev")
+        classifier, _ = learn(recipe, data.part(corpus, 0, "train"), dev, lr=0.3, epochs=12, patience=3)
         with open("model/curve.csv") as file:
             rows = list(csv.DictReader(file))
         losses = [float(row["dev_loss"]) for row in rows]
@@ -131,7 +133,7 @@ class TestResult:
     def test_depends_on_no_other_fold(self, recipe):
         config = settings(**LORA)
         last = training(config, 2)
-        train.train(last, config)
+        finetune.train(last)
         alone = result(last)
         (last.directory / stamp.NAME).unlink()
         run(config)
@@ -160,7 +162,7 @@ class TestResult:
     def test_says_what_it_was_trained_on(self, recipe):
         config = settings(**LORA)
         one = training(config)
-        train.train(one, config)
+        finetune.train(one)
         loaded = EmotionClassifier.load(one.directory)
         assert loaded.provenance["trained_on"] == [["a"]] and loaded.provenance["n_train"] == 8
         assert sorted(path.name for path in one.directory.iterdir()) == [
@@ -178,7 +180,7 @@ class TestTwoStages:
 
     def test_keeps_both_curves(self, config):
         one = training(config)
-        train.train(one, config)
+        finetune.train(one)
         rows = curve(one)
         assert [row["train"] for row in rows] == ["a"] * 5 + ["b"] * 5
         assert [int(row["epoch"]) for row in rows] == [*range(1, 6)] * 2
@@ -187,6 +189,6 @@ class TestTwoStages:
     def test_goes_on_from_the_first_stage(self, config):
         config.finetune.lr = 1e-2
         one = training(config)
-        train.train(one, config)
+        finetune.train(one)
         first = {row["train"]: float(row["train_loss"]) for row in reversed(curve(one))}
         assert first["b"] < 0.8 * first["a"]

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from local.experiment import Experiment
-from local.finetune import train
+from local.finetune import run
 from local.finetune.trainer import EmotionTrainer
 from local.models.store import WEIGHTS
 from tests.local.finetune.recipe import (
@@ -57,7 +57,7 @@ def compare_interrupted(
     config: Experiment, monkeypatch: pytest.MonkeyPatch, at: list[int], when: str = "before"
 ) -> None:
     one = training(config)
-    train.train(one, config)
+    run.train(one)
     whole = result(one)
     (one.directory / stamp.NAME).unlink()
     (one.directory / WEIGHTS).unlink()
@@ -65,9 +65,9 @@ def compare_interrupted(
         with monkeypatch.context() as patch:
             interrupt(patch, epoch, when)
             with pytest.raises(KeyboardInterrupt):
-                train.train(one, config)
+                run.train(one)
         assert not (one.directory / WEIGHTS).exists()
-    train.train(one, config)
+    run.train(one)
     assert result(one) == whole
 
 
@@ -83,7 +83,7 @@ class TestInterruption:
     def test_ends_where_patience_had_run_out(self, monkeypatch):
         config = settings(**LORA | {"lr": 0.5, "epochs": 30, "patience": 2})
         one = training(config)
-        train.train(one, config)
+        run.train(one)
         epochs = len(curve(one))
         assert epochs < 30
         compare_interrupted(config, monkeypatch, [epochs], "after")
@@ -94,17 +94,17 @@ class TestInterruption:
         with monkeypatch.context() as patch:
             interrupt(patch, 3, "before")
             with pytest.raises(KeyboardInterrupt):
-                train.train(one, other)
-        train.train(one, config)
+                run.train(training(other))
+        run.train(one)
         found = result(one)
         (one.directory / stamp.NAME).unlink()
-        train.train(one, config)
+        run.train(one)
         assert result(one) == found
 
     def test_may_have_been_killed(self, recipe):
         config = settings(**LORA | {"epochs": 8, "patience": 8})
         one = training(config)
-        train.train(one, config)
+        run.train(one)
         whole = result(one)
         (one.directory / stamp.NAME).unlink()
         write_experiment(recipe, config)
@@ -114,7 +114,7 @@ class TestInterruption:
         process.send_signal(signal.SIGKILL)
         process.wait()
         assert not (one.directory / stamp.NAME).exists() and (one.directory / "run.json").exists()
-        train.train(one, config)
+        run.train(one)
         assert result(one) == whole
 
     def test_may_have_two_stages(self, recipe, monkeypatch):

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from local.finetune import conditions, train
+from local.finetune import run, train
 from local.finetune.model import EmotionClassifier
 from local.finetune.trainer import EmotionTrainer
 from tests.local.finetune.recipe import (
@@ -22,6 +22,7 @@ from tests.local.finetune.recipe import (
     write_encoder,
     write_experiment,
     write_list,
+    write_plan,
 )
 from utils import stamp
 from utils.errors import UserError
@@ -49,10 +50,10 @@ class TestFailure:
         with monkeypatch.context() as patch:
             patch.setattr(EmotionTrainer, "_loss", loss)
             with pytest.raises(UserError, match=r"train loss is nan in epoch 3; lower finetune.lr \(0.003\)"):
-                train.train(one, config)
+                run.train(one)
         kept = sorted(path.parent.name for path in one.directory.glob("checkpoints/0/*/whole"))
         assert kept[-1] == "checkpoint-2" and not (one.directory / stamp.NAME).exists()
-        train.train(one, config)
+        run.train(one)
         assert len(curve(one)) == 5
 
     @pytest.mark.parametrize(
@@ -64,42 +65,42 @@ class TestFailure:
 
         monkeypatch.setattr(EmotionTrainer, "_loss", loss)
         with pytest.raises(UserError, match=r"out of memory on cpu; halve finetune.batch_size \(8\)"):
-            train.train(training(settings(**LORA)), settings(**LORA))
+            run.train(training(settings(**LORA)))
 
     def test_an_emotion_that_train_lacks(self, recipe):
         (path,) = (recipe / "data/a/folds/speaker/0").glob("train")
         emotion = dict(line.split() for line in (recipe / "data/a/utt2emo").read_text().splitlines())
         write_list(recipe, "a", 0, "train", [utt for utt in path.read_text().split() if emotion[utt] != "sad"])
         with pytest.raises(UserError, match="a: fold 0 has no training utterance of 'sad'"):
-            train.train(training(settings()), settings())
+            run.train(training(settings()))
 
     def test_half_precision_without_a_gpu(self):
         config = settings(precision="fp16")
         with pytest.raises(UserError, match="fp16 needs a GPU"):
-            train.train(training(config), config)
+            run.train(training(config))
 
     def test_a_layer_that_is_not_there(self):
         config = settings(layer="9")
         with pytest.raises(UserError, match="small has no layer 9; its last is 3"):
-            train.train(training(config), config)
+            run.train(training(config))
 
     def test_an_utterance_that_is_too_short(self, recipe):
         import soundfile
 
         soundfile.write("audio/a/a_02-0002.wav", np.zeros(100), 16000)
         with pytest.raises(UserError, match="a_02-0002: .*too short"):
-            train.train(training(settings()), settings())
+            run.train(training(settings()))
 
 
 def test_two_processes_compute_what_one_does(recipe):
     write_encoder(recipe, dropout=0.0)
     config = settings(strategies=["full"], lr=1e-3, epochs=4, patience=4, batch_size=5)
     one = training(config)
-    train.train(one, config)
+    run.train(one)
     alone = curve(one)
     (one.directory / stamp.NAME).unlink()
     write_experiment(recipe, config)
-    (recipe / conditions.PLAN).write_text(f"{one.directory}\n")
+    write_plan(config, [str(one.directory)])
     process = start(processes=2)
     _, stderr = process.communicate(timeout=120)
     assert process.returncode == 0, stderr
@@ -116,9 +117,9 @@ def test_jobs_divide_the_work_and_the_last_one_tests(recipe, capsys, monkeypatch
     for job in (1, 2):
         monkeypatch.setattr(sys, "argv", ["train", "--job", str(job), "--nj", "2"])
         train.main()
-        assert Path("exp/finetune/small.head.a-a/.done").exists() == (job == 2)
+        assert Path("exp/finetune/small.head.a-a.layer=2/.done").exists() == (job == 2)
     assert "1 of its models are still to be trained" in capsys.readouterr().out
-    before = Path("exp/finetune/small.head.a-a/scores.csv").stat().st_mtime_ns
+    before = Path("exp/finetune/small.head.a-a.layer=2/scores.csv").stat().st_mtime_ns
     monkeypatch.setattr(sys, "argv", ["train"])
     train.main()
-    assert Path("exp/finetune/small.head.a-a/scores.csv").stat().st_mtime_ns == before
+    assert Path("exp/finetune/small.head.a-a.layer=2/scores.csv").stat().st_mtime_ns == before

@@ -1,25 +1,26 @@
-"""Which conditions there are, how they are grouped, and when they are out of date."""
+"""Which probes there are, how they are grouped, and when they are out of date."""
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 
 import pytest
 
+from local.grid import plan
+from local.grid.factors import FACTORS
 from local.probe import conditions
-from local.probe.plan import describe
+from local.probe.conditions import STAGE
 from tests.local.probe import tree
 from utils import stamp
 from utils.errors import UserError
 
 
 def test_a_group_shares_what_its_heads_are_trained_and_selected_on() -> None:
-    source = conditions.groups(tree.experiment(["a", "b"], ["logmel"], heads=["linear", "mlp"]))
+    source = STAGE.groups(tree.experiment(["a", "b"], ["logmel"], heads=["linear", "mlp"]))
     assert [group.name for group in source] == ["logmel.linear.a", "logmel.linear.b", "logmel.mlp.a", "logmel.mlp.b"]
     assert [condition.name for condition in source[0].conditions] == ["logmel.linear.a-a", "logmel.linear.a-b"]
-    target = conditions.groups(tree.experiment(["a", "b"], ["logmel"], cross_dev="target", pairs=["all", "a+b:b"]))
-    assert [(group.name, group.dev) for group in target] == [
+    target = STAGE.groups(tree.experiment(["a", "b"], ["logmel"], cross_dev="target", pairs=["all", "a+b:b"]))
+    assert [(group.name, group.first.dev) for group in target] == [
         ("logmel.linear.a", ("a",)),
         ("logmel.linear.b", ("b",)),
         ("logmel.linear.a.dev-b", ("b",)),
@@ -31,8 +32,8 @@ def test_a_group_shares_what_its_heads_are_trained_and_selected_on() -> None:
 
 def test_an_encoder_whose_package_is_missing_has_no_conditions(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
-    groups = conditions.groups(tree.experiment(["a", "b"], ["logmel", "egemaps"], heads=["linear"]))
-    assert {group.encoder for group in groups} == {"logmel"}
+    groups = STAGE.groups(tree.experiment(["a", "b"], ["logmel", "egemaps"], heads=["linear"]))
+    assert {group.first.encoder for group in groups} == {"logmel"}
 
 
 @pytest.fixture
@@ -42,15 +43,15 @@ def finished(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     for name in ("a", "b"):
         tree.write_corpus(tmp_path, name, n=12)
     config = tree.experiment(["a", "b"])
-    for group in conditions.groups(config):
+    for group in STAGE.groups(config):
         for condition in group.conditions:
-            stamp.write(condition.directory, conditions.make_stamp(group, condition, config))
+            stamp.write(condition.directory, STAGE.stamp(group, condition))
     return tmp_path
 
 
-def stale(**probe: object) -> list[str]:
-    todo, valid = conditions.work(tree.experiment(["a", "b"], **probe))
-    return describe(todo, valid)
+def stale(**settings: object) -> list[str]:
+    works = [plan.work(STAGE, group) for group in STAGE.groups(tree.experiment(["a", "b"], **settings))]
+    return plan.describe("probe", works)
 
 
 def test_nothing_to_do_is_one_line(finished: Path) -> None:
@@ -66,7 +67,7 @@ def test_only_what_a_change_concerns_is_redone_and_the_reason_is_given(finished:
     (finished / "dump/enc/b/.done").write_text("{'again': 1}")
     assert stale() == [
         "probe: 1 condition is up to date, skipped",
-        "probe: 3 conditions are made again, input dump/enc/b/.done changed: "
+        "probe: 3 to be made, input dump/enc/b/.done changed: "
         "enc.linear.a-b enc.linear.b-b enc.linear.b-a",
     ]
 
@@ -75,29 +76,43 @@ def test_only_what_a_change_concerns_is_redone_and_the_reason_is_given(finished:
     ("change", "reason"),
     [
         ({"lr": 0.5}, "probe.lr changed from 0.01 to 0.5"),
-        ({"seeds": [0, 1]}, r"probe.seeds changed from \[0\] to \[0, 1\]"),
-        ({"normalise": "per-corpus"}, "probe.normalise changed from train to per-corpus"),
-        ({"cross_dev": "target"}, "changed from"),
+        ({"patience": 5}, "probe.patience changed from 4 to 5"),
+        ({"seeds": [0, 1]}, "probe.seeds changed from [0] to [0, 1]"),
+        ({"folds": 4}, "split.folds changed from 3 to 4"),
     ],
 )
 def test_a_setting_that_changes_results_redoes_them(finished: Path, change: dict, reason: str) -> None:
-    todo, valid = conditions.work(tree.experiment(["a", "b"], **change))
-    reasons = [why for work in todo for why in work.reasons.values()]
-    assert (len(reasons), valid) == (4, 0)
-    for why in reasons:
-        assert re.search(reason, why)
+    assert stale(**change) == [
+        f"probe: 4 to be made, {reason}: enc.linear.a-a enc.linear.a-b enc.linear.b-b enc.linear.b-a"
+    ]
+
+
+@pytest.mark.parametrize(("factor", "value"), [("normalise", "per-corpus"), ("cross_dev", "target")])
+def test_another_value_of_a_factor_stands_beside_the_first(finished: Path, factor: str, value: str) -> None:
+    """Its conditions have directories of their own, and those that are finished stay so."""
+    (line,) = stale(pairs=["a:b"], **{factor: value})
+    assert line == f"probe: 1 to be made, not made yet: enc.linear.a-b.{factor}={value}"
+    before, line = stale(vary={factor: ["train" if factor == "normalise" else "source", value]}, pairs=["a:b"])
+    assert before == "probe: 1 condition is up to date, skipped"
+    assert line == f"probe: 1 to be made, not made yet: enc.linear.a-b.{factor}={value}"
+
+
+def test_the_code_that_a_result_is_made_by_counts(finished: Path) -> None:
+    path = finished / "exp/probe/enc.linear.a-b" / stamp.NAME
+    path.write_text(path.read_text().replace('"local/probe/heads.py": "', '"local/probe/heads.py": "0'))
+    assert stale()[1:] == ["probe: 1 to be made, the code changed (local/probe/heads.py): enc.linear.a-b"]
 
 
 def test_conditions_never_made_share_a_line(finished: Path) -> None:
     assert stale(heads=["linear", "mlp"], pairs=["within"]) == [
         "probe: 2 conditions are up to date, skipped",
-        "probe: 2 conditions are not made yet: enc.mlp.a-a enc.mlp.b-b",
+        "probe: 2 to be made, not made yet: enc.mlp.a-a enc.mlp.b-b",
     ]
 
 
 def test_long_lists_of_conditions_are_cut(finished: Path) -> None:
     line = stale(heads=["mlp", "logreg"], pairs=["all", "a+b:a", "a+b:b"])[0]
-    assert line.startswith("probe: 12 conditions are not made yet: enc.mlp.a-a enc.mlp.a-b enc.mlp.b-b")
+    assert line.startswith("probe: 12 to be made, not made yet: enc.mlp.a-a enc.mlp.a-b enc.mlp.b-b")
     assert line.endswith(" and 4 more")
 
 
@@ -106,8 +121,8 @@ def test_labels_and_folds_count(finished: Path) -> None:
     path.write_text(path.read_text().replace("sad", "angry", 1))
     (finished / "data/b/folds/speaker/.done").write_text("{'again': 1}")
     reasons = "\n".join(stale(pairs=["within"]))
-    assert "1 condition is made again, input data/a/utt2emo changed: enc.linear.a-a" in reasons
-    assert "1 condition is made again, input data/b/folds/speaker/.done changed: enc.linear.b-b" in reasons
+    assert "probe: 1 to be made, input data/a/utt2emo changed: enc.linear.a-a" in reasons
+    assert "probe: 1 to be made, input data/b/folds/speaker/.done changed: enc.linear.b-b" in reasons
 
 
 @pytest.mark.parametrize(("missing", "stage"), [("dump/enc/b", "features"), ("data/b/folds/speaker", "data")])
@@ -118,6 +133,17 @@ def test_unfinished_inputs_are_an_error_that_names_the_stage(finished: Path, mis
 
 
 def test_logistic_regression_has_one_seed() -> None:
-    config = tree.experiment(["a"], heads=["logreg", "linear"], seeds=[3, 4, 3])
-    assert conditions.seeds("logreg", config) == [3]
-    assert conditions.seeds("linear", config) == [3, 4]
+    logreg, linear = STAGE.conditions(tree.experiment(["a"], ["logmel"], heads=["logreg", "linear"], seeds=[3, 4, 3]))
+    assert conditions.seeds(logreg) == [3]
+    assert conditions.seeds(linear) == [3, 4]
+
+
+def test_a_condition_s_settings_are_those_that_its_head_obeys() -> None:
+    logreg, linear = STAGE.conditions(tree.experiment(["a"], ["logmel"], heads=["logreg", "linear"]))
+    assert set(conditions.settings(logreg)["probe"]) == {"logreg_c", "seeds"}
+    assert {"lr", "eps", "epochs", "patience", "seeds"} <= set(conditions.settings(linear)["probe"])
+    assert conditions.settings(linear)["condition"] == {
+        "encoder": "logmel", "method": "linear", "train": ["a"], "test": "a", "emotions": tree.EMOTIONS, "labels": [],
+        "split": "speaker", "cross_dev": "source", "normalise": "train", "dev": ["a"],
+    }  # fmt: skip
+    assert conditions.steps(linear) == {} and not any(factor.module for factor in FACTORS.values())

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import dataclasses
 import sys
 from pathlib import Path
 
 import pytest
-import yaml
 
 from local.probe import plan, train
 from tests.local.probe import tree
@@ -56,7 +54,7 @@ def test_a_test_corpus_of_two_languages(recipe: Path) -> None:
 def test_a_diverging_head(recipe: Path) -> None:
     corpus = tree.write_corpus(recipe, "aa")
     tree.write_features(recipe, "aa", "enc", corpus.utts, corpus.features * 1e30)
-    fails("enc.linear.aa: fold 0: the dev loss is not finite; lower probe.lr", "aa", normalise="none", lr=1e30)
+    fails("aa.normalise=none: fold 0: the dev loss is not finite; lower probe.lr", "aa", normalise="none", lr=1e30)
 
 
 def test_several_jobs_do_the_whole_plan_once(
@@ -65,9 +63,7 @@ def test_several_jobs_do_the_whole_plan_once(
     """Also when a job starts after another has finished, and the list of what has work has shrunk."""
     for name in ("aa", "bb", "cc"):
         tree.write_corpus(recipe, name)
-    (recipe / "conf/experiment.yaml").write_text(
-        yaml.safe_dump(dataclasses.asdict(tree.experiment(["aa", "bb", "cc"])))
-    )
+    tree.write_experiment(tree.experiment(["aa", "bb", "cc"]))
 
     def command(module, *options: str) -> list[str]:
         monkeypatch.setattr(sys, "argv", [module.__name__, *options])
@@ -80,14 +76,18 @@ def test_several_jobs_do_the_whole_plan_once(
     done = [line for job in ("1", "2") for line in command(train, "--job", job, "--nj", "2") if line.endswith("done")]
     assert len(done) == len(set(done)) == 9
     assert command(plan)[-1] == "0"
-    assert command(train) == ["probe: job 1 of 1 has nothing to do (9 conditions are up to date)"]
+    assert command(train) == []
     with pytest.raises(UserError, match="--job 3 --nj 2"):
         command(train, "--job", "3", "--nj", "2")
 
 
 def test_an_interrupted_condition_is_not_there(recipe: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     tree.write_corpus(recipe, "aa")
-    monkeypatch.setattr("local.probe.write._log", lambda *arguments: 1 / 0)
+    monkeypatch.setattr("local.results.write._log", lambda *arguments: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         run("aa")
     assert list((recipe / "exp/probe").iterdir()) == []
+    monkeypatch.undo()
+    monkeypatch.chdir(recipe)
+    run("aa")
+    assert (recipe / "exp/probe/enc.linear.aa-aa/.done").is_file()

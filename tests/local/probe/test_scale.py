@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 from sklearn.preprocessing import StandardScaler
 
-from local.probe import corpus as reader
+from local.probe import features as reading
 from local.probe.scale import FoldFeatures, measure, pick
+from local.results import corpus as reader
 from tests.local.probe import tree
 
 
@@ -21,7 +22,7 @@ def sources(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, tuple[
     for name, shift in (("aa", 0.0), ("bb", 50.0)):
         tree.write_corpus(tmp_path, name, shift=shift)
         corpus = reader.read(name, "enc", "speaker", tree.EMOTIONS)
-        found[name] = corpus, reader.read_features(corpus, "enc")
+        found[name] = corpus, reading.read(corpus, "enc")
     return found
 
 

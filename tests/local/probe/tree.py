@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 import yaml
 
 from local.experiment import Experiment, Probe, Split
-from local.probe import conditions, train
+from local.grid import plan
+from local.probe import run as probe
+from local.probe.conditions import STAGE
 from utils import ark
 from utils.data_dir import write_data_dir
 
@@ -90,16 +92,31 @@ def write_features(root: Path, name: str, encoder: str, utts: Sequence[str], fea
 
 
 def experiment(
-    corpora: Sequence[str], encoders: Sequence[str] = ("enc",), folds: int = 3, **probe: object
-) -> Experiment:
+    corpora: Sequence[str], encoders: Sequence[str] = ("enc",), folds: int = 3,
+    vary: Mapping[str, list] | None = None, **probe: object,
+) -> Experiment:  # fmt: skip
     """Settings that train a small head in a fraction of a second."""
     return Experiment(
-        corpora=list(corpora), encoders=list(encoders), split=Split(folds=folds), probe=Probe(**{**QUICK, **probe})
-    )
+        corpora=list(corpora), encoders=list(encoders), split=Split(folds=folds), vary=dict(vary or {}),
+        probe=Probe(**{**QUICK, **probe}),
+    )  # fmt: skip
 
 
-def run(*corpora: str, **probe: object) -> None:
+def run(*corpora: str, **settings: object) -> None:
     """Make what is not up to date of :func:`experiment`, in the working directory."""
-    config = experiment(corpora, **probe)
-    for work in conditions.work(config)[0]:
-        train.run_group(work.group, config)
+    make(experiment(corpora, **settings))
+
+
+def make(config: Experiment) -> None:
+    """Make what is not up to date, as the stage's jobs do."""
+    for group in STAGE.groups(config):
+        work = plan.work(STAGE, group)
+        if work.conditions:
+            probe.run(group.only(work.conditions))
+
+
+def write_experiment(config: Experiment) -> None:
+    """Write ``conf/experiment.yaml`` of the working directory."""
+    shown = dataclasses.asdict(config)
+    names = ("corpora", "encoders", "emotions", "vary", "split", "probe")
+    Path("conf/experiment.yaml").write_text(yaml.safe_dump({name: shown[name] for name in names}))

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import pytest
-from local.pairs import pairs as pairs_of
-from local.pairs import staged_pairs
 
+from local.grid.pairs import pairs as pairs_of
+from local.grid.pairs import staged_pairs
 from utils.errors import UserError
 
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import csv
 import hashlib
-import itertools
 import json
+import shutil
+import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -16,11 +18,14 @@ from sklearn.metrics import balanced_accuracy_score, f1_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from local.probe import conditions, train
-from local.probe.group import derive_seed
+import local.probe
+from local.grid.factors import FACTORS, PROBE, Factor
+from local.probe import plan
+from local.probe.heads import WORDS
 from local.score import collect
 from tests.local.probe import tree
 from tests.local.probe.tree import run
+from utils import closure
 
 
 @pytest.fixture(autouse=True)
@@ -174,7 +179,8 @@ def test_target_labels_decide_nothing_unless_dev_is_the_target_s(recipe: Path) -
     for _ in range(2):
         for dev, found in held.items():
             run("aa", "bb", pairs=["aa:bb"], cross_dev=dev)
-            found.append(column("enc.linear.aa-bb", "dev_ua") + column("enc.linear.aa-bb", "epoch"))
+            name = "enc.linear.aa-bb" + ".cross_dev=target" * (dev == "target")
+            found.append(column(name, "dev_ua") + column(name, "epoch"))
         permute_labels(recipe, "bb", set(corpus.utts))
     assert held["source"][0] == held["source"][1]
     assert held["target"][0] != held["target"][1]
@@ -207,14 +213,6 @@ def test_the_same_seed_gives_the_same_bits(recipe: Path, head: str) -> None:
     assert everything(f"enc.{head}.aa-aa") == first
 
 
-def test_seeds_derive_from_name_fold_and_seed_alike_everywhere() -> None:
-    values = [derive_seed(*key) for key in itertools.product("ab", range(3), range(3), ("weights", "order"))]
-    assert len(set(values)) == 36
-    assert all(0 <= value < 2**63 for value in values)
-    expected = hashlib.sha256(b"enc.linear.aa fold 1 seed 0 order").hexdigest()
-    assert derive_seed("enc.linear.aa", 1, 0, "order") == int(expected[:16], 16) // 2
-
-
 def test_seeds_and_folds_start_from_other_weights(recipe: Path) -> None:
     tree.write_corpus(recipe, "aa")
     run("aa", seeds=[0, 1])
@@ -243,7 +241,8 @@ def test_within_and_across_select_the_same_layer_with_dev_of_the_source(recipe: 
     run("aa", "bb", pairs=["aa:aa", "aa:bb"])
     assert selected("enc.linear.aa-aa") == selected("enc.linear.aa-bb")
     run("aa", "bb", pairs=["aa:bb"], cross_dev="target")
-    assert set(selected("enc.linear.aa-bb").values()) == {"0"}
+    assert set(selected("enc.linear.aa-bb.cross_dev=target").values()) == {"0"}
+    assert selected("enc.linear.aa-aa") == selected("enc.linear.aa-bb")
 
 
 def test_several_training_corpora_are_joined(recipe: Path) -> None:
@@ -252,7 +251,7 @@ def test_several_training_corpora_are_joined(recipe: Path) -> None:
     tree.write_corpus(recipe, "cc", language="en")
     run("aa", "bb", "cc", pairs=["bb+aa:cc"])
     found = meta("enc.linear.aa+bb-cc")
-    assert (found["train"], found["dev"], found["train_languages"]) == (["aa", "bb"], ["aa", "bb"], ["de", "pl"])
+    assert found["factors"]["train"] == found["dev"] == ["aa", "bb"] and found["train_languages"] == ["de", "pl"]
     assert set(column("enc.linear.aa+bb-cc", "n_train")) == {60}
     assert set(column("enc.linear.aa+bb-cc", "n_dev")) == {60}
 
@@ -263,7 +262,7 @@ def test_per_corpus_normalisation_undoes_a_shift_of_the_target(recipe: Path) -> 
     ua = {}
     for normalise in ("train", "per-corpus"):
         run("aa", "bb", pairs=["aa:bb"], normalise=normalise, epochs=40)
-        ua[normalise] = np.mean(column("enc.linear.aa-bb", "ua"))
+        ua[normalise] = np.mean(column("enc.linear.aa-bb" + ".normalise=per-corpus" * (normalise != "train"), "ua"))
     assert ua["per-corpus"] > 0.8
     assert ua["train"] < 0.5
 
@@ -273,7 +272,8 @@ def test_logreg_is_scikit_learn_s_on_standardised_features(recipe: Path, normali
     corpus = tree.write_corpus(recipe, "aa", separation=[0.4], shift=20.0)
     run("aa", heads=["logreg"], logreg_c=0.3, normalise=normalise, seeds=[4, 5])
     labels = np.array(corpus.emotions)
-    found = arrays("enc.logreg.aa-aa")
+    name = "enc.logreg.aa-aa" + ".normalise=none" * (normalise == "none")
+    found = arrays(name)
     assert found["seeds"].tolist() == [4]
     for k in range(3):
         fold = np.arange(120) % 3
@@ -282,7 +282,7 @@ def test_logreg_is_scikit_learn_s_on_standardised_features(recipe: Path, normali
         model.fit(x[fold == (k + 2) % 3], labels[fold == (k + 2) % 3])
         order = [corpus.utts.index(utt) for utt in found["utts"][found["fold"] == k]]
         expected = model.predict_proba(x[order])
-        shares = np.array([line[4:] for line in hyp("enc.logreg.aa-aa")[1:] if line[1] == str(k)], dtype=float)
+        shares = np.array([line[4:] for line in hyp(name)[1:] if line[1] == str(k)], dtype=float)
         np.testing.assert_allclose(shares, expected, atol=2e-3)
 
 
@@ -295,13 +295,12 @@ def test_two_emotions(recipe: Path) -> None:
             tree.write_list(recipe, "aa", fold, part, [utt for utt in path.read_text().split() if utt in kept])
     config = tree.experiment(["aa"], heads=["linear", "logreg"], epochs=40)
     config.emotions = ["angry", "sad"]
-    for group in conditions.groups(config):
-        train.run_group(group, config)
+    tree.make(config)
     for head in ("linear", "logreg"):
-        assert np.mean(column(f"enc.{head}.aa-aa", "ua")) > 0.9
+        assert np.mean(column(f"enc.{head}.aa-aa.emotions=angry+sad", "ua")) > 0.9
 
 
-def test_an_utterance_that_folds_test_again_is_scored_in_each(recipe: Path) -> None:
+def test_an_utterance_that_folds_test_again_is_scored_in_each(recipe: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     corpus = tree.write_corpus(recipe, "aa")
     again = corpus.utts[0]
     tree.write_list(recipe, "aa", 1, "test", [*corpus.utts[1::3], again])
@@ -309,8 +308,9 @@ def test_an_utterance_that_folds_test_again_is_scored_in_each(recipe: Path) -> N
     run("aa")
     assert [row[1] for row in hyp("enc.linear.aa-aa") if row[0] == again] == ["0", "1"]
     assert (arrays("enc.linear.aa-aa")["utts"] == again).sum() == 2
-    settings = {"corpora": ["aa"], "encoders": ["enc"], "split": {"folds": 3}, "probe": tree.QUICK}
-    Path("conf/experiment.yaml").write_text(yaml.safe_dump(settings))
+    tree.write_experiment(tree.experiment(["aa"]))
+    monkeypatch.setattr(sys, "argv", ["plan"])
+    plan.main()
     collect.main([])
     with open("exp/results.csv", encoding="utf-8", newline="") as file:
         row = next(row for row in csv.DictReader(file) if row["fold"] == "all" and row["layer"] == "dev")
@@ -327,20 +327,24 @@ def test_meta_and_config_say_what_the_condition_is(recipe: Path) -> None:
     tree.write_corpus(recipe, "bb", language="ur", encoder_languages=["de"], pretrained_on=["aa", "zz"], speakers=1)
     run("aa", "bb", heads=["mlp"], normalise="per-corpus")
     expected = {"aa-aa": "mono", "bb-bb": "trans", "aa-bb": "cross", "bb-aa": "cross-trans"}
-    assert {pair: meta(f"enc.mlp.{pair}")["setting"] for pair in expected} == expected
-    assert meta("enc.mlp.aa-bb") == {
-        "stage": "probe", "method": "mlp", "setting": "cross", "encoder": "enc", "encoder_languages": ["de"],
-        "train": ["aa"], "dev": ["aa"], "test": "bb", "train_languages": ["de"], "test_language": "ur",
-        "contaminated": ["aa"], "normalise": "per-corpus", "cross_dev": "source",
-        "params": 6 * 128 + 128 + 128 * 16 + 16 + 16 * 4 + 4, "scheme": "speaker", "one_speaker": True,
-        "emotions": tree.EMOTIONS, "labels": [],
+    made = {pair: f"enc.mlp.{pair}.normalise=per-corpus" for pair in expected}
+    assert {pair: meta(name)["setting"] for pair, name in made.items()} == expected
+    factors = {
+        "encoder": "enc", "method": "mlp", "train": ["aa"], "test": "bb", "emotions": tree.EMOTIONS, "labels": [],
+        "split": "speaker", "cross_dev": "source", "normalise": "per-corpus",
     }  # fmt: skip
-    assert meta("enc.mlp.bb-bb")["contaminated"] == []
-    assert meta("enc.mlp.aa-aa")["one_speaker"] is False
-    config = yaml.safe_load(Path("exp/probe/enc.mlp.aa-bb/config.yaml").read_text())
-    assert config["condition"] == {"encoder": "enc", "head": "mlp", "train": ["aa"], "dev": ["aa"], "test": "bb"}
-    assert config["probe"]["epochs"] == 12
-    log = Path("exp/probe/enc.mlp.aa-bb/train.log").read_text().splitlines()
+    assert meta(made["aa-bb"]) == {
+        "stage": "probe", "factors": factors, "dev": ["aa"], "setting": "cross", "encoder_languages": ["de"],
+        "words": {"method": WORDS["mlp"], "normalise": "standardised per-corpus"},
+        "train_languages": ["de"], "test_language": "ur", "contaminated": ["aa"], "one_speaker": True,
+        "params": 6 * 128 + 128 + 128 * 16 + 16 + 16 * 4 + 4,
+    }  # fmt: skip
+    assert meta(made["bb-bb"])["contaminated"] == []
+    assert meta(made["aa-aa"])["one_speaker"] is False
+    config = yaml.safe_load(Path("exp/probe", made["aa-bb"], "config.yaml").read_text())
+    assert config["condition"] == factors | {"dev": ["aa"]}
+    assert config["probe"]["epochs"] == 12 and config["split"]["folds"] == 3
+    log = Path("exp/probe", made["aa-bb"], "train.log").read_text().splitlines()
     assert len(log) == 9
     assert sum("(chosen)" in line for line in log) == 3
 
@@ -349,8 +353,7 @@ def test_encoders_may_have_different_numbers_of_layers(recipe: Path) -> None:
     tree.write_corpus(recipe, "aa")
     tree.write_corpus(recipe, "aa", encoder="logmel", separation=[1.0], dim=4, encoder_languages=[])
     config = tree.experiment(["aa"], ["enc", "logmel"])
-    for group in conditions.groups(config):
-        train.run_group(group, config)
+    tree.make(config)
     assert len(scores("enc.linear.aa-aa")) == 9
     assert len(scores("logmel.linear.aa-aa")) == 3
     assert meta("logmel.linear.aa-aa")["params"] == 4 * 4 + 4
@@ -365,3 +368,56 @@ def test_more_layers_than_are_trained_at_once_keep_their_order(recipe: Path) -> 
     losses = np.reshape(column("enc.linear.aa-aa", "dev_loss"), (3, 16))
     np.testing.assert_allclose(losses[:, 11], losses[:, 2], atol=1e-6)
     assert all(len(np.unique(row)) == 15 for row in losses.round(5))
+
+
+HALF = """
+def fit(value, training):
+    assert value == "first half" and len(training.labels) == len(training.utts) == training.x.shape[1]
+    return lambda x: x[:, :, : x.shape[2] // 2]
+"""
+
+
+@pytest.fixture
+def plugged_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """Add a factor as its author would, with one line in the registry and one module, to a copy of the packages."""
+    for package in ("local", "utils"):
+        shutil.copytree(closure.ROOT / package, tmp_path / "code" / package, ignore=shutil.ignore_patterns("*.pyc"))
+    (tmp_path / "code/local/probe/half.py").write_text(HALF)
+    monkeypatch.setattr(closure, "ROOT", tmp_path / "code")
+    monkeypatch.setattr(local.probe, "__path__", [*local.probe.__path__, str(tmp_path / "code/local/probe")])
+    monkeypatch.setitem(FACTORS, "dims", Factor("dims", (PROBE,), default="all", module="local.probe.half"))
+    yield "local/probe/half.py"
+    sys.modules.pop("local.probe.half", None)
+
+
+@pytest.mark.parametrize("head", ["linear", "mlp", "logreg"])
+def test_a_step_plugged_in_from_outside_stands_beside_the_untouched(recipe: Path, plugged_in: str, head: str) -> None:
+    corpus = tree.write_corpus(recipe, "aa", separation=[0.0, 1.5])
+    tree.write_corpus(recipe, "bb", separation=[0.0, 1.5])
+    run("aa", "bb", pairs=["aa:bb", "aa:aa"], heads=[head], vary={"dims": ["all", "first half"]})
+    plain, half = f"enc.{head}.aa-bb", f"enc.{head}.aa-bb.dims=first_half~" + digest("first half")
+    names = sorted(path.name for path in recipe.glob("exp/probe/*"))
+    assert names == sorted([plain, half, plain.replace("-bb", "-aa"), half.replace("-bb", "-aa")])
+    assert meta(half)["params"] < meta(plain)["params"]
+    assert (meta(plain)["factors"]["dims"], meta(half)["factors"]["dims"]) == ("all", "first half")
+    assert meta(half)["words"]["dims"] == "dims first half"
+    # The code of the step is part of what was treated by it, and of nothing else.
+    made_by = {name: json.loads(Path("exp/probe", name, ".done").read_text())["code"] for name in (plain, half)}
+    assert plugged_in in made_by[half] and plugged_in not in made_by[plain]
+    # What the step leaves is all that there is to learn: the same as from features that never had the rest.
+    both = {name: everything(name) for name in (plain, half)}
+    results = ("scores.csv", "hyp", "pred")
+    shutil.rmtree(recipe / "exp")
+    FACTORS.pop("dims")
+    run("aa", "bb", pairs=["aa:bb"], heads=[head])
+    assert {name: both[plain][name] for name in results} == {name: everything(plain)[name] for name in results}
+    for name in ("aa", "bb"):
+        own = corpus if name == "aa" else tree.write_corpus(recipe, name, separation=[0.0, 1.5])
+        tree.write_features(recipe, name, "enc", own.utts, own.features[:, :, :3])
+    shutil.rmtree(recipe / "exp")
+    run("aa", "bb", pairs=["aa:bb"], heads=[head])
+    assert {name: both[half][name] for name in results} == {name: everything(plain)[name] for name in results}
+
+
+def digest(value: str) -> str:
+    return hashlib.sha256(value.encode()).hexdigest()[:8]
