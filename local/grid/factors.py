@@ -2,7 +2,9 @@
 
 A condition is a stage and a value of each of its factors. A factor that has a ``field`` takes its value from there
 (``probe.normalise``); every factor can take several values side by side through ``vary``. To add one, give it a line in
-``FACTORS``; where frozen features are to be treated in a new way, name the module that does it (local/probe/steps.py).
+``FACTORS``; where frozen features are to be treated in a new way, name the module that does it (local/probe/scale.py).
+A factor with a module or without a field is not mentioned at its default, not even in ``meta.json``: older results,
+which were made before there was such a factor, remain what they are.
 """
 
 from __future__ import annotations
@@ -54,6 +56,11 @@ class Factor:
     seeded: bool = False
     module: str = ""
 
+    @property
+    def optional(self) -> bool:
+        """Whether a condition at its default is one that knows nothing of it."""
+        return self.name not in _ASKED and (bool(self.module) or not self.field)
+
     def says(self, value: Value) -> str:
         """Call a value as tables do; nothing at the default."""
         if value == self.default:
@@ -61,7 +68,7 @@ class Factor:
         return (self.phrase or f"{self.name} {{value}}").format(value=show(value))
 
 
-# In the order of names and columns. The first five make a condition; the default of the others is not mentioned.
+# In the order of names and columns.
 FACTORS = {
     factor.name: factor
     for factor in (

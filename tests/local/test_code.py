@@ -10,6 +10,7 @@ import pytest
 from local import encoders
 from local.features import work
 from local.finetune import conditions as finetune
+from local.finetune.strategies import modules
 from local.probe import conditions as probe
 from local.sed import conditions as sed
 from utils import closure
@@ -19,7 +20,7 @@ RESULTS = {
     "features of a model": [*work.CODE, HF],
     "egemaps": [*work.CODE, EGEMAPS],
     "probe": probe.CODE,
-    "finetune training": [*finetune.TRAINING_CODE, HF],
+    "finetune training": [*finetune.TRAINING_CODE, HF, *modules("lora+wg")],
     "finetune": [*finetune.CODE, HF],
     "sed training": [*sed.TRAINING_CODE, HF],
     "sed": [*sed.CODE, HF],
@@ -96,7 +97,7 @@ def test_what_decides_numbers_is_there(closures):
         "probe": "probe/conditions probe/run probe/group probe/heads probe/scale probe/features probe/logreg "
         "grid/conditions results/corpus results/write results/languages",
         "finetune training": "finetune/conditions finetune/run finetune/fit finetune/data finetune/model "
-        "finetune/adapters finetune/strategies finetune/trainer encoders/transformer encoders/loading "
+        "finetune/attach finetune/strategies/wg finetune/trainer encoders/transformer encoders/loading "
         "grid/conditions results/corpus models/store models/curve",
         "finetune": "finetune/apply finetune/data encoders/loading grid/conditions results/corpus results/write "
         "results/languages models/store",
