@@ -56,11 +56,6 @@ class Factor:
     seeded: bool = False
     module: str = ""
 
-    @property
-    def optional(self) -> bool:
-        """Whether a condition at its default is one that knows nothing of it."""
-        return self.name not in _ASKED and (bool(self.module) or not self.field)
-
     def says(self, value: Value) -> str:
         """Call a value as tables do; nothing at the default."""
         if value == self.default:
