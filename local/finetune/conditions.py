@@ -17,6 +17,7 @@ from local.grid.factors import FINETUNE, PROBE, Value
 from local.grid.pairs import staged_pairs
 from local.grid.plan import Stage
 from local.results import corpus
+from local.results.selection import choose
 from utils import csv_file, stamp
 from utils.errors import UserError
 from utils.registry import hint
@@ -96,7 +97,9 @@ def _probed_layer(training: Training) -> int:
         own = [row for row in rows if int(row["seed"]) == seed]
         chosen = next(int(row["layer"]) for row in own if row["selected"] == "1")
         if chosen == 0 and lead.method != "head":
-            chosen = int(max((row for row in own if int(row["layer"])), key=lambda row: float(row["dev_ua"]))["layer"])
+            above = [row for row in own if int(row["layer"])]
+            dev = ([float(row[name]) for row in above] for name in ("dev_ua", "dev_loss"))
+            chosen = int(above[choose(*dev)[0]]["layer"])
     except (KeyError, ValueError, StopIteration) as error:
         raise UserError(f"{path}: no layer is selected in fold {training.fold}; run the probe stage again") from error
     return chosen

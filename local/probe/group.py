@@ -16,6 +16,7 @@ from local.probe.conditions import seeds, steps
 from local.probe.heads import HEADS, Linear, Mlp, train
 from local.probe.scale import FoldFeatures
 from local.results.corpus import Corpus, check_classes
+from local.results.selection import choose
 from utils import metrics
 from utils.errors import UserError
 
@@ -80,8 +81,10 @@ class Selection:
 
     @property
     def layer(self) -> np.ndarray:
-        """The layer with the best dev UA, the lowest of equals; shape (folds, seeds)."""
-        return self.dev_ua.argmax(axis=2)
+        """The layer that dev chooses (``local.results.selection``); shape (folds, seeds)."""
+        folds, seeds, _ = self.dev_ua.shape
+        chosen = [choose(self.dev_ua[cell], self.dev_loss[cell])[0] for cell in np.ndindex(folds, seeds)]
+        return np.reshape(chosen, (folds, seeds))
 
 
 class Heads:

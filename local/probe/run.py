@@ -67,11 +67,11 @@ def _describe(condition: Condition, corpora: dict[str, reader.Corpus]) -> dict:
 
 def _runs(selection: Selection, probabilities: list[np.ndarray], names: list[int]) -> list[Run]:
     """List the heads' results, by fold, seed and layer."""
-    runs = []
+    runs, best = [], selection.layer
     for fold, seed, layer in np.ndindex(*selection.dev_ua.shape):
         cell = fold, seed, layer
         facts = {name: getattr(selection, name)[cell] for name in ("epoch", "dev_loss", "dev_ua")}
         facts |= {"n_train": selection.n_train[fold], "n_dev": selection.n_dev[fold]}
-        chosen = bool(layer == selection.layer[fold, seed])
+        chosen = bool(layer == best[fold, seed])
         runs.append(Run(fold, names[seed], layer, chosen, facts, probabilities[fold][seed, layer]))
     return runs

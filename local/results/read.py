@@ -12,6 +12,7 @@ import numpy as np
 
 from local.grid import manifest
 from local.grid.factors import freeze
+from local.results.selection import choose
 from utils import csv_file, stamp
 from utils.errors import UserError
 
@@ -90,6 +91,11 @@ class Finished:
     def cut(self) -> list[int]:
         """The layer behind which the encoder of each fold and seed was cut; empty for frozen encoders."""
         return [int(row["cut"]) for row in self.rows if "cut" in row]
+
+    @property
+    def ties(self) -> int:
+        """Folds and seeds in which several layers shared the best dev UA."""
+        return sum(_choice(layers)[1] > 1 for layers in _by_run(self.rows).values())
 
     @property
     def group(self) -> str:
@@ -180,19 +186,30 @@ def read(path: Path) -> Finished:
 
 
 def _selected(path: Path, rows: Iterable[dict[str, str]]) -> dict[tuple[int, int], int]:
-    """Layer chosen for each fold and seed, which must be the one with the best dev UA."""
+    """Layer chosen for each fold and seed, which must be the one that dev's scores choose."""
+    chosen = {}
+    for (fold, seed), layers in _by_run(rows).items():
+        marked = [row for row in layers if row["selected"] == "1"]
+        best, _ = _choice(layers)
+        if marked != [layers[best]]:
+            raise UserError(
+                f"{path}/scores.csv: fold {fold}, seed {seed}: not one layer selected, or not dev's choice, which is "
+                f"{layers[best]['layer']}; remove {path} and run its stage again"
+            )
+        chosen[fold, seed] = int(marked[0]["layer"])
+    return chosen
+
+
+def _by_run(rows: Iterable[dict[str, str]]) -> dict[tuple[int, int], list[dict[str, str]]]:
+    """Rows of each fold and seed, in the order of layers."""
     runs: dict[tuple[int, int], list[dict[str, str]]] = {}
     for row in rows:
         runs.setdefault((int(row["fold"]), int(row["seed"])), []).append(row)
-    chosen = {}
-    for (fold, seed), layers in runs.items():
-        marked = [row for row in layers if row["selected"] == "1"]
-        best = max(float(row["dev_ua"]) for row in layers)
-        # Rounding in the file may hide which of two layers was ahead.
-        if len(marked) != 1 or float(marked[0]["dev_ua"]) < best - 1e-3:
-            raise UserError(f"{path}/scores.csv: fold {fold}, seed {seed}: not one layer selected, or not dev's best")
-        chosen[fold, seed] = int(marked[0]["layer"])
-    return chosen
+    return runs
+
+
+def _choice(layers: Sequence[dict[str, str]]) -> tuple[int, int]:
+    return choose(*([float(row[name]) for row in layers] for name in ("dev_ua", "dev_loss")))
 
 
 def _read_hyp(path: Path, utts: np.ndarray, fold: np.ndarray, seeds: list[int], emotions: list[str]) -> np.ndarray:

@@ -95,6 +95,7 @@ def write_probe(
         {
             "fold": fold, "seed": 0, "layer": layer, "selected": int(layer == chosen),
             "dev_ua": 0.9 if layer == chosen else 0.8 if layer == best_above else 0.5,
+            "dev_loss": 0.7,
         }
         for fold, chosen in enumerate(selected) for layer in range(LAYERS)
     ]  # fmt: skip

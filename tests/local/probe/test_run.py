@@ -22,6 +22,7 @@ import local.probe
 from local.grid.factors import FACTORS, PROBE, Factor
 from local.probe import plan
 from local.probe.heads import WORDS
+from local.results import read
 from local.score import collect
 from tests.local.probe import tree
 from tests.local.probe.tree import run
@@ -129,15 +130,20 @@ def test_every_fold_and_seed_chooses_its_layer_by_dev_ua(recipe: Path) -> None:
     marks = np.reshape([int(row["selected"]) for row in rows], (6, 4))
     assert (marks.sum(1) == 1).all()
     dev_ua = np.reshape(column("enc.linear.aa-aa", "dev_ua"), (6, 4))
-    assert marks.argmax(1).tolist() == dev_ua.argmax(1).tolist()
+    loss = np.reshape(column("enc.linear.aa-aa", "dev_loss"), (6, 4))
+    for mark, ua, own in zip(marks, dev_ua, loss, strict=True):
+        assert mark.argmax() == min(range(4), key=lambda layer: (-ua[layer], own[layer]))
     assert len(set(marks.argmax(1))) > 1
 
 
-def test_layer_is_chosen_by_dev_ua_and_of_equals_the_lowest(recipe: Path) -> None:
-    tree.write_corpus(recipe, "aa", separation=[0.0, 5.0, 0.3, 5.0])
+def test_layer_is_chosen_by_dev_ua_and_of_equals_by_dev_loss(recipe: Path) -> None:
+    tree.write_corpus(recipe, "aa", separation=[0.0, 5.0, 0.3, 8.0])
     run("aa")
-    assert set(selected("enc.linear.aa-aa").values()) == {"1"}
+    loss = np.reshape(column("enc.linear.aa-aa", "dev_loss"), (3, 4))
+    lower = [str([1, 3][pair.argmin()]) for pair in loss[:, [1, 3]]]
+    assert list(selected("enc.linear.aa-aa").values()) == lower and "3" in lower
     assert np.reshape(column("enc.linear.aa-aa", "dev_ua"), (3, 4))[:, [1, 3]].tolist() == [[1, 1]] * 3
+    assert read.read(Path("exp/probe/enc.linear.aa-aa")).ties == 3
 
 
 @pytest.mark.parametrize("head", ["linear", "mlp", "logreg"])
