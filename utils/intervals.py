@@ -1,4 +1,4 @@
-"""Confidence intervals of UA by a bootstrap whose unit is the speaker (``utils.estimates``: better ones).
+"""Speakers as blocks, and confidence intervals of UA by a bootstrap of them (``utils.estimates``: better ones).
 
 Utterances of one speaker resemble each other, so an interval that resamples utterances is too narrow.
 Resampling speakers needs no utterance at all: a replicate's recalls are ratios of weighted sums of each
@@ -36,6 +36,11 @@ class Blocks:
     of: dict[str, int]
     weights: np.ndarray
 
+    @property
+    def number(self) -> int:
+        """How many blocks there are."""
+        return self.weights.shape[1]
+
 
 def number_blocks(speakers: Mapping[str, str]) -> tuple[str, dict[str, int]]:
     """Say what a test corpus consists of: of speakers, or, where there is one, of utterances.
@@ -66,7 +71,7 @@ def make_blocks(speakers: dict[str, str], classes: dict[str, int], resamples: in
     classes : dict of str to int
         Tested utterance to its class index.
     resamples : int
-        Number of replicates.
+        Number of replicates; 0 where nothing is to be resampled.
     rng : Generator
         Source of the draws.
 
@@ -104,7 +109,7 @@ def draw_weights(totals: np.ndarray, resamples: int, rng: np.random.Generator) -
     """
     blocks = len(totals)
     occurs = totals[:, totals.sum(axis=0) > 0] > 0
-    drawn: list[np.ndarray] = []
+    drawn = [np.empty((0, blocks))]
     missing = resamples
     while missing:
         weights = rng.multinomial(blocks, np.full(blocks, 1 / blocks), size=resamples).astype(float)
@@ -164,7 +169,7 @@ def replicate_ua(weights: np.ndarray, hits: np.ndarray, totals: np.ndarray) -> n
     hits, totals = hits[..., present], totals[:, present]
     numerator = (weights @ hits.reshape(len(hits), -1)).reshape(len(weights), *hits.shape[1:])
     denominator = weights @ totals
-    denominator = denominator.reshape(len(weights), *[1] * (hits.ndim - 2), -1)
+    denominator = denominator.reshape(len(weights), *[1] * (hits.ndim - 2), denominator.shape[1])
     shares = np.divide(numerator, denominator, out=np.full(numerator.shape, np.nan), where=denominator > 0)
     return shares.mean(axis=-1)
 

@@ -91,14 +91,23 @@ def randomisation_test(differences: np.ndarray, permutations: int, rng: np.rando
     return (1 + extreme) / (1 + permutations)
 
 
-def smallest_p(blocks: int) -> float:
-    """Smallest p-value that :func:`randomisation_test` can give with so many blocks.
+def smallest_p(blocks: int, permutations: int | None = None) -> float:
+    """Smallest p-value that :func:`randomisation_test` can give with so many blocks, if all of them differ.
+
+    Parameters
+    ----------
+    blocks : int
+        Number of blocks.
+    permutations : int, optional
+        Patterns that are drawn where there are too many to enumerate; without, all are thought of.
 
     Examples
     --------
     >>> smallest_p(4), smallest_p(6)
     (0.125, 0.03125)
     """
+    if permutations is not None and blocks > EXACT_BLOCKS:
+        return 1 / (1 + permutations)
     return min(1.0, 2.0 ** (1 - blocks))
 
 
@@ -236,3 +245,35 @@ def benjamini_hochberg(p: np.ndarray) -> np.ndarray:
     adjusted = np.empty_like(p)
     adjusted[order] = np.minimum(np.minimum.accumulate(steps), 1.0)
     return adjusted
+
+
+def correct_rows(
+    p: np.ndarray, smallest: np.ndarray, se: np.ndarray, df: np.ndarray, level: float = 0.05
+) -> list[dict[str, str]]:
+    """Say of every test of a family what it is worth among the others, as columns of a table.
+
+    Parameters
+    ----------
+    p, smallest : ndarray, shape (tests,)
+        Of each test on its own, and the smallest that it could have had (:func:`smallest_p`).
+    se, df : ndarray, shape (tests,)
+        Of the differences; NaN where there is no interval.
+    level : float
+        Of the tests.
+
+    Returns
+    -------
+    list of dict of str to str
+        A test each: ``family_size``; ``p_holm`` and ``q``; ``p_smallest``, as given, and ``p_holm_smallest``, what
+        Holm's p would be if all tests had their smallest p: where it is at or above the level, nothing could have been
+        significant; ``detectable`` and ``detectable_family``, alone and as the first of the family, empty without
+        standard error.
+    """
+    size = len(p)
+    columns = {
+        "p_holm": holm(p), "q": benjamini_hochberg(p), "p_smallest": smallest, "p_holm_smallest": holm(smallest),
+        "detectable": detectable(se, df, level=level), "detectable_family": detectable(se, df, level=level, tests=size),
+    }  # fmt: skip
+    rows = [{key: f"{value:.6g}" if value == value else "" for key, value in zip(columns, values, strict=True)}
+            for values in zip(*columns.values(), strict=True)]  # fmt: skip
+    return [{"family_size": str(size)} | row for row in rows]

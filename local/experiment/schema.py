@@ -94,8 +94,10 @@ class Probe:
 class Score:
     """Intervals and tests (stages 5 and 6)."""
 
+    # t-intervals that hold with few speakers too (docs/statistics.md), or a percentile bootstrap over speakers.
+    interval: str = one_of("linearised", "bootstrap")
     confidence: float = 0.95  # level of the intervals; 1 minus it is the level of the tests
-    resamples: int = 2000  # bootstrap draws of speakers behind an interval
+    resamples: int = 2000  # draws of speakers behind an interval by bootstrap
     permutations: int = 5000  # random sign flips of speakers behind a p value
     seed: int = 0  # of both draws
 

@@ -17,6 +17,7 @@ from utils import csv_file, stamp
 from utils.errors import UserError
 
 STAGES = ("probe", "finetune")  # whose conditions classify utterances
+HEAD_ALONE = "head"  # the strategy of stage 4 that trains nothing else: what others are compared with
 FILES = ("meta.json", "scores.csv", "hyp", "layers.npz", stamp.NAME)
 
 

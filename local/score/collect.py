@@ -7,13 +7,15 @@ Run in a recipe folder::
 It writes
 
 - ``exp/results.csv``: a row a fold x seed x layer of every condition, and rows with ``fold=all,seed=all``:
-  recalls pooled over the test utterances of all folds, averaged over seeds, with a speaker-clustered
-  bootstrap interval (``ua_lo``, ``ua_hi``), of every layer and of the layers that dev chose (``layer=dev``,
-  the headline). In those, ``selected`` counts the fold x seed runs in which dev chose the layer, ``n_train``
-  is the mean over folds, ``n_test`` counts each utterance once, and ``resampled`` says what was drawn:
-  speakers, or, with one speaker, utterances.
-- ``exp/summary.csv``: each system's means over conditions, within and across corpora and by setting.
-- ``exp/significance.csv``: paired tests between systems, with Holm's correction.
+  recalls pooled over the test utterances of all folds, averaged over seeds, with an interval over speakers
+  (``ua_lo``, ``ua_hi``; ``se`` and ``df``; ``no_interval`` says why there is none; docs/statistics.md), of every
+  layer and of the layers that dev chose (``layer=dev``, the headline). In those, ``selected`` counts the fold x seed
+  runs in which dev chose the layer, ``tied`` those in which several layers had the best dev UA, ``dev_ua`` is the mean
+  over runs, ``collapsed`` counts the runs in which one class was said of everything, ``seed_sd`` is the standard
+  deviation between seeds, ``n_train`` is the mean over folds, ``n_test`` counts each utterance once, and ``resampled``
+  says what was counted: speakers, or, with one speaker, utterances.
+- ``exp/summary.csv``: each system's means over conditions, within and across corpora.
+- ``exp/significance.csv``: paired tests between systems, corrected within families: what one table shows.
 - ``exp/language.csv``: paired tests between encoders of one language each, by whose language theirs is.
 - ``exp/confusion.json``: every condition's meta.json, its headline's confusion counts over all seeds and, of tuned
   encoders, the layer behind which each was cut.
@@ -95,8 +97,8 @@ def _collect(paths: Sequence[Path], config: experiment.Experiment, recipe: str) 
     tables = (
         (tabulate.result_columns(conditions[0].emotions, names), results),
         (tabulate.summary_columns(names), summary),
-        (compare.COLUMNS, compare.rows(everything, blocks, names, score)),
-        (language.COLUMNS, language.rows(everything, blocks, names, score)),
+        (compare.columns(names), compare.rows(everything, blocks, names, score)),
+        (language.columns(names), language.rows(everything, blocks, names, score)),
     )
     for name, (columns, rows) in zip(NAMES, tables, strict=False):
         print(f"{config.exp / name}: {csv_file.write(config.exp / name, columns, rows)} rows")
@@ -127,7 +129,7 @@ def _in_order(conditions: Sequence[Finished]) -> list[Finished]:
 
 
 def _blocks(test: str, read: Iterable[Finished], score: experiment.Score) -> Blocks:
-    """Draw a test corpus's replicates, over all utterances that any condition tests."""
+    """Find a test corpus's speakers, over all utterances that any condition tests, and draw its replicates if asked."""
     import numpy as np
 
     from utils import intervals
@@ -143,7 +145,8 @@ def _blocks(test: str, read: Iterable[Finished], score: experiment.Score) -> Blo
         raise UserError(f"{path}: lacks {unknown[0]}, which was tested; run the probe stage again on this data")
     # Seeded by the corpus alone: adding a condition leaves the other conditions' intervals as they were.
     rng = np.random.default_rng([score.seed, zlib.crc32(test.encode())])
-    return intervals.make_blocks({utt: speakers[utt] for utt in sorted(classes)}, classes, score.resamples, rng)
+    resamples = score.resamples if score.interval == "bootstrap" else 0
+    return intervals.make_blocks({utt: speakers[utt] for utt in sorted(classes)}, classes, resamples, rng)
 
 
 if __name__ == "__main__":

@@ -1,12 +1,15 @@
 """From scored conditions to the rows of exp/significance.csv: every pair of systems that one table sets side by side.
 
 Compared are systems that differ in one factor: encoders under the same method, methods on the same encoder, and so on.
-Rows with ``train`` and
-``test`` ``*`` compare means over all ``within`` or all ``across`` conditions, with the speakers of all
-test corpora as blocks: they have the power that one small corpus lacks.
+Rows with ``train`` and ``test`` ``*`` compare means over all ``within`` or all ``across`` conditions, with the speakers
+of all test corpora: they have the power that one small corpus lacks.
 
-One family of Holm's correction is what one question compares: all values of one factor, the others alike, in one
-condition (or in one mean).
+A family of tests is what one table shows (``family``; local/report/tables):
+
+- ``means within``, ``means across``, ``means joint``: all comparisons of means of one group of conditions;
+- ``encoders <method>``: encoders in all conditions of one method, the table of that method;
+- ``gains``: what each strategy gains over the simpler one that it contains, the table of strategies;
+- ``<factor>, <stage>``: other values of one factor, in single conditions.
 """
 
 from __future__ import annotations
@@ -19,14 +22,22 @@ from dataclasses import dataclass
 import numpy as np
 
 from local.experiment import Score
-from local.score.tabulate import Names, Scored
-from utils import intervals, significance
+from local.results.read import HEAD_ALONE, Finished
+from local.score.tabulate import Names, Scored, contaminated, number
+from utils import significance, uncertain
 from utils.intervals import Blocks
+from utils.uncertain import Figure
 
-COLUMNS = [
-    *("recipe", "stage", "train", "test", "setting", "a", "b"),
-    *("ua_a", "ua_b", "diff", "lo", "hi", "n", "speakers", "p", "p_holm"),
+TESTED = [
+    *("ua_a", "ua_b", "diff", "lo", "hi", "se", "df", "no_interval", "n", "speakers", "resampled", "p", "family"),
+    *("family_size", "p_holm", "q", "p_smallest", "p_holm_smallest", "detectable", "detectable_family"),
 ]
+
+
+def columns(names: Names) -> list[str]:
+    """Header of exp/significance.csv."""
+    labels = ["recipe", "stage", "train", "test", "setting", "a", "b"]
+    return [*labels, *TESTED, *names.header, "contaminated_a", "contaminated_b"]
 
 
 @dataclass(frozen=True)
@@ -35,19 +46,18 @@ class Pair:
 
     Attributes
     ----------
+    a, b : Finished
     ua_a, ua_b : float
-    replicates : ndarray, shape (resamples,)
-        Of the difference.
-    differences : ndarray, shape (blocks,)
-        What each block contributes to the difference.
+    difference : Figure
     n, speakers : int
         Utterances and speakers that both were tested on.
     """
 
+    a: Finished
+    b: Finished
     ua_a: float
     ua_b: float
-    replicates: np.ndarray
-    differences: np.ndarray
+    difference: Figure
     n: int
     speakers: int
 
@@ -67,26 +77,16 @@ def pair(a: Scored, b: Scored, blocks: Blocks) -> Pair:
     Pair
     """
     tested = a.condition.tested, b.condition.tested
-    shared, at_a, at_b = np.intersect1d(*tested, assume_unique=True, return_indices=True)
-    reference, block = a.condition.reference[at_a], a.blocks[at_a]
-    shape = blocks.weights.shape[1], len(a.condition.emotions)
-    # Both in units of 1 / (seeds of a x seeds of b), so that all counts stay whole.
-    seeds_a, seeds_b = len(a.condition.seeds), len(b.condition.seeds)
-    hits_a = intervals.count_blocks(block, reference, a.correct[at_a] * seeds_b, shape)
-    hits_b = intervals.count_blocks(block, reference, b.correct[at_b] * seeds_a, shape)
-    totals = intervals.count_blocks(block, reference, np.full(len(shared), seeds_a * seeds_b), shape)
-    both = np.stack([hits_a, hits_b], axis=1)
-    ua = intervals.replicate_ua(np.ones((1, len(both))), both, totals)[0]
-    replicates = intervals.replicate_ua(blocks.weights, both, totals)
-    speakers = len(set(block.tolist())) if a.unit == "speaker" else 1
-    return Pair(
-        float(ua[0]),
-        float(ua[1]),
-        replicates[:, 0] - replicates[:, 1],
-        significance.block_differences(hits_a, hits_b, totals),
-        len(set(a.condition.utts[at_a].tolist())),
-        speakers,
+    _, at_a, at_b = np.intersect1d(*tested, assume_unique=True, return_indices=True)
+    reference, block, classes = a.condition.reference[at_a], a.blocks[at_a], len(a.condition.emotions)
+    right = a.correct[:, at_a].astype(int), b.correct[:, at_b].astype(int)
+    ua = [uncertain.class_mean(reference, one.mean(axis=0), classes) for one in right]
+    difference = uncertain.figure(
+        a.condition.test, blocks, block, reference, uncertain.minus(*right), classes, share=False
     )
+    speakers = len(set(block.tolist())) if a.unit == "speaker" else 1
+    n = len(set(a.condition.utts[at_a].tolist()))
+    return Pair(a.condition, b.condition, *ua, difference, n, speakers)
 
 
 def rows(scored: Sequence[Scored], blocks: Mapping[str, Blocks], names: Names, score: Score) -> list[dict]:
@@ -111,72 +111,87 @@ def rows(scored: Sequence[Scored], blocks: Mapping[str, Blocks], names: Names, s
     tables: dict[tuple[str, str, str], list[Scored]] = {}
     for item in scored:
         tables.setdefault((item.condition.stage, item.condition.train, item.condition.test), []).append(item)
-    families: dict[tuple, list[dict]] = {}
-    means: dict[tuple, list[tuple[str, Pair]]] = {}
+    found: list[dict] = []
+    means: dict[tuple, list[Pair]] = {}
     for (stage, train, test), systems in tables.items():
-        for (first, second), fixed in _pairs(systems):
-            found = pair(first, second, blocks[test])
-            a, b = first.condition, second.condition
-            settings = dict.fromkeys((a.meta["setting"], b.meta["setting"]))
-            labels = {
-                "recipe": names.recipe, "stage": stage, "train": train, "test": test, "setting": "/".join(settings),
-                "a": names.system(a), "b": names.system(b),
-            }  # fmt: skip
-            families.setdefault((stage, train, test, fixed), []).append(contrast(labels, [(test, found)], score))
-            means.setdefault((stage, a.group, fixed, labels["a"], labels["b"]), []).append((test, found))
-    for (stage, group, fixed, a, b), members in means.items():
+        for first, second, factor in _pairs(systems):
+            one = pair(first, second, blocks[test])
+            settings = dict.fromkeys((one.a.meta["setting"], one.b.meta["setting"]))
+            labels = {"stage": stage, "train": train, "test": test, "setting": "/".join(settings)}
+            labels |= {"a": names.system(one.a), "b": names.system(one.b), "family": _family(one, factor, names)}
+            found.append(contrast(labels, [one], names, score))
+            means.setdefault((stage, one.a.group, labels["a"], labels["b"]), []).append(one)
+    for (stage, group, a, b), members in means.items():
         if len(members) > 1:
-            labels = {"recipe": names.recipe, "stage": stage, "train": "*", "test": "*", "setting": group}
-            families.setdefault((stage, "*", group, fixed), []).append(
-                contrast(labels | {"a": a, "b": b}, members, score)
-            )
-    for family in families.values():
-        for row, p in zip(family, significance.holm([float(row["p"]) for row in family]), strict=True):
-            row["p_holm"] = f"{p:.6g}"
-    return [row for family in families.values() for row in family]
+            labels = {"stage": stage, "train": "*", "test": "*", "setting": group, "a": a, "b": b}
+            found.append(contrast(labels | {"family": f"means {group}"}, members, names, score))
+    return corrected(found, score)
 
 
-def _pairs(systems: Sequence[Scored]) -> Iterator[tuple[tuple[Scored, Scored], tuple]]:
-    """Yield the pairs that differ in one factor, each with that factor and what both have in common."""
+def _pairs(systems: Sequence[Scored]) -> Iterator[tuple[Scored, Scored, str]]:
+    """Yield the pairs that differ in one factor, each with that factor."""
     for a, b in itertools.combinations(systems, 2):
         ours, theirs = dict(a.condition.system), dict(b.condition.system)
         differing = [name for name in ours | theirs if ours.get(name) != theirs.get(name)]
         if len(differing) == 1:
-            rest = tuple((name, value) for name, value in ours.items() if name not in differing)
-            yield (a, b), (differing[0], rest)
+            yield a, b, differing[0]
 
 
-def contrast(labels: dict, members: Sequence[tuple[str, Pair]], score: Score) -> dict:
+def _family(one: Pair, factor: str, names: Names) -> str:
+    """Name the table that shows a comparison in a single condition."""
+    if factor == "encoder":
+        return f"encoders {names.system(one.a, encoder='')}"
+    values = [dict(own.system)[factor] for own in (one.a, one.b)]
+    simpler = {"method": HEAD_ALONE, "source": ()}.get(factor)
+    if one.a.stage == "finetune" and simpler in values:
+        return "gains"
+    return f"{factor}, {one.a.stage}"
+
+
+def contrast(labels: dict, members: Sequence[Pair], names: Names, score: Score) -> dict:
     """Compare two systems by the mean over conditions.
 
     Parameters
     ----------
     labels : dict
-        The first columns of the row.
-    members : sequence of (str, Pair)
-        The conditions (usually one): test corpus, and the systems there. Speakers of one test corpus are blocks over
-        all conditions that test on it.
+        The first columns of the row, and its family.
+    members : sequence of Pair
+        The conditions (usually one). Speakers of one test corpus are the same in all conditions that test on it.
+    names : Names
+        How tables call factors.
     score : Score
         Confidence, number of permutations, seed.
 
     Returns
     -------
     dict
-        The labels, accuracies, their difference with interval, n, speakers and p, as in ``COLUMNS``.
+        The labels and what is known before other tests are; numbers are not yet text where :func:`corrected` uses them.
     """
-    share = 1 / len(members)
-    low, high = intervals.percentile_interval(sum(found.replicates * share for _, found in members), score.confidence)
-    differences: dict[str, np.ndarray] = {}
+    figures = [one.difference for one in members]
+    found = uncertain.combine(figures, None, score.confidence)
     tested: dict[str, tuple[int, int]] = {}
-    for test, found in members:
-        differences[test] = differences.get(test, 0) + found.differences * share
-        tested[test] = max(tested.get(test, (0, 0)), (found.n, found.speakers))
-    name = ":".join(value for key, value in labels.items() if key != "recipe")
-    rng = np.random.default_rng([score.seed, zlib.crc32(name.encode())])
-    p = significance.randomisation_test(np.concatenate(list(differences.values())), score.permutations, rng)
-    ua_a, ua_b = (sum(getattr(found, key) for _, found in members) * share for key in ("ua_a", "ua_b"))
-    return labels | {
-        "ua_a": f"{ua_a:.6f}", "ua_b": f"{ua_b:.6f}", "diff": f"{ua_a - ua_b:.6f}", "lo": f"{low:.6f}",
-        "hi": f"{high:.6f}", "n": sum(n for n, _ in tested.values()),
-        "speakers": sum(speakers for _, speakers in tested.values()), "p": f"{p:.6g}",
+    for one in members:
+        tested[one.a.test] = max(tested.get(one.a.test, (0, 0)), (one.n, one.speakers))
+    rng = np.random.default_rng([score.seed, zlib.crc32(":".join(labels.values()).encode())])
+    p, smallest = uncertain.p_values(figures, None, score.permutations, rng)
+    ua_a, ua_b = (np.mean([getattr(one, key) for one in members]) for key in ("ua_a", "ua_b"))
+    sides = [[getattr(one, side) for one in members] for side in "ab"]
+    return {"recipe": names.recipe} | labels | names.values(*sides[0], *sides[1]) | {
+        "ua_a": number(ua_a), "ua_b": number(ua_b), "diff": number(ua_a - ua_b), "lo": number(found.low),
+        "hi": number(found.high), "no_interval": found.reason, "n": sum(n for n, _ in tested.values()),
+        "speakers": sum(speakers for _, speakers in tested.values()), "resampled": found.unit,
+        "contaminated_a": contaminated(sides[0]), "contaminated_b": contaminated(sides[1]),
+        "p": p, "p_smallest": smallest, "se": float(found.se), "df": float(found.df),
     }  # fmt: skip
+
+
+def corrected(found: Sequence[dict], score: Score) -> list[dict]:
+    """Correct rows of :func:`contrast` within their families, and write their numbers out."""
+    families: dict[str, list[dict]] = {}
+    for row in found:
+        families.setdefault(row["family"], []).append(row)
+    for family in families.values():
+        values = (np.array([row[key] for row in family], dtype=float) for key in ("p", "p_smallest", "se", "df"))
+        for row, own in zip(family, significance.correct_rows(*values, level=1 - score.confidence), strict=True):
+            row |= {key: number(row[key]) for key in ("se", "df")} | {"p": f"{row['p']:.6g}"} | own
+    return [row for family in families.values() for row in family]

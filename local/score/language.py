@@ -6,9 +6,10 @@ Compared are, under the same method and on the same utterances,
 - ``train``: across languages, the encoder of the training language (``cross``) and those of neither language;
 - ``test``: across languages, the encoder of the test language and those of neither language.
 
-Rows with ``test`` ``*`` are means over all corpora or pairs of corpora, with the speakers of all test corpora as
-blocks. Encoders of several languages, or of none, take no part. One family of Holm's correction is one question,
-asked of all methods of a stage: of the means, and of the single test corpora.
+Everything but the encoder is matched: training set, test corpus, method. Means by setting are not compared, since their
+members are other corpora. Rows with ``test`` ``*`` are means over all corpora or pairs of corpora, with the speakers of
+all test corpora. Encoders of several languages, or of none, take no part. Families of tests: all means (``language``),
+and all rows of single test corpora (``language by corpus``), over questions, stages and methods: what the table shows.
 """
 
 from __future__ import annotations
@@ -19,14 +20,15 @@ from local.experiment import Score
 from local.score import compare
 from local.score.compare import Pair
 from local.score.tabulate import Names, Scored
-from utils import significance
 from utils.intervals import Blocks
 
 QUESTIONS = ("own", "train", "test")
-COLUMNS = [
-    *("recipe", "stage", "question", "method", "test"),
-    *("ua_a", "ua_b", "diff", "lo", "hi", "n", "speakers", "p", "p_holm"),
-]
+
+
+def columns(names: Names) -> list[str]:
+    """Header of exp/language.csv."""
+    labels = ["recipe", "stage", "question", "method", "test"]
+    return [*labels, *compare.TESTED, *names.header, "contaminated_a", "contaminated_b"]
 
 
 def rows(scored: Sequence[Scored], blocks: Mapping[str, Blocks], names: Names, score: Score) -> list[dict]:
@@ -48,20 +50,18 @@ def rows(scored: Sequence[Scored], blocks: Mapping[str, Blocks], names: Names, s
     list of dict
         ``a`` is the encoder whose language is that of the question, ``b`` the mean of the others.
     """
-    members: dict[tuple[str, str, str, str], list[tuple[str, Pair]]] = {}
+    members: dict[tuple[str, str, str, str], list[Pair]] = {}
     for question, a, b in _comparable(scored):
         one = a.condition
-        found = one.test, compare.pair(a, b, blocks[one.test])
+        found = compare.pair(a, b, blocks[one.test])
         for test in ("*", one.test):
             members.setdefault((one.stage, question, names.system(one, encoder=""), test), []).append(found)
-    families: dict[tuple[str, str, bool], list[dict]] = {}
+    made = []
     for (stage, question, method, test), found in members.items():
-        labels = {"recipe": names.recipe, "stage": stage, "question": question, "method": method, "test": test}
-        families.setdefault((stage, question, test == "*"), []).append(compare.contrast(labels, found, score))
-    for family in families.values():
-        for row, p in zip(family, significance.holm([float(row["p"]) for row in family]), strict=True):
-            row["p_holm"] = f"{p:.6g}"
-    return [row for family in families.values() for row in family]
+        labels = {"stage": stage, "question": question, "method": method, "test": test}
+        labels["family"] = "language" if test == "*" else "language by corpus"
+        made.append(compare.contrast(labels, found, names, score))
+    return compare.corrected(made, score)
 
 
 def _comparable(scored: Sequence[Scored]) -> Iterator[tuple[str, Scored, Scored]]:

@@ -3,6 +3,9 @@
 A condition's score pools the test utterances of all folds (each is tested once) and averages over seeds;
 ``layer=dev`` is what the layers chosen on dev reach, the headline. Scores of a single layer are there to
 be looked at, never to choose from.
+
+Means are over conditions on the same corpora. There are none by setting (mono, cross, trans): their members are other
+corpora, so that a difference between two of them says nothing about languages; local/score/language.py asks that.
 """
 
 from __future__ import annotations
@@ -15,14 +18,17 @@ import numpy as np
 from local.grid import manifest
 from local.grid.factors import known, show
 from local.results.read import Finished
-from utils import intervals, metrics
+from utils import metrics, uncertain
 from utils.errors import UserError
+from utils.estimates import Estimate
 from utils.intervals import Blocks
+from utils.uncertain import Figure
 
-SETTINGS = ("mono", "cross", "trans", "cross-trans")
 GROUPS = ("within", "across", "joint")
 # Factors that have a column of their own whether or not a condition sets them.
 ALWAYS = ("split", "labels", "cross_dev", "normalise")
+COLLAPSED = "collapsed"  # why there is no interval where a system says one class whatever it hears
+UNCERTAIN = ("ua", "ua_lo", "ua_hi", "se", "df", "seed_sd", "no_interval")
 
 
 @dataclass(frozen=True)
@@ -61,10 +67,19 @@ class Names:
         """Name a condition's system."""
         return manifest.system_name(condition.stage, condition.factors | changed, self.differing)
 
-    def values(self, condition: Finished) -> dict[str, str]:
-        """Show a condition's factors in their columns; one that its stage does not know is left empty."""
-        factors = condition.factors
-        return {name: show(_tuple(factors[name])) for name in self.columns if name in factors}
+    def values(self, *conditions: Finished) -> dict[str, str]:
+        """Show conditions' factors in their columns, ``a/b`` where they differ; what their stage lacks is left out."""
+        found = {}
+        for name in self.columns:
+            values = [show(_tuple(one.factors[name])) for one in conditions if name in one.factors]
+            if values:
+                found["cut" if name == "layer" else name] = "/".join(dict.fromkeys(values))
+        return found
+
+    @property
+    def header(self) -> list[str]:
+        """Columns of factors; ``layer`` is the row's layer already."""
+        return ["cut" if name == "layer" else name for name in self.columns]
 
 
 def _listed(value: object) -> object:
@@ -81,22 +96,17 @@ def result_columns(emotions: Sequence[str], names: Names) -> list[str]:
         *("recipe", "stage", "method", "setting", "encoder", "layer", "train", "dev", "test"),
         *("fold", "seed", "n_train", "n_test", "ua", "wa", "macro_f1", "ua_lo", "ua_hi"),
         *(f"recall_{emotion}" for emotion in emotions),
-        *("selected", *_renamed(names.columns), "contaminated", "params", "speakers", "resampled"),
-        "system",
+        *("selected", *names.header, "contaminated", "params", "speakers", "resampled"),
+        *("se", "df", "seed_sd", "no_interval", "dev_ua", "tied", "collapsed", "system"),
     ]
 
 
 def summary_columns(names: Names) -> list[str]:
     """Header of exp/summary.csv."""
     return [
-        *("recipe", "stage", "method", "encoder", *_renamed(names.columns), "group", "layer"),
-        *("conditions", "n_test", "speakers", "ua", "ua_lo", "ua_hi", "system"),
+        *("recipe", "stage", "method", "encoder", *names.header, "contaminated", "group", "layer"),
+        *("conditions", "n_test", "speakers", "resampled", *UNCERTAIN, "system"),
     ]
-
-
-def _renamed(columns: Iterable[str]) -> list[str]:
-    """Columns of factors; ``layer`` is the row's layer already."""
-    return ["cut" if name == "layer" else name for name in columns]
 
 
 @dataclass(frozen=True)
@@ -108,22 +118,25 @@ class Scored:
     condition : Finished
         Without its hypotheses, which are large.
     counts : ndarray, shape (seeds, layers + 1, classes, classes)
-    correct : ndarray of int, shape (utterances,)
-        In how many seeds the headline's hypothesis was right.
-    replicates : ndarray, shape (resamples, layers + 1)
-        Bootstrap replicates of UA.
+    correct : ndarray of bool, shape (seeds, utterances)
+        Whether the headline's hypothesis was right.
+    figure : Figure
+        UA, shape (layers + 1,).
     blocks : ndarray of int, shape (utterances,)
         Block of each utterance.
     unit : str
         What a block is: ``speaker`` or ``utterance``.
+    collapsed : ndarray of int, shape (layers + 1,)
+        Folds and seeds in which one class was said of all test utterances.
     """
 
     condition: Finished
     counts: np.ndarray
     correct: np.ndarray
-    replicates: np.ndarray
+    figure: Figure
     blocks: np.ndarray
     unit: str
+    collapsed: np.ndarray
 
     @property
     def ua(self) -> np.ndarray:
@@ -150,20 +163,30 @@ def score(condition: Finished, blocks: Blocks) -> Scored:
     -------
     Scored
     """
-    classes, seeds = len(condition.emotions), len(condition.seeds)
-    correct = (condition.hypotheses == condition.reference).sum(axis=0)
+    classes, reference = len(condition.emotions), condition.reference
+    correct = condition.hypotheses == reference
     block = np.array([blocks.of[utt] for utt in condition.utts.tolist()])
-    shape = blocks.weights.shape[1], classes
-    hits = intervals.count_blocks(block, condition.reference, correct, shape)
-    totals = intervals.count_blocks(block, condition.reference, np.full(len(block), seeds), shape)
+    collapsed = np.zeros(correct.shape[1], dtype=int)
+    for fold in set(condition.fold.tolist()):
+        said = condition.hypotheses[:, :, condition.fold == fold]
+        collapsed += (said == said[..., :1]).all(axis=-1).sum(axis=0)
     return Scored(
         condition,
-        metrics.confusion(condition.reference, condition.hypotheses, classes),
-        correct[-1],
-        intervals.replicate_ua(blocks.weights, hits, totals),
+        metrics.confusion(reference, condition.hypotheses, classes),
+        correct[:, -1],
+        uncertain.figure(condition.test, blocks, block, reference, correct.swapaxes(0, 1), classes),
         block,
         blocks.unit,
+        collapsed,
     )
+
+
+def uncertainty(found: Estimate, sd: np.ndarray) -> list[dict[str, str]]:
+    """Columns of :data:`UNCERTAIN` but ``ua``, a dict a figure, from an array of them and their ``seed_sd``."""
+    columns = zip(found.low, found.high, found.se, found.df, sd, strict=True)
+    names = ("ua_lo", "ua_hi", "se", "df", "seed_sd")
+    rows = [{name: number(value) for name, value in zip(names, values, strict=True)} for values in columns]
+    return [row | {"no_interval": found.reason} for row in rows]
 
 
 def condition_rows(scored: Scored, names: Names, confidence: float) -> list[dict]:
@@ -175,27 +198,29 @@ def condition_rows(scored: Scored, names: Names, confidence: float) -> list[dict
         "contaminated": "+".join(meta["contaminated"]), "params": meta["params"],
     }  # fmt: skip
     rows = [common | row for row in _fold_rows(condition)]
-    low, high = intervals.percentile_interval(scored.replicates, confidence)
+    certainty = uncertainty(uncertain.combine([scored.figure], None, confidence), uncertain.seed_sd([scored.figure]))
     scores = _scores(scored.counts, condition.emotions)
     runs = [row for row in condition.rows if row["selected"] == "1"]
     trained = {row["fold"]: int(row["n_train"]) for row in runs}
     for index, layer in enumerate([*condition.layers, "dev"]):
         selected = [row for row in runs if layer in ("dev", int(row["layer"]))]
+        collapsed = int(scored.collapsed[index])
+        if collapsed == len(runs):
+            certainty[index] |= {"ua_lo": "", "ua_hi": "", "se": "", "df": "", "no_interval": COLLAPSED}
         rows.append(
-            common | {key: _number(values[index]) for key, values in scores.items()} | {
-                "fold": "all", "seed": "all", "layer": layer, "selected": len(selected),
+            common | {key: number(values[index]) for key, values in scores.items()} | certainty[index] | {
+                "fold": "all", "seed": "all", "layer": layer, "selected": len(selected), "collapsed": collapsed,
                 "n_train": f"{np.mean(list(trained.values())):.1f}".removesuffix(".0"),
                 "n_test": len(set(condition.utts.tolist())), "speakers": scored.speakers, "resampled": scored.unit,
-                "ua_lo": _number(low[index]), "ua_hi": _number(high[index]),
             }
         )  # fmt: skip
+    rows[-1] |= {"tied": condition.ties, "dev_ua": number(np.mean([float(row["dev_ua"]) for row in runs]))}
     return rows
 
 
 def _common(condition: Finished, names: Names) -> dict:
     """Columns that say which system a row is of."""
-    values = names.values(condition)
-    return dict(zip(_renamed(values), values.values(), strict=True)) | {
+    return names.values(condition) | {
         "recipe": names.recipe, "stage": condition.stage, "method": condition.factors["method"],
         "encoder": condition.factors["encoder"], "system": names.system(condition),
     }  # fmt: skip
@@ -230,17 +255,15 @@ def _fold_rows(condition: Finished) -> list[dict]:
                 f"layers.npz gives {values['ua']:.6f}; remove {condition.path} and run its stage again"
             )
         keep = ("fold", "seed", "layer", "n_train", "n_test", "selected")
-        rows.append({key: row[key] for key in keep} | {key: _number(value) for key, value in values.items()})
+        rows.append({key: row[key] for key in keep} | {key: number(value) for key, value in values.items()})
     return rows
 
 
 def summary_rows(system: Sequence[Scored], names: Names, confidence: float) -> list[dict]:
     """Average one system (encoder and method) over its conditions: rows of exp/summary.csv.
 
-    Groups: ``within``, ``across`` and ``joint`` by corpora; ``mono``, ``cross``, ``trans`` and
-    ``cross-trans`` by languages; ``drop`` is, averaged over test corpora, UA within minus the mean UA from
-    other corpora. A mean's interval comes from the same replicates of each test corpus, so that a
-    speaker who is tested in several conditions is drawn in all of them together.
+    Groups: ``within``, ``across`` and ``joint`` by corpora; ``drop`` is, averaged over test corpora, UA within minus
+    the mean UA from other corpora. A speaker who is tested in several conditions errs in all of them together.
 
     Parameters
     ----------
@@ -263,18 +286,30 @@ def summary_rows(system: Sequence[Scored], names: Names, confidence: float) -> l
             )
     common = _common(first, names)
     rows = []
-    for group in (*GROUPS, *SETTINGS):
-        members = [s for s in system if group in (s.condition.group, s.condition.meta["setting"])]
+    for group in GROUPS:
+        members = [s for s in system if s.condition.group == group]
         if members:
-            ua = np.mean([s.ua for s in members], axis=0)
-            replicates = np.mean([s.replicates for s in members], axis=0)
-            low, high = intervals.percentile_interval(replicates, confidence)
-            tested = _tested(members)
-            for index, layer in enumerate([*first.layers, "dev"]):
-                values = {"ua": ua[index], "ua_lo": low[index], "ua_hi": high[index]}
-                values = {key: _number(value) for key, value in values.items()}
-                rows.append(common | tested | {"group": group, "layer": layer} | values)
-    return rows + [common | row for row in _drop(system, confidence)]
+            shares = [1 / len(members)] * len(members)
+            rows += _mean_rows(members, shares, {"group": group}, [*first.layers, "dev"], confidence)
+    return [common | row for row in (*rows, *_drop(system, first.layers, confidence))]
+
+
+def _mean_rows(
+    members: Sequence[Scored], shares: Sequence[float], labels: dict, layers: Sequence[int | str], confidence: float
+) -> list[dict]:
+    figures = [scored.figure for scored in members]
+    found = uncertain.combine(figures, shares, confidence)
+    certainty = uncertainty(found, uncertain.seed_sd(figures, shares))
+    tested = _tested(members) | labels
+    return [
+        tested | {"layer": layer, "ua": number(found.value[index]), "resampled": found.unit} | certainty[index]
+        for index, layer in enumerate(layers)
+    ]
+
+
+def contaminated(conditions: Iterable[Finished]) -> str:
+    """Name the corpora of any condition that its encoder's pre-training heard."""
+    return "+".join(sorted({corpus for one in conditions for corpus in one.meta["contaminated"]}))
 
 
 def _tested(members: Sequence[Scored]) -> dict:
@@ -285,27 +320,25 @@ def _tested(members: Sequence[Scored]) -> dict:
         for scored in members
         for block in scored.blocks.tolist()
     }
-    return {"conditions": len(members), "n_test": len(utterances), "speakers": len(speakers)}
+    return {
+        "conditions": len(members), "n_test": len(utterances), "speakers": len(speakers),
+        "contaminated": contaminated(scored.condition for scored in members),
+    }  # fmt: skip
 
 
-def _drop(system: Sequence[Scored], confidence: float) -> list[dict]:
+def _drop(system: Sequence[Scored], layers: Sequence[int], confidence: float) -> list[dict]:
     within = {s.condition.test: s for s in system if s.condition.group == "within"}
     across: dict[str, list[Scored]] = {}
     for scored in system:
         if scored.condition.group == "across" and scored.condition.test in within:
             across.setdefault(scored.condition.test, []).append(scored)
-    if not across:
+    members = [(s, -1 / len(across) / len(sources)) for sources in across.values() for s in sources]
+    members += [(within[corpus], 1 / len(across)) for corpus in across]
+    if not members:
         return []
-    ua = np.mean([within[c].ua[-1] - np.mean([s.ua[-1] for s in sources]) for c, sources in across.items()])
-    replicates = [
-        within[c].replicates[:, -1] - np.mean([s.replicates[:, -1] for s in sources], axis=0)
-        for c, sources in across.items()
-    ]
-    low, high = intervals.percentile_interval(np.mean(replicates, axis=0), confidence)
-    members = [s for c, sources in across.items() for s in (within[c], *sources)]
-    values = {"ua": _number(ua), "ua_lo": _number(low), "ua_hi": _number(high)}
-    return [_tested(members) | {"group": "drop", "layer": "dev"} | values]
+    return _mean_rows(*zip(*members, strict=True), {"group": "drop"}, [*layers, "dev"], confidence)[-1:]
 
 
-def _number(value: float) -> str:
+def number(value: float) -> str:
+    """Write a number into a table; nothing for what is not known."""
     return f"{value:.6f}" if np.isfinite(value) else ""

@@ -60,6 +60,7 @@ class World:
     corpora: list[Corpus]
     encoders: list[Encoder]
     heads: list[str] = field(default_factory=lambda: ["linear"])
+    score: dict = field(default_factory=dict)
     seeds: list[int] = field(default_factory=lambda: [0])
     folds: int = 4
     pairs: list[tuple[list[str], str]] | None = None
@@ -71,10 +72,10 @@ class World:
         (self.root / "conf").mkdir(parents=True, exist_ok=True)
         config = {
             "corpora": [c.name for c in self.corpora], "encoders": [e.name for e in self.encoders],
-            "split": {"folds": self.folds, "scheme": self.changes.get("split", "speaker")},
+            "split": {"folds": max(self.folds, 3), "scheme": self.changes.get("split", "speaker")},
             "probe": {"heads": self.heads, "seeds": self.seeds, "cross_dev": self.changes.get("cross_dev", "source"),
                       "normalise": self.changes.get("normalise", "train")},
-            "score": {"resamples": 200, "permutations": 500},
+            "score": {"resamples": 200, "permutations": 500} | self.score,
         }  # fmt: skip
         (self.root / "conf/experiment.yaml").write_text(yaml.safe_dump(config))
         registry = {
@@ -127,7 +128,8 @@ class World:
         path.rename(target)
         (target / "meta.json").write_text(json.dumps(meta))
         corpus = next(c for c in self.corpora if c.name == test)
-        rng = np.random.default_rng(zlib.crc32(target.name.encode()))
+        # Dev knows nothing of the test corpus: what was trained once chose once.
+        rng = _draws(target.name), _draws(f"{name}{more}")
         _write_predictions(target, corpus, 1, self.seeds, self.folds, encoder.skill + gain, rng, cut=3)
         self._finish(target, meta["factors"], {"finetune": {"lr": 1e-4}})
         return target
@@ -153,7 +155,7 @@ class World:
         }  # fmt: skip
         meta |= {name: value for name, value in self.changes.items() if name not in factors}
         (path / "meta.json").write_text(json.dumps(meta))
-        rng = np.random.default_rng(zlib.crc32(path.name.encode()))
+        rng = _draws(path.name), _draws(path.name.replace(f"-{test}", "" if factors["cross_dev"] == "source" else test))
         skill = encoder.skill - {"mono": 0, "trans": 0.05, "cross": 0.25, "cross-trans": 0.3}[kind]
         _write_predictions(path, by_name[test], encoder.layers, self.seeds, self.folds, skill, rng)
         self._finish(path, factors, {"probe": {"seeds": self.seeds, "lr": 1e-4}})
@@ -174,6 +176,10 @@ class World:
                 manifest.write(self.root / "exp" / stage, [entry for entry in own if wanted(entry)])
 
 
+def _draws(name: str) -> np.random.Generator:
+    return np.random.default_rng(zlib.crc32(name.encode()))
+
+
 def _named(factors: dict) -> str:
     """Name factors as directories do."""
     shown = {name: value if isinstance(value, str) else "+".join(value) for name, value in factors.items()}
@@ -188,9 +194,10 @@ def _write_data(path: Path, corpus: Corpus) -> None:
 
 
 def _write_predictions(
-    path: Path, corpus: Corpus, layers: int, seeds: list[int], folds: int, skill: float, rng: np.random.Generator,
-    cut: int | None = None,
+    path: Path, corpus: Corpus, layers: int, seeds: list[int], folds: int, skill: float,
+    draws: tuple[np.random.Generator, np.random.Generator], cut: int | None = None,
 ) -> None:  # fmt: skip
+    rng, dev_rng = draws
     utts, speakers, reference = (np.array(column) for column in zip(*corpus.utterances, strict=True))
     fold = (np.unique(speakers, return_inverse=True)[1] if corpus.speakers > 1 else np.arange(len(utts))) % folds
     depth = np.linspace(0, 1, layers) if layers > 1 else np.array([0.7])
@@ -201,8 +208,7 @@ def _write_predictions(
     near = np.array([1, 0, 3, 2])[reference]  # angry and happy, neutral and sad are taken for each other
     wrong = np.where(rng.random(right.shape) < 0.6, near, rng.integers(0, 4, right.shape))
     pred = np.where(right, reference, wrong).astype(np.int8)
-    dev = curve + rng.normal(0, 0.02, (folds, len(seeds), layers))
-    dev = np.round(dev, 6)
+    dev = np.round(curve + dev_rng.normal(0, 0.02, (folds, len(seeds), layers)), 6)
     chosen = dev.argmax(axis=2)
     # Stage 4 names the one layer of encoders that are not all cut behind the same so.
     names = np.arange(layers) if cut is None else np.array([-1])
