@@ -112,6 +112,9 @@ def combine(figures: Sequence[Figure], shares: Sequence[float] | None = None, co
         # Once for the sum: a run is the same trained model in all conditions that it is tested in.
         members[0] = replace(members[0], run_variance=runs.var(axis=-1, ddof=1) / number, runs=number)
     found = estimates.estimate(*members, shares=[1.0] * len(members), confidence=confidence)
+    if found.reason and len(members) > 1:
+        sample = next(name for name, member in zip(samples, members, strict=True) if member.reason)
+        found = replace(found, reason=f"{sample}: {found.reason}")
     if found.reason or not len(figures[0].replicates):
         return found
     replicates = sum(share * one.replicates for one, share in zip(figures, shares, strict=True))

@@ -340,5 +340,5 @@ def _drop(system: Sequence[Scored], layers: Sequence[int], confidence: float) ->
 
 
 def number(value: float) -> str:
-    """Write a number into a table; nothing for what is not known."""
-    return f"{value:.6f}" if np.isfinite(value) else ""
+    """Write a number into a table; nothing for what is not known. Degrees of freedom may be ``inf``."""
+    return "" if np.isnan(value) else f"{value:.6f}"

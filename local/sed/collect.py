@@ -7,8 +7,8 @@ Run in a recipe's folder, after ``local.sed.train``.
 - ``results.csv``: a row a condition and group of recordings (``all``, or those of one dominant emotion): mean EDER with
   its interval, n, the rate that weights each second alike, and the errors by kind.
 - ``significance.csv``: on every set, each model against each baseline and against the other models, on the same
-  recordings: the difference with its interval, and a two-sided test that flips signs speaker by speaker, with Holm's
-  correction over what one model is compared with on one set. A negative difference is in favour of ``a``.
+  recordings: the difference with its interval, and a two-sided test that flips signs speaker by speaker. A family of
+  tests is all that is compared on one set. A negative difference is in favour of ``a``.
 
 ``how`` says what a model was trained on: ``all`` corpora of ``sed.corpora``, or the ``others`` than the tested one.
 Beside the sets there are ``*.single``, ``*.double`` and ``*.noisy``: the recordings of all corpora together.
@@ -27,7 +27,7 @@ from typing import TYPE_CHECKING
 from local import experiment
 from local.experiment import Experiment
 from local.grid import manifest
-from local.grid.factors import SED
+from local.grid.factors import SED, freeze, show
 from local.sed.score.eder import PARTS
 from utils import csv_file, stamp
 from utils.errors import UserError, run_main
@@ -38,10 +38,12 @@ if TYPE_CHECKING:
 RESULTS = [
     *("recipe", "system", "baseline", "how", "setting", "train", "test", "emotion", "n", "speakers"),
     *("eder", "eder_lo", "eder_hi", "weighted", *PARTS, "seeds", "contaminated", "resampled"),
+    *("se", "df", "seed_sd", "no_interval", "labels", "split"),
 ]
 SIGNIFICANCE = [
-    *("recipe", "test", "a", "a_how", "b", "b_how", "eder_a", "eder_b", "diff", "lo", "hi", "n", "speakers"),
-    *("p", "p_holm"),
+    *("recipe", "test", "a", "a_how", "b", "b_how", "eder_a", "eder_b", "diff", "lo", "hi", "se", "df", "no_interval"),
+    *("n", "speakers", "resampled", "p", "family", "family_size", "p_holm", "q", "p_smallest", "p_holm_smallest"),
+    *("detectable", "detectable_family", "labels", "split", "contaminated_a", "contaminated_b"),
 ]
 
 
@@ -112,6 +114,7 @@ def entries(asked: Sequence[manifest.Entry], settings: Experiment, recipe: str) 
         fields = {"recipe": recipe, "baseline": int(meta["baseline"]), "system": system, "test": test}
         fields |= {"how": meta["how"], "setting": meta["setting"], "seeds": report["seeds"]}
         fields |= {"train": "+".join(factors["train"]), "contaminated": "+".join(meta["contaminated"])}
+        fields |= {"labels": show(freeze(factors["labels"])), "split": settings.split.scheme}
         rows = csv_file.read(one.path / "eder.csv")
         found.append(Entry(fields, rows, score.rates(rows, test, settings)))
         kind = test.partition(".")[2]
@@ -134,7 +137,7 @@ def result_rows(entry: Entry, settings: Experiment) -> list[dict]:
     errors = {part: sum(float(row[part]) for row in entry.rows) / total for part in PARTS}
     whole = {part: _number(value) for part, value in errors.items()} | {"weighted": _number(sum(errors.values()))}
     rates, confidence = entry.rates, settings.score.confidence
-    common = entry.fields | {"resampled": rates.unit}
+    common = entry.fields | {"resampled": rates.blocks.unit}
     rows = [common | whole | _mean("all", rates.mean(np.ones(len(rates.rate), dtype=bool), confidence))]
     for number, emotion in enumerate(rates.emotions):
         rows.append(common | _mean(emotion, rates.mean(rates.group == number, confidence)))
@@ -143,24 +146,30 @@ def result_rows(entry: Entry, settings: Experiment) -> list[dict]:
 
 def compare(found: Sequence[Entry], settings: Experiment) -> list[dict]:
     """Make the rows of ``significance.csv``."""
+    import numpy as np
+
     from utils import significance
 
-    rows = []
+    rows, score = [], settings.score
     for test in dict.fromkeys(entry.fields["test"] for entry in found):
         on_test = [entry for entry in found if entry.fields["test"] == test]
         models = [entry for entry in on_test if not entry.fields["baseline"]]
         baselines = [entry for entry in on_test if entry.fields["baseline"]]
-        for place, model in enumerate(models):
-            family = [_pair(model, other, settings) for other in (*models[place + 1 :], *baselines)]
-            for row, p in zip(family, significance.holm([row["p"] for row in family]), strict=True):
-                rows.append(row | {"p": _number(row["p"]), "p_holm": _number(p)})
+        family = [
+            _pair(model, other, settings)
+            for place, model in enumerate(models) for other in (*models[place + 1 :], *baselines)
+        ]  # fmt: skip
+        values = (np.array([row[key] for row in family], dtype=float) for key in ("p", "p_smallest", "se", "df"))
+        for row, own in zip(family, significance.correct_rows(*values, level=1 - score.confidence), strict=True):
+            written = {key: _number(row[key]) for key in ("se", "df")} | {"p": f"{row['p']:.6g}"}
+            rows.append(row | written | own)
     return rows
 
 
 def _pair(a: Entry, b: Entry, settings: Experiment) -> dict:
     import numpy as np
 
-    from utils import intervals, significance
+    from utils import uncertain
 
     one, other = a.rates, b.rates
     if one.utterances != other.utterances:
@@ -169,31 +178,33 @@ def _pair(a: Entry, b: Entry, settings: Experiment) -> dict:
             f"remove both from {settings.exp / SED} and run the sed stage again"
         )
     everything = np.ones(len(one.rate), dtype=bool)
-    difference = one.rate - other.rate
-    sums = one.sums(everything, difference)
-    replicates = (one.weights @ sums) / (one.weights @ one.sums(everything, np.ones(len(difference))))
-    low, high = intervals.percentile_interval(replicates, settings.score.confidence)
+    figures = [one.figure(everything, uncertain.minus(one.runs, other.runs))]
+    found = uncertain.combine(figures, None, settings.score.confidence)
     name = " ".join(str(entry.fields[key]) for entry in (a, b) for key in ("test", "system", "how"))
     rng = np.random.default_rng([settings.score.seed, zlib.crc32(name.encode())])
+    p, smallest = uncertain.p_values(figures, None, settings.score.permutations, rng)
     return {
         "recipe": a.fields["recipe"], "test": a.fields["test"], "a": a.fields["system"], "a_how": a.fields["how"],
         "b": b.fields["system"], "b_how": b.fields["how"], "eder_a": _number(one.rate.mean()),
-        "eder_b": _number(other.rate.mean()), "diff": _number(difference.mean()), "lo": _number(low),
-        "hi": _number(high), "n": len(difference),
-        "speakers": len(set(one.block.tolist())) if one.unit == "speaker" else 1,
-        "p": significance.randomisation_test(sums / len(difference), settings.score.permutations, rng),
+        "eder_b": _number(other.rate.mean()), "diff": _number(found.value), "lo": _number(found.low),
+        "hi": _number(found.high), "se": float(found.se), "df": float(found.df), "no_interval": found.reason,
+        "n": len(one.rate), "speakers": one.speakers(everything), "resampled": found.unit, "p": p,
+        "p_smallest": smallest, "family": f"diarization {a.fields['test']}",
+        "labels": a.fields["labels"], "split": a.fields["split"],
+        "contaminated_a": a.fields["contaminated"], "contaminated_b": b.fields["contaminated"],
     }  # fmt: skip
 
 
 def _mean(emotion: str, mean: dict) -> dict:
     numbers = {"eder": mean["mean"], "eder_lo": mean["lo"], "eder_hi": mean["hi"]}
-    return {"emotion": emotion, "n": mean["n"], "speakers": mean["speakers"]} | {
+    numbers |= {key: mean[key] for key in ("se", "df", "seed_sd")}
+    return {"emotion": emotion, **{key: mean[key] for key in ("n", "speakers", "no_interval")}} | {
         key: _number(value) for key, value in numbers.items()
     }
 
 
-def _number(value: float) -> str:
-    return f"{value:.6f}"
+def _number(value: float | None) -> str:
+    return "" if value is None or value != value else f"{value:.6f}"
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 """Score one condition: hypotheses -> hyp.rttm, eder.csv, eder.json.
 
 A recording's rate is its mean over seeds; a condition's is the mean over recordings, as published, with an interval
-that resamples speakers, since recordings of one speaker resemble each other.
+over speakers, since recordings of one speaker resemble each other, and over seeds where there are several.
 """
 
 from __future__ import annotations
@@ -21,55 +21,68 @@ from local.sed.conditions import BASELINES, PUBLISHED, PUBLISHED_ON, settings
 from local.sed.data.sets import NEUTRAL, SedSet
 from local.sed.score import eder
 from local.sed.score.eder import PARTS, Eder
-from utils import csv_file, intervals, stamp
+from utils import csv_file, intervals, stamp, uncertain
 from utils.atomic import atomic_dir
+from utils.intervals import Blocks
 from utils.rttm import Segment, write_rttm
+from utils.uncertain import Figure
 
 COLUMNS = ("utterance", "speaker", "emotion", "fold", "seed", "duration", *PARTS, "eder")
 
 
 @dataclass(frozen=True)
 class Rates:
-    """Rates of a set's recordings, ready to be resampled.
+    """Rates of a set's recordings, and whose they are.
 
     Attributes
     ----------
+    test : str
+        The set.
     utterances : list of str
         Sorted.
-    rate : ndarray, shape (recordings,)
-        Mean over seeds.
+    runs : ndarray, shape (seeds, recordings)
+        Of each recording in each run.
     block : ndarray of int, shape (recordings,)
         Speaker, or recording where there is one speaker.
     group : ndarray of int, shape (recordings,)
         Index into ``emotions``.
     emotions : list of str
         The recordings' (dominant) emotions.
-    weights : ndarray, shape (resamples, blocks)
+    blocks : Blocks
         The same for all systems on this set, so that their differences are paired.
-    unit : str
-        ``speaker`` or ``utterance``.
     """
 
+    test: str
     utterances: list[str]
-    rate: np.ndarray
+    runs: np.ndarray
     block: np.ndarray
     group: np.ndarray
     emotions: list[str]
-    weights: np.ndarray
-    unit: str
+    blocks: Blocks
 
-    def sums(self, chosen: np.ndarray, values: np.ndarray | None = None) -> np.ndarray:
-        """Add up values (the rates) of some recordings by block, shape (blocks,)."""
-        values = self.rate if values is None else values
-        return np.bincount(self.block[chosen], weights=values[chosen], minlength=self.weights.shape[1])
+    @property
+    def rate(self) -> np.ndarray:
+        """Mean over seeds, shape (recordings,)."""
+        return self.runs.mean(axis=0)
+
+    def speakers(self, chosen: np.ndarray) -> int:
+        """How many speakers some recordings are of."""
+        return len(set(self.block[chosen].tolist())) if self.blocks.unit == "speaker" else 1
+
+    def figure(self, chosen: np.ndarray, scores: np.ndarray | None = None) -> Figure:
+        """Mean rate of some recordings or, with scores of shape (seeds, recordings), mean difference of two systems."""
+        runs, block = (self.runs if scores is None else scores)[:, chosen], self.block[chosen]
+        one_class = np.zeros(len(block), dtype=int)
+        return uncertain.figure(self.test, self.blocks, block, one_class, runs, 1, share=scores is None)
 
     def mean(self, chosen: np.ndarray, confidence: float) -> dict:
-        """Mean of some recordings, with the ends of its interval."""
-        counts = self.sums(chosen, np.ones(len(self.rate)))
-        replicates = (self.weights @ self.sums(chosen)) / (self.weights @ counts)
-        low, high = intervals.percentile_interval(replicates, confidence)
-        found = {"mean": float(self.rate[chosen].mean()), "lo": float(low), "hi": float(high)}
-        return {"n": int(chosen.sum()), "speakers": int((counts > 0).sum())} | found
+        """Mean of some recordings with its interval, n and speakers; None for what is not known."""
+        figures = [self.figure(chosen)]
+        found = uncertain.combine(figures, None, confidence)
+        values = {"mean": found.value, "lo": found.low, "hi": found.high, "se": found.se, "df": found.df}
+        values["seed_sd"] = uncertain.seed_sd(figures)
+        known = {key: None if np.isnan(value) else float(value) for key, value in values.items()}
+        return {"n": int(chosen.sum()), "speakers": self.speakers(chosen), "no_interval": found.reason} | known
 
 
 def rates(rows: Sequence[Mapping[str, str]], test: str, experiment: Experiment) -> Rates:
@@ -80,7 +93,7 @@ def rates(rows: Sequence[Mapping[str, str]], test: str, experiment: Experiment) 
     rows : sequence of mapping
         As of ``eder.csv``.
     test : str
-        Name of the set, from which the replicates' seed derives.
+        Name of the set, from which the seed of replicates derives.
     experiment : Experiment
         Its ``score`` counts.
 
@@ -92,19 +105,20 @@ def rates(rows: Sequence[Mapping[str, str]], test: str, experiment: Experiment) 
     for row in rows:
         by_utterance.setdefault(row["utterance"], []).append(row)
     utterances = sorted(by_utterance)
-    first = [by_utterance[utterance][0] for utterance in utterances]
-    unit = "speaker" if len({row["speaker"] for row in first}) > 1 else "utterance"
-    blocks = {name: number for number, name in enumerate(sorted({row[unit] for row in first}))}
-    emotions = sorted({row["emotion"] for row in first}, key=lambda emotion: (emotion == NEUTRAL, emotion))
-    block = np.array([blocks[row[unit]] for row in first])
-    group = np.array([emotions.index(row["emotion"]) for row in first])
-    totals = np.zeros((len(blocks), len(emotions)))
-    np.add.at(totals, (block, group), 1)
-    rng = np.random.default_rng([experiment.score.seed, zlib.crc32(test.encode())])
+    first = {utterance: by_utterance[utterance][0] for utterance in utterances}
+    emotions = sorted({row["emotion"] for row in first.values()}, key=lambda emotion: (emotion == NEUTRAL, emotion))
+    classes = {utterance: emotions.index(row["emotion"]) for utterance, row in first.items()}
+    score = experiment.score
+    rng = np.random.default_rng([score.seed, zlib.crc32(test.encode())])
+    resamples = score.resamples if score.interval == "bootstrap" else 0
+    speakers = {utterance: row["speaker"] for utterance, row in first.items()}
+    blocks = intervals.make_blocks(speakers, classes, resamples, rng)
+    for own in by_utterance.values():
+        own.sort(key=lambda row: int(row["seed"]))
+    runs = [[float(row["eder"]) for row in by_utterance[utterance]] for utterance in utterances]
     return Rates(
-        utterances,
-        np.array([np.mean([float(row["eder"]) for row in by_utterance[utterance]]) for utterance in utterances]),
-        block, group, emotions, intervals.draw_weights(totals, experiment.score.resamples, rng), unit,
+        test, utterances, np.array(runs).T, np.array([blocks.of[utterance] for utterance in utterances]),
+        np.array([classes[utterance] for utterance in utterances]), emotions, blocks,
     )  # fmt: skip
 
 
@@ -146,9 +160,10 @@ def write(
         (folder / "config.yaml").write_text(config, encoding="utf-8")
         stamp.write(folder, made_from)
     overall = report["all"]
-    mean, low, high = (100 * overall[key] for key in ("mean", "lo", "hi"))
+    ends = [overall[key] for key in ("lo", "hi")]
+    interval = overall["no_interval"] or ", ".join(f"{100 * end:.1f}" for end in ends)
     print(
-        f"{condition.directory}: EDER {mean:.1f}% [{low:.1f}, {high:.1f}], {overall['n']} recordings of "
+        f"{condition.directory}: EDER {100 * overall['mean']:.1f}% [{interval}], {overall['n']} recordings of "
         f"{overall['speakers']} speakers",
         flush=True,
     )
@@ -195,7 +210,7 @@ def summarise(rows: Sequence[Mapping], scores: Sequence[Mapping[str, Eder]], tes
     Returns
     -------
     dict
-        ``all`` (``mean``, ``lo``, ``hi``, ``n``, ``speakers``), ``by_emotion``, ``weighted`` (each second alike) and
+        ``all`` (as :meth:`Rates.mean`), ``by_emotion``, ``weighted`` (each second alike) and
         the share of time of each kind of error, ``resampled``.
     """
     found = rates(rows, test, experiment)
@@ -203,15 +218,21 @@ def summarise(rows: Sequence[Mapping], scores: Sequence[Mapping[str, Eder]], tes
     confidence = experiment.score.confidence
     total = eder.summarise([one for scored in scores for one in scored.values()]).total
     return {
-        "all": found.mean(everything, confidence),
+        "all": _finite(found.mean(everything, confidence)),
         "by_emotion": {
-            emotion: found.mean(found.group == number, confidence) for number, emotion in enumerate(found.emotions)
+            emotion: _finite(found.mean(found.group == number, confidence))
+            for number, emotion in enumerate(found.emotions)
         },
         "weighted": total.rate,
         "errors": {part: getattr(total, part) / total.duration for part in PARTS},
         "seeds": len(scores),
-        "resampled": found.unit,
+        "resampled": found.blocks.unit,
     }
+
+
+def _finite(mean: dict) -> dict:
+    """Degrees of freedom without end (no sign that speakers differ) are null in JSON, which has no infinity."""
+    return mean | {"df": None if mean["df"] == np.inf else mean["df"]}
 
 
 def _row(data: SedSet, fold_of: Mapping[str, int], seed: int, utterance: str, found: Eder) -> dict[str, str]:

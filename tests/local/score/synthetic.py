@@ -146,16 +146,17 @@ class World:
             "split": "speaker", "cross_dev": "source", "normalise": "train",
         }  # fmt: skip
         factors |= {name: value for name, value in self.changes.items() if name in factors} | own
+        dev = [test] if factors["cross_dev"] == "target" and test not in train else train
         meta = {
             "stage": "probe", "factors": factors, "words": {"method": f"what {head} is"}, "setting": kind,
-            "encoder_languages": encoder.languages, "dev": train, "train_languages": languages,
+            "encoder_languages": encoder.languages, "dev": dev, "train_languages": languages,
             "test_language": by_name[test].language, "params": 3076,
             "contaminated": sorted({*train, test} & set(encoder.pretrained_on)),
             "one_speaker": any(by_name[name].speakers == 1 for name in {*train, test}),
         }  # fmt: skip
         meta |= {name: value for name, value in self.changes.items() if name not in factors}
         (path / "meta.json").write_text(json.dumps(meta))
-        rng = _draws(path.name), _draws(path.name.replace(f"-{test}", "" if factors["cross_dev"] == "source" else test))
+        rng = _draws(path.name), _draws(path.name.replace(f"-{test}", "" if dev == train else test))
         skill = encoder.skill - {"mono": 0, "trans": 0.05, "cross": 0.25, "cross-trans": 0.3}[kind]
         _write_predictions(path, by_name[test], encoder.layers, self.seeds, self.folds, skill, rng)
         self._finish(path, factors, {"probe": {"seeds": self.seeds, "lr": 1e-4}})

@@ -111,7 +111,8 @@ def test_differences_are_of_the_same_utterances_and_seeds(world: World, monkeypa
     score(world, monkeypatch)
     for row in where(read_csv(world.root / "exp/significance.csv"), train="uno"):
         a, b = (headline(world.root / f"exp/probe/{row[side]}.uno-{row['test']}") for side in "ab")
-        runs = [balanced_accuracy_score(a[1], x) - balanced_accuracy_score(b[1], y) for x, y in zip(a[2], b[2])]
+        ua = [[balanced_accuracy_score(reference, one) for one in said] for _, reference, said in (a, b)]
+        runs = np.subtract(*ua)
         d = deviations(*a[:2], (a[2] == a[1]).mean(axis=0) - (b[2] == b[1]).mean(axis=0))
         assert float(row["se"]) == pytest.approx(np.sqrt((d**2).sum() + np.var(runs, ddof=1) / 3), rel=1e-4)
         half = stats.t.ppf(0.975, float(row["df"])) * float(row["se"])
@@ -231,9 +232,8 @@ def test_a_head_that_says_one_class_has_no_interval(tmp_path: Path, monkeypatch:
 
 
 def _write_hyp_and_scores(path: Path, arrays: dict[str, np.ndarray]) -> None:
-    lines = [
-        f"{utt} {fold} 0 {EMOTIONS[said]} 1 0 0 0" for utt, fold, said in zip(arrays["utts"], arrays["fold"], arrays["pred"][0, 0])
-    ]
+    said = zip(arrays["utts"], arrays["fold"], arrays["pred"][0, 0], strict=True)
+    lines = [f"{utt} {fold} 0 {EMOTIONS[emotion]} 1 0 0 0" for utt, fold, emotion in said]
     (path / "hyp").write_text("\n".join(["# utt fold seed emo", *lines]) + "\n")
     rows = read_csv(path / "scores.csv")
     for row in rows:
