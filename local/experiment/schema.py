@@ -98,7 +98,7 @@ class Score:
     interval: str = one_of("linearised", "bootstrap")
     confidence: float = 0.95  # level of the intervals; 1 minus it is the level of the tests
     resamples: int = 2000  # draws of speakers behind an interval by bootstrap
-    permutations: int = 5000  # random sign flips of speakers behind a p value
+    permutations: int = 50000  # random sign flips of speakers behind a p value; p cannot be below one in so many
     seed: int = 0  # of both draws
 
 

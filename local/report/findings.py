@@ -5,17 +5,19 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
-from local.report.material import GROUPS, SETTINGS, Inputs, Result, System
+from local.report.material import Inputs, Result, System
+from local.report.scores import PairedTest
 from local.report.tables import comparisons, language
-from local.report.tables.cells import MARKS, code, joint_marks, marks, p_value, with_method
+from local.report.tables.cells import MARKS, code, joint_marks, marks, null_note, p_value, with_method
+from local.results.read import HEAD_ALONE
+from utils.significance import EXACT_BLOCKS
 
-ENOUGH = 4  # encoders in one sentence
 STANDARDISED = {
     "none": "not at all",
     "train": "by the training lists",
     "per-corpus": "each corpus by its own training lists (of the test corpus: without labels)",
 }
-FEW_SPEAKERS = 10  # below, a percentile interval is clearly too narrow (utils/intervals.py)
+FEW_SPEAKERS = 10  # below, a percentile bootstrap's interval is clearly too narrow (utils/intervals.py)
 
 
 def asked(inputs: Inputs) -> list[str]:
@@ -121,22 +123,26 @@ def found(inputs: Inputs) -> list[str]:
     lines = []
     for group, words in (("within", "Within corpora"), ("across", "Across corpora")):
         lines += _best(inputs, group, words)
-    for part in (_tuning, language.sentences, _settings, _drop, _extremes, _layers, _confusion, _chance, _significant):
+    for part in (_tuning, language.sentences, _drop, _extremes, _layers, _confusion, _chance, _significant):
         lines += part(inputs)
     return lines
 
 
 def _best(inputs: Inputs, group: str, words: str) -> list[str]:
-    """Rank the encoders under the head of the best system."""
+    """Rank the encoders under the method that dev prefers."""
     scores = inputs.comparable(group)
     if not scores:
         return []
-    top = max(scores, key=lambda system: scores[system].ua)
-    ranked = sorted((s for s in scores if s.method == top.method), key=lambda system: -scores[system].ua)
+    methods = list(dict.fromkeys(system.method for system in scores))
+    under = {method: [system for system in scores if system.method == method] for method in methods}
+    method = max(methods, key=lambda method: inputs.dev_ua(under[method], group))
+    ranked = sorted(under[method], key=lambda system: -scores[system].ua)
+    top = ranked[0]
     number = len(inputs.of(top, group))
     over = f"mean over {number} conditions" if number > 1 else "one condition"
-    head = f" {with_method(inputs, top.method)}" if len(inputs.methods) > 1 else ""
-    verb = "has the highest UA" if len(ranked) > 1 else "has a UA of"
+    head = f" {with_method(inputs, method)}" if len(inputs.methods) > 1 else ""
+    head += f" (of {len(methods)} the best by dev UA)" if len(methods) > 1 else ""
+    verb = f"has the highest UA (of {len(ranked)} encoders, by test)" if len(ranked) > 1 else "has a UA of"
     reached = f"{verb}{head}: **{scores[top]}**" if len(ranked) > 1 else f"{verb} **{scores[top]}**{head}"
     lines = [f"**{words}**, {_named(inputs, top, group)} {reached} ({over})."]
     for position, system in (("Next", ranked[1:2]), ("Last", ranked[2:][-1:])):
@@ -157,7 +163,8 @@ def _behind(inputs: Inputs, top: System, other: System, group: str) -> str:
     found = inputs.compared(results[0], other) if one else inputs.compared_means(top, other, group)
     if found is None:
         return ""
-    return f", {found.ahead(top)} points behind (Holm-corrected p {_equals(found.adjusted)})"
+    null = null_note(found, inputs.level)
+    return f", {found.ahead(top)} points behind (Holm-corrected p {_equals(found.adjusted)}{null})"
 
 
 def _equals(p: float) -> str:
@@ -173,43 +180,26 @@ def _tuning(inputs: Inputs) -> list[str]:
         if not gains:
             continue
         least, most = (pick(gains, key=lambda gain: gain[1].ua) for pick in (min, max))
-        better, worse = (sum(p < inputs.level and sign * gain.ua > 0 for _, gain, p in gains) for sign in (1, -1))
+        clear = [(gain, test) for _, gain, test in gains if test.adjusted < inputs.level]
+        better, worse = (sum(sign * gain.ua > 0 for gain, _ in clear) for sign in (1, -1))
         ends = [f"{gain} points (`{r.system.encoder}`, {_pair(r)})" for r, gain, _ in (least, most)]
         between = f"between {ends[0]} and {ends[1]}" if len(gains) > 1 else ends[0]
-        over = "" if baseline == comparisons.BASELINE else f" over `{baseline}`"
+        over = "" if baseline == HEAD_ALONE else f" over `{baseline}`"
         parts.append(
             f"`{method}`{over} {between}; significantly better in {better}, worse in {worse} of "
-            f"{_count(len(gains), 'condition')}"
+            f"{_count(len(gains), 'condition')}{_detectable(inputs, [test for _, _, test in gains])}"
         )
     lead = "**Tuning gains**, over training the head alone where nothing else is named"
     return [f"{lead}: {'. '.join(parts)}."] if parts else []
 
 
-def _settings(inputs: Inputs) -> list[str]:
-    """UA by setting of the encoders that are bound to languages, under the method that is best within corpora."""
-    if not inputs.settings_matter:
-        return []
-    bound = {result.system.encoder: result.languages for result in inputs.results if result.languages}
-    systems = [system for system in _best_heads(inputs) if system.encoder in bound]
-    parts = []
-    for system in systems[:ENOUGH]:
-        languages = bound[system.encoder]
-        scores = {setting: inputs.headlines(setting)[system] for setting in SETTINGS if inputs.of(system, setting)}
-        words = ", ".join(f"{setting} {score}" for setting, score in scores.items())
-        parts.append(f"`{inputs.name(system)}` ({'+'.join(languages)}): {words}")
-    if not parts:
-        return []
-    which = "encoders that are bound to a language" + (f", the best {ENOUGH}" if len(systems) > ENOUGH else "")
-    return [f"**By setting**, of {which}: {'; '.join(parts)}."]
-
-
-def _best_heads(inputs: Inputs) -> list[System]:
-    """Each encoder with its best head, the best encoder first; by UA within corpora, else in any group."""
-    scores = {system: score.ua for group in reversed(GROUPS) for system, score in inputs.comparable(group).items()}
-    best: dict[str, System] = {}
-    for system in sorted(scores, key=lambda system: -scores[system]):
-        best.setdefault(system.encoder, system)
-    return list(best.values())
+def _detectable(inputs: Inputs, tests: Sequence[PairedTest]) -> str:
+    """Say of the tests that were not significant what they could have seen, each in its family."""
+    sizes = sorted(100 * t.detectable_family for t in tests if t.adjusted >= inputs.level and t.detectable_family > 0)
+    if not sizes:
+        return ""
+    ends = " to ".join(dict.fromkeys((f"{sizes[0]:.1f}", f"{sizes[-1]:.1f}")))
+    return f" (where neither was shown, {ends} points were detectable)"
 
 
 def _drop(inputs: Inputs) -> list[str]:
@@ -227,16 +217,17 @@ def _drop(inputs: Inputs) -> list[str]:
 
 
 def _extremes(inputs: Inputs) -> list[str]:
-    """Best and worst transfer of the system that is best across corpora."""
+    """Best and worst transfer of the system that dev prefers across corpora."""
     scores = inputs.comparable("across")
     if not scores:
         return []
-    system = max(scores, key=lambda s: scores[s].ua)
+    system = max(scores, key=lambda s: inputs.dev_ua([s], "across"))
     pairs = sorted(inputs.of(system, "across"), key=lambda result: -result.headline.ua)
     if len(pairs) < 2:
         return []
     ends = [f"{_pair(result)} (UA {result.headline}{marks(result)})" for result in (pairs[0], pairs[-1])]
-    return [f"With `{inputs.name(system)}`, transfer is best from {ends[0]} and worst from {ends[1]}."]
+    which = f" (of {len(scores)} systems the best by dev UA)" if len(scores) > 1 else ""
+    return [f"With `{inputs.name(system)}`{which}, transfer is best from {ends[0]} and worst from {ends[1]}."]
 
 
 def _pair(result: Result) -> str:
@@ -244,22 +235,23 @@ def _pair(result: Result) -> str:
 
 
 def _layers(inputs: Inputs) -> list[str]:
-    """Which layers dev chose, over all conditions of an encoder."""
+    """Which layers dev chose, over all trainings of an encoder, each counted once wherever it is tested."""
     parts = []
-    for encoder in (system.encoder for system in _best_heads(inputs)):
+    for encoder in inputs.encoders:
         results = [result for result in inputs.results if result.system.encoder == encoder and not result.tuned]
         last = max((layer for result in results for layer in result.layers), default=0)
         if last == 0:
             continue
-        chosen = sum((Counter(result.selected) for result in results), Counter())
-        runs = sum(chosen.values())
+        trainings = inputs.selections(results)
+        chosen = sum((Counter(result.selected) for result in trainings), Counter())
         ordered = sorted(chosen.elements())
         layer, times = max(chosen.items(), key=lambda item: (item[1], -item[0]))
         parts.append(
-            f"`{encoder}` layer {layer} most often ({times} of {runs} runs; median "
-            f"{ordered[len(ordered) // 2]} of {last})"
+            f"`{encoder}` layer {layer} most often ({times} of {len(ordered)} selections; median "
+            f"{ordered[len(ordered) // 2]} of {last}; {sum(result.tied for result in trainings)} with ties)"
         )
-    return [f"**Layers**: dev chose {'; '.join(parts[:ENOUGH])}."] if parts else []
+    rule = "A selection is one of a fold and seed of a training; ties in dev UA were broken by dev loss"
+    return [f"**Layers**: dev chose {'; '.join(parts)}. {rule}."] if parts else []
 
 
 def _confusion(inputs: Inputs) -> list[str]:
@@ -280,12 +272,13 @@ def _confusion(inputs: Inputs) -> list[str]:
 
 
 def _chance(inputs: Inputs) -> list[str]:
-    weak = [result for result in inputs.results if result.headline.lo <= inputs.chance]
+    weak = [result for result in inputs.results if not result.headline.lo > inputs.chance]
     if not weak:
         return [f"**Chance**: every condition's interval lies above guessing ({100 * inputs.chance:.0f}%)."]
     return [
-        f"**Chance**: {len(weak)} of {len(inputs.results)} conditions have an interval that reaches down to guessing "
-        f"({100 * inputs.chance:.0f}%)" + (f": {_listed(inputs, weak)}." if len(weak) <= 6 else ".")
+        f"**Chance**: {len(weak)} of {len(inputs.results)} conditions were not shown to be above guessing "
+        f"({100 * inputs.chance:.0f}%): their interval reaches down to it, or they have none"
+        + (f" ({_listed(inputs, weak)})." if len(weak) <= 6 else ".")
     ]
 
 
@@ -300,18 +293,13 @@ def _significant(inputs: Inputs) -> list[str]:
     level = inputs.level
     clear = sum(comparison.adjusted < level for comparison in single)
     line = f"**Comparisons**: {clear} of {len(single)} pairwise differences are significant (Holm, {level:.2g})."
-    # p cannot fall below 2 / 2^speakers, which Holm's correction multiplies by the size of the family.
-    families = [inputs.family(comparison) for comparison in single]
-    sizes = Counter(families)
-    hopeless = {
-        c.test for c, own in zip(single, families, strict=True)
-        if c.speakers > 1 and 2 ** (1 - c.speakers) * sizes[own] >= level
-    }  # fmt: skip
+    reached = {c.test for c in single if c.reachable < level}
+    hopeless = [name for name in inputs.corpora if name in {c.test for c in single} - reached]
     if hopeless:
-        names = ", ".join(name for name in inputs.corpora if name in hopeless)
-        line += f" On {names} none could be: with so few speakers the smallest possible p is too large."
-    # Where patterns of signs are drawn, p cannot fall below one in so many either.
-    largest, drawn = max(sizes.values()), inputs.experiment.score.permutations
+        line += f" On {', '.join(hopeless)} none could be: with so few speakers the smallest possible p is too large."
+    # Where patterns of signs are drawn, p cannot fall below one in so many.
+    drawn = inputs.experiment.score.permutations
+    largest = max((c.tests for c in single if c.speakers > EXACT_BLOCKS), default=0)
     if largest >= level * (drawn + 1):
         line += f" `score.permutations` = {drawn} is too small for {largest} comparisons at a time: raise it."
     return [line]
@@ -337,16 +325,29 @@ def caveats(inputs: Inputs) -> list[str]:
             f"about how people express emotions."
         )
     few = sorted({r.test for r in inputs.results if r.resampled == "speaker" and r.speakers < FEW_SPEAKERS})
-    if few:
+    if few and inputs.experiment.score.interval == "bootstrap":
         counts = {result.test: result.speakers for result in inputs.results}
         lines.append(
             f"Intervals from fewer than {FEW_SPEAKERS} speakers are too narrow (a bootstrap over 4 speakers holds the "
             f"truth in about 81 of 100 cases instead of 95): "
             f"{', '.join(f'{name} ({counts[name]} speakers)' for name in inputs.corpora if name in few)}."
         )
+    without = {r.headline.reason: r.test for r in inputs.results if r.headline.reason}
+    if without:
+        lines.append(f"No interval: {'; '.join(f'{reason} ({test})' for reason, test in without.items())}.")
+    if inputs.seeds > 1:
+        lines.append(
+            f"Intervals cover the choice of test speakers and that of {inputs.seeds} seeds; tests, which are of these "
+            "trained models, that of speakers. Neither covers what other training speakers would have changed."
+        )
+    else:
+        lines.append(
+            "Intervals and tests cover the choice of test speakers. They do not cover what other training speakers, or "
+            "more seeds, would have changed."
+        )
     lines.append(
-        "Intervals and tests cover the choice of test speakers. They do not cover what other training speakers, or "
-        "more seeds, would have changed."
+        "Systems named for a method are those that dev prefers; the best of several encoders is the best by test. No "
+        "means are compared whose conditions are on other corpora."
     )
     return lines
 
@@ -364,9 +365,11 @@ def _which(inputs: Inputs, mark: str) -> str:
         return "; ".join(f"`{encoder}` heard {', '.join(sorted(names))}" for encoder, names in heard.items())
     if mark == "¶":
         return ", ".join(name for name, corpus in inputs.corpora.items() if corpus.speakers == 1)
+    if mark == "‖":
+        return ", ".join(dict.fromkeys(f"{result.test} ({result.scheme} folds)" for result in marked))
     # Of a factor that varies, the methods that the mark is on; the others are without it.
     methods = list(dict.fromkeys(result.system.method for result in marked))
-    which = "all conditions" if mark == "‖" else "all conditions across corpora"
+    which = "all conditions across corpora"
     return which if len(methods) == len(inputs.methods) else f"{which} of {code(methods)}"
 
 

@@ -10,20 +10,9 @@ from pathlib import Path
 from local import corpora
 from local.experiment import Experiment
 from local.grid import manifest
-from local.report.material import (
-    PARTS,
-    Comparison,
-    Corpus,
-    Diarization,
-    Diarized,
-    DiarizedPair,
-    Epoch,
-    Inputs,
-    LanguageTest,
-    Result,
-    Score,
-    System,
-)  # fmt: skip
+from local.report.diarized import PARTS, Diarization, Diarized, DiarizedPair
+from local.report.material import Comparison, Corpus, Epoch, Inputs, LanguageTest, Result, System
+from local.report.scores import Score
 from utils import csv_file
 from utils.config import read_yaml
 from utils.errors import UserError
@@ -83,7 +72,8 @@ def load(recipe: str, experiment: Experiment) -> Inputs | None:
     everything = csv_file.read(exp / RESULTS)
     emotions, systems = confusions["emotions"], _systems(metas)
     rows = [row for row in everything if row["fold"] == "all"]
-    results = list(_results(rows, confusions["conditions"], emotions, systems, exp / MODELS))
+    audits = {name: _audit(name) for name in experiment.corpora}
+    results = list(_results(rows, confusions["conditions"], emotions, systems, exp / MODELS, audits))
     used = {name for result in results for name in (*result.train, result.test)}
     means: dict[tuple[System, str], dict[int | str, Score]] = {}
     for row in csv_file.read(exp / SUMMARY):
@@ -114,8 +104,9 @@ def _systems(metas: list[dict]) -> dict[str, System]:
 
 
 def _results(
-    rows: list[dict[str, str]], confusions: list[dict], emotions: list[str], systems: dict[str, System], models: Path
-) -> Iterator[Result]:
+    rows: list[dict[str, str]], confusions: list[dict], emotions: list[str], systems: dict[str, System], models: Path,
+    audits: dict[str, dict | None],
+) -> Iterator[Result]:  # fmt: skip
     by_condition: dict[tuple, dict[int | str, dict[str, str]]] = {}
     for row in rows:
         key = row["stage"], systems[row["system"]], row["train"], row["test"]
@@ -136,10 +127,12 @@ def _results(
             **{key: meta[key] for key in ("stage", "setting", "params", "one_speaker")},
             **{key: tuple(meta[key]) for key in ("dev", "contaminated")},
             headline=_score(headline),
-            **{key: float(headline[key]) for key in ("wa", "macro_f1")},
-            **{key: int(headline[key]) for key in ("n_test", "speakers")},
+            **{key: float(headline[key]) for key in ("wa", "macro_f1", "dev_ua")},
+            **{key: int(headline[key]) for key in ("n_test", "speakers", "tied")},
             recalls={emotion: float(text) if text else None for emotion, text in recalls.items()},
             resampled=headline["resampled"],
+            shared=factors["test"] in {*factors["train"], *factors.get("source", ()), *meta["dev"]}
+            and _share_speakers(audits.get(factors["test"]), factors["split"]),
             layers={layer: _score(row) for layer, row in layers.items()},
             selected=dict(sorted((+selected).items())),
             counts=confusion["counts"],
@@ -158,10 +151,14 @@ def _curves(folder: Path) -> list[list[Epoch]]:
 
 
 def _paired(row: dict[str, str]) -> dict:
-    """Read the columns that all paired tests of UA have."""
-    return {
-        "ua_a": float(row["ua_a"]), "ua_b": float(row["ua_b"]), "difference": _difference(row), "n": int(row["n"]),
-        "speakers": int(row["speakers"]), "p": float(row["p"]), "adjusted": float(row["p_holm"]),
+    """Read the columns that all paired tests have."""
+    score = "eder" if "eder_a" in row else "ua"
+    numbers = {"p": "p", "adjusted": "p_holm", "q": "q", "smallest": "p_smallest", "reachable": "p_holm_smallest"}
+    numbers |= {"ua_a": f"{score}_a", "ua_b": f"{score}_b"}
+    numbers |= {key: key for key in ("detectable", "detectable_family")}
+    return {key: _float(row[column]) for key, column in numbers.items()} | {
+        "difference": _read_score(row, "diff", "lo", "hi"), "n": int(row["n"]), "speakers": int(row["speakers"]),
+        "family": row["family"], "tests": int(row["family_size"]),
     }  # fmt: skip
 
 
@@ -183,15 +180,27 @@ def _language_test(row: dict[str, str], systems: dict[str, System]) -> LanguageT
 def _corpus(name: str, emotions: list[str]) -> Corpus:
     folder = Path("data") / name
     labels = Counter(line.split()[1] for line in _lines(folder / "utt2emo"))
-    audit = folder / "audit.json"
     return Corpus(
         name=name,
         **describe(name),
         speakers=len({line.split()[1] for line in _lines(folder / "utt2spk")}),
         emotions={emotion: labels[emotion] for emotion in emotions},
         excluded=max(0, len(_lines(folder / "excluded.tsv")) - 1),
-        audit=json.loads(audit.read_text(encoding="utf-8")) if audit.is_file() else None,
+        audit=_audit(name),
     )
+
+
+def _audit(name: str) -> dict | None:
+    path = Path("data") / name / "audit.json"
+    return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else None
+
+
+def _share_speakers(audit: dict | None, scheme: str) -> bool:
+    """Whether a corpus's test speakers are in its train or dev lists; a corpus of one speaker has its own mark."""
+    found = (audit or {}).get("schemes", {}).get(scheme)
+    if found is None:  # not audited
+        return scheme == "random"
+    return not found["speakers_disjoint"] and not found["one_speaker"]
 
 
 def describe(name: str) -> dict:
@@ -206,30 +215,36 @@ def diarization(experiment: Experiment) -> Diarization | None:
     if not experiment.sed.encoders or not path.is_file():
         return None
     return Diarization(
-        [_diarized(row) for row in csv_file.read(path)],
+        [_diarized(row, experiment) for row in csv_file.read(path)],
         [_diarized_pair(row) for row in csv_file.read(experiment.exp / SED_SIGNIFICANCE)],
         read_yaml(SED_REFERENCE) if SED_REFERENCE.is_file() else {},
         experiment.exp,
     )
 
 
-def _diarized(row: dict[str, str]) -> Diarized:
+def _diarized(row: dict[str, str], experiment: Experiment) -> Diarized:
+    corpus, _, kind = row["test"].partition(".")
+    trained = set(row["train"].split("+")) if row["train"] else set()
+    if kind and row["how"] == "all":  # pooled sets name no training corpora
+        trained = set(experiment.sed.corpora)
+    # The sets of corpora are cut as these are; one with labels of its own has no folds.
+    shared = any(_share_speakers(_audit(name), row["split"]) for name in trained if kind and corpus in (name, "*"))
+    marks = {"†": row["contaminated"], "¶": row["resampled"] == "utterance", "‖": row["how"] == "all" and shared}
     return Diarized(
         system=(row["system"], row["how"]),
         baseline=row["baseline"] != "0",
         **{key: row[key] for key in ("setting", "test", "emotion")},
-        eder=Score(*(float(row[key]) for key in ("eder", "eder_lo", "eder_hi"))),
+        eder=_read_score(row, "eder", "eder_lo", "eder_hi"),
         n=int(row["n"]),
         speakers=int(row["speakers"]),
-        contaminated=bool(row["contaminated"]),
+        marks="".join(mark for mark, applies in marks.items() if applies),
         parts={key: float(row[key]) for key in PARTS if row.get(key)},
     )
 
 
 def _diarized_pair(row: dict[str, str]) -> DiarizedPair:
     return DiarizedPair(
-        row["test"], (row["a"], row["a_how"]), (row["b"], row["b_how"]), _difference(row), int(row["n"]),
-        int(row["speakers"]), float(row["p"]), float(row["p_holm"]),
+        test=row["test"], a=(row["a"], row["a_how"]), b=(row["b"], row["b_how"]), **_paired(row)
     )  # fmt: skip
 
 
@@ -242,8 +257,12 @@ def _layer(text: str) -> int | str:
 
 
 def _score(row: dict[str, str]) -> Score:
-    return Score(*(float(row[key]) if row[key] else float("nan") for key in ("ua", "ua_lo", "ua_hi")))
+    return _read_score(row, "ua", "ua_lo", "ua_hi")
 
 
-def _difference(row: dict[str, str]) -> Score:
-    return Score(*(float(row[key]) for key in ("diff", "lo", "hi")))
+def _read_score(row: dict[str, str], *columns: str) -> Score:
+    return Score(*(_float(row[key]) for key in (*columns, "df")), row["no_interval"])
+
+
+def _float(text: str) -> float:
+    return float(text or "nan")

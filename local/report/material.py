@@ -1,42 +1,19 @@
-"""What the report is about, as objects: systems, conditions with their scores, paired tests, corpora, diarization."""
+"""What the report is about, as objects: systems, conditions with their scores, paired tests, corpora."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from pathlib import Path
 from typing import Any
 
 from local import encoders
 from local.encoders import EncoderSpec
 from local.experiment import Experiment
 from local.grid.factors import freeze
+from local.report.scores import PairedTest, Score
 
-SETTINGS = ("mono", "cross", "trans", "cross-trans")
 GROUPS = ("within", "across", "joint")
-PARTS = ("weighted", "missed", "false_alarm", "confusion")  # what else is known of an EDER over all emotions
-
-
-@dataclass(frozen=True)
-class Score:
-    """A score, or a difference of two, with its interval; all as fractions of 1."""
-
-    ua: float
-    lo: float
-    hi: float
-
-    def __str__(self) -> str:
-        """Percent with one decimal, as every table prints it."""
-        return f"{100 * self.ua:.1f} [{100 * self.lo:.1f}, {100 * self.hi:.1f}]"
-
-    def __neg__(self) -> Score:
-        """The difference as the other side sees it."""
-        return Score(-self.ua, -self.hi, -self.lo)
-
-    def signed(self) -> str:
-        """Percent with signs, as gains are printed."""
-        return f"{100 * self.ua:+.1f} [{100 * self.lo:+.1f}, {100 * self.hi:+.1f}]"
 
 
 @dataclass(frozen=True)
@@ -77,10 +54,16 @@ class Result:
     n_test, speakers : int
         Of the test.
     resampled : str
-        What the interval draws: ``speaker`` or ``utterance``.
+        What the interval counts: ``speaker`` or ``utterance``.
+    shared : bool
+        Whether speakers of the test are in training or dev too, says the audit.
     layers : dict of int to Score
     selected : dict of int to int
         Layer to the number of fold x seed runs in which dev chose it, or in which a tuned encoder was cut behind it.
+    tied : int
+        Runs in which several layers had the best dev UA.
+    dev_ua : float
+        Of what dev chose, mean over runs.
     counts : list of list of int
         The headline's confusions, reference down.
     params : int
@@ -106,8 +89,11 @@ class Result:
     n_test: int
     speakers: int
     resampled: str
+    shared: bool
     layers: dict[int, Score]
     selected: dict[int, int]
+    tied: int
+    dev_ua: float
     counts: list[list[int]]
     params: int
     languages: tuple[str, ...]
@@ -152,19 +138,6 @@ class Result:
         if self.test not in self.train:
             return "across"
         return "within" if len(self.train) == 1 else "joint"
-
-
-@dataclass(frozen=True, kw_only=True)
-class PairedTest:
-    """A score of a and of b on the same utterances, ``a - b`` and its p, plain and corrected after Holm."""
-
-    ua_a: float
-    ua_b: float
-    difference: Score
-    n: int
-    speakers: int
-    p: float
-    adjusted: float
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -275,12 +248,6 @@ class Inputs:
         return {name: encoders.spec(name) for name in self.encoders}
 
     @cached_property
-    def settings_matter(self) -> bool:
-        """Whether mono, cross and so on say more than within and across do."""
-        same = {("within", "mono"), ("across", "cross")}
-        return any((result.group, result.setting) not in same for result in self.results)
-
-    @cached_property
     def conditions(self) -> int:
         """How many pairs of training sets and test corpora there are."""
         return len({(result.train, result.test) for result in self.results})
@@ -304,7 +271,7 @@ class Inputs:
     def _members(self) -> dict[tuple[System, str | None], list[Result]]:
         found: dict[tuple[System, str | None], list[Result]] = {}
         for result in self.results:
-            for key in dict.fromkeys((None, result.group, result.setting)):
+            for key in (None, result.group):
                 found.setdefault((result.system, key), []).append(result)
         return found
 
@@ -323,7 +290,7 @@ class Inputs:
         }  # fmt: skip
 
     def of(self, system: System, group: str | None = None) -> list[Result]:
-        """Results of a system, of all or of one group or setting."""
+        """Results of a system, of all or of one group."""
         return self._members.get((system, group), [])
 
     def result(self, system: System, train: tuple[str, ...], test: str) -> Result | None:
@@ -334,11 +301,6 @@ class Inputs:
         """Find the condition that differs from one in the given factors alone."""
         return self._by_factors.get((result.stage, _identity(result.factors | changed)))
 
-    def family(self, comparison: Comparison) -> tuple:
-        """Tell what a comparison in one condition is corrected with: all factors but the one that is compared."""
-        a, b = (self.result(s, comparison.train, comparison.test).factors for s in (comparison.a, comparison.b))
-        return comparison.stage, _identity(a) & _identity(b)
-
     def compared(self, result: Result, other: System) -> Comparison | None:
         """Find the paired test of a condition with another system in the same one."""
         return self._pairs.get((frozenset((result.system, other)), result.train, result.test))
@@ -348,7 +310,7 @@ class Inputs:
         return self._pairs.get((frozenset((a, b)), None, group))
 
     def headlines(self, group: str) -> dict[System, Score]:
-        """Mean headlines over a group's conditions (or a setting's, or ``drop``), of the systems that have one."""
+        """Mean headlines over a group's conditions (or ``drop``), of the systems that have one."""
         return {s: self.means[s, group]["dev"] for s in self.systems if (s, group) in self.means}
 
     def comparable(self, group: str) -> dict[System, Score]:
@@ -357,6 +319,18 @@ class Inputs:
         counted = "across" if group == "drop" else group
         numbers = {system: len(self.of(system, counted)) for system in scores}
         return {s: score for s, score in scores.items() if numbers[s] == max(numbers.values())}
+
+    def selections(self, results: Iterable[Result]) -> list[Result]:
+        """Keep one result of each training: what dev chose is the same wherever it is tested."""
+        found: dict[tuple, Result] = {}
+        for result in results:
+            found.setdefault((result.system, result.train, result.source, result.dev), result)
+        return list(found.values())
+
+    def dev_ua(self, systems: Iterable[System], group: str) -> float:
+        """Mean dev UA of what dev chose, over all trainings of systems for a group of conditions."""
+        chosen = self.selections(result for system in systems for result in self.of(system, group))
+        return sum(result.dev_ua for result in chosen) / len(chosen)
 
     def name(self, system: System) -> str:
         """Name a system as briefly as is clear: the method only where there are several."""
@@ -369,61 +343,3 @@ class Inputs:
 
 def _identity(factors: dict[str, Any]) -> frozenset:
     return frozenset((name, freeze(value)) for name, value in factors.items())
-
-
-@dataclass(frozen=True)
-class Diarized:
-    """EDER of a system (name, and what it was trained on) on a set, of one emotion's recordings or of ``all``."""
-
-    system: tuple[str, str]
-    baseline: bool
-    setting: str
-    test: str
-    emotion: str
-    eder: Score
-    n: int
-    speakers: int
-    contaminated: bool
-    parts: dict[str, float]  # of ``PARTS``; empty for one emotion
-
-
-@dataclass(frozen=True)
-class DiarizedPair:
-    """A paired test of two systems' EDER on a set."""
-
-    test: str
-    a: tuple[str, str]
-    b: tuple[str, str]
-    difference: Score
-    n: int
-    speakers: int
-    p: float
-    adjusted: float
-
-
-@dataclass(frozen=True)
-class Diarization:
-    """What stage 6 found in ``exp``, and the figures published of others (conf/reference_sed.yaml; empty without)."""
-
-    rows: list[Diarized]
-    pairs: list[DiarizedPair]
-    reference: dict = field(default_factory=dict)
-    exp: Path = Path("exp")
-
-    @cached_property
-    def tests(self) -> list[str]:
-        """Names of the sets, the pooled ones last."""
-        return list(dict.fromkeys(row.test for row in self.rows))
-
-    @cached_property
-    def systems(self) -> list[tuple[str, str]]:
-        """System and what it was trained on (``all``, ``others`` or, for baselines, nothing)."""
-        return list(dict.fromkeys(row.system for row in self.rows))
-
-    @cached_property
-    def _found(self) -> dict[tuple, Diarized]:
-        return {(row.system, row.test, row.emotion): row for row in self.rows}
-
-    def row(self, system: tuple[str, str], test: str, emotion: str = "all") -> Diarized | None:
-        """Find a row."""
-        return self._found.get((system, test, emotion))

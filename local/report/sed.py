@@ -7,16 +7,30 @@ Published figures to set beside ours are in the recipe's ``conf/reference_sed.ya
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from local.experiment import Experiment
+from local.report.diarized import PARTS, Diarization, Diarized, DiarizedPair
 from local.report.figures.drawing import CYCLE, MARKERS, Figure
-from local.report.material import PARTS, Diarization, Diarized, DiarizedPair
-from local.report.tables.cells import DASH, Cell, Table, code, number
+from local.report.tables.cells import (
+    DASH,
+    TESTED,
+    Cell,
+    Table,
+    code,
+    freedom,
+    null_note,
+    number,
+    score_cell,
+    tested_cells,
+    tests_note,
+)
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure as Drawing
 
+LEVEL = 0.05  # of tests that sentences call significant
 TOLD = ("oracle_utterance", "oracle_speech")  # baselines that are told the emotion
 POOLED = "*"
 
@@ -33,13 +47,13 @@ def asked(experiment: Experiment) -> str:
     made = f"recordings made of {', '.join(sed.corpora)}"
     tested = f"tested on {', '.join(sed.test)} and on {made}" if sed.test else f"tested on {made}"
     return (
-        f"**Diarization**: which emotion is heard when? Trained on {made}; {tested} (speakers apart). Encoders: "
+        f"**Diarization**: which emotion is heard when? Trained on {made}; {tested}. Encoders: "
         f"{code(sed.encoders)} ({', '.join(sed.modes)}); smoothing ({sed.decoder}) tuned on dev."
     )
 
 
 def sentences(found: Diarization) -> list[str]:
-    """Say what came out, in Markdown sentences; a model that does not beat a baseline is said to."""
+    """Say what came out, in Markdown sentences; a model that was not shown to beat a baseline is said to."""
     lines = []
     for test in main_tests(found):
         models = _models(found, test)
@@ -50,7 +64,8 @@ def sentences(found: Diarization) -> list[str]:
             _verdict(pair) for pair in found.pairs if (pair.test, pair.a) == (test, best.system) and not pair.b[1]
         ]
         lines.append(
-            f"**Diarization**, {_set_name(test)}: the lowest EDER of a model is that of {_name(best)}: "
+            f"**Diarization**, {_set_name(test)}: the lowest EDER"
+            f"{f' of {len(models)} models, by test,' if len(models) > 1 else ' of a model'} is that of {_name(best)}: "
             f"**{best.eder}** ({best.n} recordings of {best.speakers} speakers). {' '.join(verdicts)}"
         )
     return lines
@@ -77,7 +92,12 @@ def _models(found: Diarization, test: str) -> list[Diarized]:
 
 
 def _cell(row: Diarized | None, best: bool = False) -> Cell:
-    return Cell(str(row.eder), "†" if row.contaminated else "", best, row.eder.ua) if row else DASH
+    return score_cell(row.eder if row else None, row.marks if row else "", best)
+
+
+def _marks(found: Diarization, system: tuple[str, str], test: str) -> str:
+    row = found.row(system, test)
+    return row.marks if row else ""
 
 
 def _name(row: Diarized) -> str:
@@ -103,8 +123,9 @@ def _verdict(pair: DiarizedPair) -> str:
     size = "< 0.001" if pair.adjusted < 0.001 else f"= {pair.adjusted:.3f}"
     difference = pair.difference
     words = f"`{pair.b[0]}`{told}: {difference.signed().replace(' [', ' points [')}, p {size}"
-    if pair.adjusted >= 0.05 or difference.lo <= 0 <= difference.hi:
-        return f"**It does not beat {words}.**"
+    if pair.adjusted >= LEVEL or not (difference.hi < 0 or difference.lo > 0):
+        null = null_note(replace(pair, adjusted=1.0), LEVEL)
+        return f"**It was not shown to beat {words}{null.replace(': not shown to differ', '')}.**"
     return f"It beats {words}." if difference.hi < 0 else f"**It is worse than {words}.**"
 
 
@@ -118,13 +139,14 @@ def _overview(found: Diarization) -> Table:
         marked = [row is not None and row.eder.ua == best[row.test] for row in cells]
         rows.append([Cell(_label(system)), *(_cell(row, own) for row, own in zip(cells, marked, strict=True))])
     caption = (
-        "Emotion diarization error rate in percent, mean over recordings, with its interval; the lower the better. "
+        "Emotion diarization error rate in percent, mean over recordings, with its interval over speakers (and, of "
+        "several, over seeds); the lower the better. "
         "*all*: trained on recordings of all corpora; *others*: of the other corpora than the tested one. `single`, "
         "`double` and `noisy` are joined of utterances of one speaker (one emotional span, two, or one with noise "
         "and reverberation); `*` puts the recordings of all corpora together. Baselines: *all_neutral*; *chance*, "
         "segments drawn from the training parts; *oracle_utterance* is told the recording's emotion and gives it to "
-        "all of it, *oracle_speech* to detected speech only. Bold: the best model. † its encoder, or the published "
-        "checkpoint, was trained on audio of this corpus."
+        "all of it, *oracle_speech* to detected speech only. Bold: the best model by test. Of the "
+        "published checkpoint, † says that it was trained on this corpus."
     )
     return Table("sed", "Emotion diarization", caption, ["system", *tests], rows, made_by="sed")
 
@@ -156,17 +178,17 @@ def _compared(found: Diarization) -> Table:
     tests = set(main_tests(found))
     rows = [
         [
-            Cell(pair.test), Cell(_label(pair.a)), Cell(_label(pair.b)), Cell(pair.difference.signed()),
-            Cell(str(pair.n)), Cell(str(pair.speakers)), Cell(f"{pair.p:.4f}"), Cell(f"{pair.adjusted:.4f}"),
+            Cell(pair.test), *(Cell(_label(side), _marks(found, side, pair.test)) for side in (pair.a, pair.b)),
+            *tested_cells(pair, LEVEL, Cell(pair.difference.signed(), value=pair.difference.ua)),
         ]
         for pair in found.pairs if pair.test in tests
     ]  # fmt: skip
     caption = (
-        "Difference in EDER, a - b, in points, on the same recordings: negative is in favour of a. The interval "
-        "resamples speakers; the test flips signs speaker by speaker; Holm's correction over what one model is "
-        f"compared with on one set. All sets: `{found.exp}/sed/significance.csv`."
+        "Difference in EDER, a - b, in points [95% interval over speakers], on the same recordings: negative is in "
+        f"favour of a. All that is compared on one set is a family. All sets: `{found.exp}/sed/significance.csv`. "
+        f"{tests_note(LEVEL, ((pair.test, pair) for pair in found.pairs if pair.test in tests))}"
     )
-    header = ["set", "a", "b", "difference", "n", "speakers", "p", "p (Holm)"]
+    header = ["set", "a", "b", "difference", *TESTED]
     return Table("sed-tests", "Diarization: paired tests", caption, header, rows, made_by="sed", long=True)
 
 
@@ -174,15 +196,17 @@ def _everything(found: Diarization) -> Table:
     rows = [
         [
             Cell(row.test), Cell(_label(row.system)), Cell(row.setting or "–"), _cell(row), Cell(str(row.n)),
-            Cell(str(row.speakers)), *(number(row.parts[key]) for key in PARTS),
+            Cell(str(row.speakers)), freedom(row.eder.df), *(number(row.parts[key]) for key in PARTS),
         ]
         for row in found.rows if row.emotion == "all"
     ]  # fmt: skip
     caption = (
-        "Every set. *weighted*: each second alike. *missed*: emotional speech called neutral; *false alarm*: neutral "
-        "called emotional; *confusion*: one emotion for another; percent of all time."
+        "Every set. *df*: degrees of freedom of the interval. *weighted*: each second alike. *missed*: emotional "
+        "speech called neutral; *false alarm*: neutral called emotional; *confusion*: one emotion for another; percent "
+        "of all time."
     )
-    header = ["set", "system", "setting", "EDER", "n", "speakers", "weighted", "missed", "false alarm", "confusion"]
+    header = ["set", "system", "setting", "EDER", "n", "speakers", "df"]
+    header += ["weighted", "missed", "false alarm", "confusion"]
     return Table("sed-all", "Diarization: every set", caption, header, rows, made_by="sed", long=True)
 
 

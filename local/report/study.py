@@ -9,9 +9,8 @@ what stands for it.
 from __future__ import annotations
 
 import csv
-import dataclasses
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from local import corpora, encoders
@@ -64,7 +63,7 @@ class Published:
         def replaced(names: Sequence[str]) -> tuple[str, ...]:
             return tuple(sorted(stand_ins.get(name, name) for name in names))
 
-        return dataclasses.replace(
+        return replace(
             self, encoder=stand_ins.get(self.encoder, self.encoder), source=replaced(self.source),
             train=replaced(self.train), test=stand_ins.get(self.test, self.test),
         )  # fmt: skip
@@ -199,8 +198,9 @@ def _ours(published: Published, result: Result | None, smoke: bool) -> list[Cell
         return [DASH] * (4 if smoke else 5)
     cells = [result_cell(result), Cell(str(result.n_test)), Cell(str(result.speakers)), parameters([result])]
     if not smoke:
-        ahead, low, high = (100 * value - published.ua for value in vars(result.headline).values())
-        cells.append(Cell(f"{ahead:+.1f} [{low:+.1f}, {high:+.1f}]", value=ahead))
+        own, theirs = result.headline, published.ua / 100
+        ahead = replace(own, ua=own.ua - theirs, lo=own.lo - theirs, hi=own.hi - theirs)
+        cells.append(Cell(ahead.signed(), value=100 * ahead.ua))
     return cells
 
 

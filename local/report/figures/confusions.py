@@ -10,6 +10,7 @@ import numpy as np
 
 from local.report.figures.drawing import Figure, axes_of, folded, panel_title, short, training_label
 from local.report.material import GROUPS, Inputs, Result, System
+from local.report.tables.cells import notes
 
 COLUMNS = 6  # panels beside each other
 _Side = str | tuple[str, str]  # an encoder, or a method and a group
@@ -43,7 +44,7 @@ def pooled(inputs: Inputs) -> Figure:
     """Give the figure of mean confusions, within and across corpora."""
     caption = (
         "Share of each emotion's utterances (rows, percent) that were taken for each emotion; layers chosen on dev; "
-        "mean over conditions within, and across, corpora."
+        f"mean over conditions within, and across, corpora.{notes(inputs)}"
     )
     return Figure("confusion", "Confusions", caption, lambda: _draw_pooled(inputs))
 
@@ -54,6 +55,7 @@ def by_condition(inputs: Inputs) -> Iterator[Figure]:
         caption = (
             f"`{encoder}`: one block a condition, training corpus down, test corpus across; in a block the "
             f"reference ({', '.join(inputs.emotions)}) goes down and the hypothesis across, as share of the row."
+            f"{notes(inputs, (result for result in inputs.results if result.system.encoder == encoder))}"
         )
         title = f"Confusions in every condition: {encoder}"
         yield Figure(f"confusion_{encoder}", title, caption, lambda e=encoder: _draw_blocks(inputs, e), detail=True)

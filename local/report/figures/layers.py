@@ -12,22 +12,21 @@ from local.report.figures.drawing import (
     CYCLE,
     GREEN,
     MARKERS,
-    PURPLE,
     VERMILLION,
     Figure,
     grid,
     legend,
 )
-from local.report.material import SETTINGS, Inputs, Score, System
-from local.report.tables.cells import code
+from local.report.material import GROUPS, Inputs, System
+from local.report.scores import Score
+from local.report.tables.cells import code, notes
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure as Drawing
 
 STYLES = {
-    "mono": (BLUE, "-", "o"), "trans": (GREEN, (0, (5, 1.5)), "s"),
-    "cross": (VERMILLION, (0, (3, 1, 1, 1)), "D"), "cross-trans": (PURPLE, (0, (1, 1)), "^"),
+    "within": (BLUE, "-", "o"), "across": (VERMILLION, (0, (3, 1, 1, 1)), "D"), "joint": (GREEN, (0, (5, 1.5)), "s"),
 }  # fmt: skip
 COLUMNS = 4  # panels beside each other
 
@@ -39,8 +38,8 @@ def means(inputs: Inputs) -> Iterator[Figure]:
         flat = [name for name in inputs.encoders if name not in names]
         note = f" {code(flat)}: one layer, see the figure before." if flat else ""
         caption = (
-            "UA at each layer, mean over conditions, by setting; bands are intervals, the points at *dev* are what the "
-            f"layers chosen on dev reach; dashed: chance.{note}"
+            "UA at each layer, mean over conditions within and across corpora; bands are intervals, points at *dev* "
+            f"are what the layers chosen on dev reach; dashed: chance.{note}{_notes(inputs)}"
         )
         yield Figure("layers", "Accuracy by layer", caption, lambda: _draw_means(inputs, names))
 
@@ -49,8 +48,13 @@ def details(inputs: Inputs) -> Iterator[Figure]:
     """Give a figure of every condition an encoder of several layers, where there is more than one condition."""
     for encoder in _layered(inputs) if inputs.conditions > 1 else []:
         caption = f"`{encoder}`: UA at each layer in every condition; bands are intervals; bold: within the corpus."
+        caption += _notes(inputs)
         title = f"Accuracy by layer in every condition: {encoder}"
         yield Figure(f"layers_{encoder}", title, caption, lambda e=encoder: _draw_details(inputs, e), detail=True)
+
+
+def _notes(inputs: Inputs) -> str:
+    return notes(inputs, (result for result in inputs.results if not result.tuned))
 
 
 def _layered(inputs: Inputs) -> list[str]:
@@ -59,7 +63,7 @@ def _layered(inputs: Inputs) -> list[str]:
 
 
 def _draw_means(inputs: Inputs, names: Sequence[str]) -> Drawing:
-    """Small multiples, encoders across and heads down or the other way round: UA of each setting at each layer."""
+    """Small multiples, encoders across and heads down or the other way round: UA of each group at each layer."""
     systems = [System(name, method) for method in inputs.heads for name in names]
     systems = [system for system in systems if system in inputs.systems]
     columns = [len(names), len(inputs.heads)]
@@ -68,13 +72,13 @@ def _draw_means(inputs: Inputs, names: Sequence[str]) -> Drawing:
     fitting = [number for number in columns if 1 < number <= COLUMNS]
     wide = max(fitting) if min(columns) > 1 and fitting else min(len(systems), COLUMNS)
     drawing, panels = grid(len(systems), wide)
-    used = [setting for setting in SETTINGS if any((system, setting) in inputs.means for system in systems)]
+    used = [group for group in GROUPS if any((system, group) in inputs.means for system in systems)]
     for axes, system in zip(panels, systems, strict=False):
-        for index, setting in enumerate(used):
-            if (system, setting) in inputs.means:
-                _curve(axes, inputs.means[system, setting], STYLES[setting], (index, len(used)))
+        for index, group in enumerate(used):
+            if (system, group) in inputs.means:
+                _curve(axes, inputs.means[system, group], STYLES[group], (index, len(used)))
         _finish(axes, inputs, max(inputs.of(system)[0].layers), inputs.name(system), len(used))
-    legend(drawing, {setting: STYLES[setting] for setting in used})
+    legend(drawing, {group: STYLES[group] for group in used})
     return drawing
 
 

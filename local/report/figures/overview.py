@@ -9,7 +9,7 @@ import numpy as np
 
 from local.report.figures.drawing import CYCLE, MARKERS, Figure, axes_of, panel_title, short, training_label
 from local.report.material import GROUPS, Inputs, Result
-from local.report.tables.cells import MARKS, joint_marks, marks
+from local.report.tables.cells import MARKS, interval_note, joint_marks, marks, notes
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -21,7 +21,8 @@ def encoders(inputs: Inputs) -> Figure:
     """Give the figure of all encoders side by side."""
     caption = (
         "UA with its interval, mean over conditions (grey dots: single conditions); dashed: chance."
-        f"{_key(joint_marks(inputs.results))}"
+        f"{interval_note(inputs, (inputs.means[key]['dev'] for key in inputs.means))}"
+        f"{_key(joint_marks(inputs.results))}{notes(inputs)}"
     )
     return Figure("encoders", "Encoders side by side", caption, lambda: _draw_encoders(inputs))
 
@@ -29,10 +30,10 @@ def encoders(inputs: Inputs) -> Figure:
 def matrices(inputs: Inputs) -> Iterator[Figure]:
     """Give a source x target matrix an encoder, where there is more than one condition."""
     for encoder in inputs.encoders if inputs.conditions > 1 else []:
-        used = joint_marks(result for result in inputs.results if result.system.encoder == encoder)
+        own = [result for result in inputs.results if result.system.encoder == encoder]
         caption = (
             f"`{encoder}`: headline UA in percent, training corpus down, test corpus across; framed: trained on the "
-            f"test corpus.{_key(used)}"
+            f"test corpus.{_key(joint_marks(own))}{notes(inputs, own)}"
         )
         title = f"Source × target: {encoder}"
         yield Figure(f"matrix_{encoder}", title, caption, lambda e=encoder: _draw_matrix(inputs, e))
@@ -67,7 +68,7 @@ def _draw_encoders(inputs: Inputs) -> Drawing:
             colour = CYCLE[m % 8]
             axes.plot([100 * score.lo, 100 * score.hi], [y, y], color=colour, lw=1.8, solid_capstyle="round")
             axes.plot(100 * score.ua, y, MARKERS[m % 8], color=colour, ms=5.5, mec="white", mew=0.8)
-            end = (100 * score.hi, y)
+            end = (100 * np.nanmax([score.ua, score.hi]), y)
             axes.annotate(joint_marks(results), end, (4, 0), textcoords="offset points", va="center", fontsize=8)
         axes.axvline(100 * inputs.chance, color="#888888", lw=0.8, ls="--", zorder=0)
         axes.set_title({"within": "within corpus", "across": "across corpora", "joint": "joint training"}[group])

@@ -5,18 +5,22 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from math import isinf, isnan
 
-from local.report.material import Inputs, PairedTest, Result, Score, System
+from local.report.material import Inputs, Result, System
+from local.report.scores import PairedTest, Score
+from utils.significance import EXACT_BLOCKS
 
 MARKS = {
     "†": "the encoder's pre-training saw audio of the test corpus, without labels",
     "‡": "the encoder's pre-training saw audio of a training corpus, not of the test corpus",
     "§": "layers and epochs were chosen on labelled data of the test corpus (cross_dev = target)",
     "¶": "a corpus of one speaker: its parts share the speaker; where it is tested, the interval is over utterances",
-    "‖": "random folds: training and test share speakers",
+    "‖": "the folds let speakers of the test into training or dev (audit)",
 }
-TESTED = ["n", "speakers", "p", "p Holm"]  # the last columns of a table of paired tests
-_NUMBER = re.compile(r"[-<+]?\s*\d")
+# The last columns of a table of paired tests.
+TESTED = ["n", "speakers", "df", "p", "smallest p", "p Holm", "q", "tests", "detectable"]
+_NUMBER = re.compile(r"[-<+]?\s*[\d∞]")
 
 
 @dataclass(frozen=True)
@@ -94,7 +98,7 @@ def marks(result: Result) -> str:
         found += "§"
     if result.one_speaker or result.resampled == "utterance":
         found += "¶"
-    return found + ("‖" if result.scheme == "random" else "")
+    return found + ("‖" if result.shared else "")
 
 
 def joint_marks(results: Iterable[Result]) -> str:
@@ -127,17 +131,80 @@ def p_value(p: float) -> str:
     return "< 0.001" if p < 0.001 else f"{p:.3f}"
 
 
-def tested_cells(inputs: Inputs, test: PairedTest) -> list[Cell]:
-    """Print a paired test: both scores, their difference, and the columns of :data:`TESTED`."""
+def freedom(df: float) -> Cell:
+    """Print degrees of freedom; endless where chance alone explains how speakers differ, a dash without interval."""
+    return DASH if isnan(df) else Cell("∞" if isinf(df) else f"{df:.1f}", value=min(df, 1e9))
+
+
+def tested_cells(test: PairedTest, level: float, difference: Cell) -> list[Cell]:
+    """Print a paired test: the difference, and the columns of :data:`TESTED`."""
+    alone, first = (f"{100 * size:.1f}" for size in (test.detectable, test.detectable_family))
     return [
-        number(test.ua_a),
-        number(test.ua_b),
-        score_cell(test.difference),
+        difference,
         Cell(str(test.n)),
         Cell(str(test.speakers)),
+        freedom(test.difference.df),
         Cell(p_value(test.p), value=test.p),
-        Cell(p_value(test.adjusted), best=test.adjusted < inputs.level, value=test.adjusted),
+        Cell(p_value(test.smallest), value=test.smallest),
+        Cell(p_value(test.adjusted), best=test.adjusted < level, value=test.adjusted),
+        Cell(p_value(test.q), value=test.q),
+        Cell(str(test.tests)),
+        DASH if isnan(test.detectable) else Cell(f"{alone} / {first}", value=test.detectable),
     ]
+
+
+def tests_note(level: float, tested: Iterable[tuple[str, PairedTest]]) -> str:
+    """Say in a caption what a table's tests are and, beforehand, where they can show nothing.
+
+    Parameters
+    ----------
+    level : float
+        Of the tests.
+    tested : iterable of (str, PairedTest)
+        Each with the name of what it was tested on.
+    """
+    return (
+        "Paired randomisation test on the same utterances, two-sided, which flips signs of speakers (of one speaker: "
+        "of utterances); *smallest p*: that so many speakers allow. A family is what one table shows "
+        f"(docs/statistics.md), of so many *tests*; p after Holm (bold: < {level:.2g}), q after Benjamini and "
+        "Hochberg. *detectable*: points of a true difference that a t-test would have seen in 80% of such experiments, "
+        f"alone / as the first of its family.{impossible(level, tested)}"
+    )
+
+
+def impossible(level: float, tested: Iterable[tuple[str, PairedTest]]) -> str:
+    """Say in a caption, as :func:`tests_note` does, where nothing could have been significant."""
+    where: dict[str, list[PairedTest]] = {}
+    for name, test in tested:
+        where.setdefault(name, []).append(test)
+    hopeless = [name for name, tests in where.items() if all(test.reachable >= level for test in tests)]
+    if not hopeless:
+        return ""
+    return (
+        f" **Beforehand: on {', '.join(hopeless)} no difference could be significant, however large: the speakers "
+        f"(of more than {EXACT_BLOCKS}: `score.permutations`) are too few for a family of so many tests.**"
+    )
+
+
+def null_note(test: PairedTest, level: float) -> str:
+    """Say of a difference that is not significant what could have been seen; nothing of one that is."""
+    if test.adjusted < level:
+        return ""
+    if isnan(test.detectable_family):
+        return ": not shown to differ, and what could have been seen is not known"
+    return f": not shown to differ; {100 * test.detectable_family:.1f} points were detectable"
+
+
+def interval_note(inputs: Inputs, scores: Iterable[Score]) -> str:
+    """Say in a caption what the intervals of scores are, with their degrees of freedom."""
+    drawn = inputs.experiment.score.interval == "bootstrap"
+    kind = "percentile bootstrap over speakers, too narrow with few" if drawn else "t over speakers"
+    seeds = f" and {inputs.seeds} seeds, whose variance is in" if inputs.seeds > 1 else ""
+    known = sorted({score.df for score in scores if not isnan(score.df)})
+    if not known:
+        return ""
+    ends = " to ".join(dict.fromkeys((freedom(known[0]).text, freedom(known[-1]).text)))
+    return f" Intervals: {kind}{seeds}; {ends} degrees of freedom."
 
 
 def parameters(results: Iterable[Result]) -> Cell:
@@ -173,13 +240,30 @@ def system_header(inputs: Inputs) -> list[str]:
     return ["encoder"] + ([column] if len(inputs.methods) > 1 else []) + (["parameters"] if inputs.strategies else [])
 
 
-def dev_note(inputs: Inputs) -> str:
-    """Warn in a caption where labelled data of the test corpus chose layers and epochs."""
-    across = {result.cross_dev for result in inputs.results if result.group == "across"}
-    if "target" not in across:
-        return ""
-    where = "Across corpora" if len(across) == 1 else "Across corpora, where §"
-    return f" **{where}, layers and epochs were chosen on labelled data of the test corpus.**"
+def notes(inputs: Inputs, results: Iterable[Result] | None = None) -> str:
+    """Warn in a caption where data of the test corpus, beside what is tested, was used across corpora.
+
+    Parameters
+    ----------
+    inputs : Inputs
+        All results.
+    results : iterable of Result, optional
+        Those that the caption is of; all where not given.
+    """
+    across = [result for result in (inputs.results if results is None else results) if result.group == "across"]
+    note, choices = "", {result.cross_dev for result in across}
+    if "target" in choices:
+        where = "Across corpora" if len(choices) == 1 else "Across corpora, where §"
+        note += f" **{where}, layers and epochs were chosen on labelled data of the test corpus.**"
+    scaled = {(r.factors.get("normalise") == "per-corpus", r.system.method) for r in across}
+    own = sorted(method for per_corpus, method in scaled if per_corpus)
+    if own:
+        which = "" if len(own) == len(scaled) else f" of {code(own)}"
+        note += (
+            f" **Across corpora, features{which} are standardised by the test corpus's own training lists, without "
+            "labels: that corpus is not wholly unheard.**"
+        )
+    return note
 
 
 def with_method(inputs: Inputs, method: str) -> str:

@@ -3,23 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import isnan
 
-from local.report.material import GROUPS, Comparison, Inputs, Result, Score
+from local.report.material import GROUPS, Comparison, Inputs, Result
+from local.report.scores import Score
 from local.report.tables.cells import (
     DASH,
     TESTED,
     Cell,
     Table,
-    dev_note,
+    impossible,
+    interval_note,
     joint_marks,
+    notes,
+    number,
     p_value,
     parameters,
     result_cell,
+    score_cell,
     tested_cells,
+    tests_note,
     trained,
 )  # fmt: skip
-
-BASELINE = "head"  # the strategy that the others of one stage are compared with
+from local.results.read import HEAD_ALONE
 
 
 def _rows(inputs: Inputs, comparisons: Sequence[Comparison]) -> list[list[Cell]]:
@@ -33,7 +39,8 @@ def _rows(inputs: Inputs, comparisons: Sequence[Comparison]) -> list[list[Cell]]
             members = [[inputs.result(system, c.train, c.test)] for system in (c.a, c.b)]
         names = [Cell(inputs.name(s), joint_marks(own)) for s, own in zip((c.a, c.b), members, strict=True)]
         sizes = [parameters(results) for results in members] if inputs.strategies else []
-        rows.append([*where, *names, *sizes, *tested_cells(inputs, c)])
+        scores = [number(c.ua_a), number(c.ua_b), *tested_cells(c, inputs.level, score_cell(c.difference))]
+        rows.append([*where, *names, *sizes, *scores])
     return rows
 
 
@@ -42,22 +49,20 @@ def _header(inputs: Inputs) -> list[str]:
     return ["a", "b", *sizes, "UA a", "UA b", "a − b", *TESTED]
 
 
-def _test(inputs: Inputs) -> str:
-    one, several = ("head", "heads") if not inputs.strategies else ("method", "methods of a stage")
-    more = "" if set(inputs.methods) == {r.factors["method"] for r in inputs.results} else ", or all values of a factor"
-    return (
-        "Paired test of UA (percent; difference in points [95% interval]) on the same utterances: randomisation "
-        "with speakers as blocks (with one speaker: utterances), two-sided. Holm's correction within each question: "
-        f"all encoders under one {one}, or all {several} on one encoder{more}, in one condition. Bold: significant."
-    )
+def _test(inputs: Inputs, tested: Sequence[Comparison], families: str) -> str:
+    """Describe the tests; a comparison of means is named by its group."""
+    named = ((c.setting if c.train is None else inputs.label(c.test), c) for c in tested)
+    tests = tests_note(inputs.level, named) + interval_note(inputs, (c.difference for c in tested))
+    return f"UA in percent, difference in points [95% interval]. {families} {tests}"
 
 
 def compared_means(inputs: Inputs) -> Table:
     """Systems compared by their means over conditions."""
     chosen = sorted((c for c in inputs.comparisons if c.train is None), key=lambda c: GROUPS.index(c.setting))
-    caption = "Means over all conditions within, or across, corpora. " + _test(inputs)
+    families = "The means within corpora are one family, those across another."
+    caption = "Means over all conditions within, or across, corpora. " + _test(inputs, chosen, families)
     return Table(
-        "compared-means", "Which encoder is better, on average?", caption + dev_note(inputs),
+        "compared-means", "Which encoder is better, on average?", caption + notes(inputs),
         ["conditions", *_header(inputs)], _rows(inputs, chosen), long=True,
     )  # fmt: skip
 
@@ -66,10 +71,14 @@ def compared(inputs: Inputs) -> Table:
     """Systems compared in each condition, the clearest differences first."""
     chosen = [c for c in inputs.comparisons if c.train is not None]
     chosen.sort(key=lambda c: (c.adjusted, c.p, -abs(c.difference.ua)))
-    caption = "Every pair in every condition, the clearest first. " + _test(inputs)
+    families = (
+        "Families: encoders in all conditions of one method (the table of that method); what strategies gain (their "
+        "table); other values of one factor, of a stage."
+    )
+    caption = "Every pair in every condition, the clearest first. " + _test(inputs, chosen, families)
     header = ["train", "test", "setting", *_header(inputs)]
     return Table(
-        "compared", "Pairwise comparisons", caption + dev_note(inputs), header, _rows(inputs, chosen), long=True
+        "compared", "Pairwise comparisons", caption + notes(inputs), header, _rows(inputs, chosen), long=True
     )  # fmt: skip
 
 
@@ -93,13 +102,17 @@ def strategies(inputs: Inputs) -> Table:
         rows.append(row + [_gain_cell(inputs, found.get(method)) for method in others])
     header = ["encoder", "train", "test", "setting", "n", "speakers", *methods]
     header += [f"{method} − {baseline}" for method, baseline in others.items()]
+    tuned = [result for result in inputs.results if result.tuned]
+    tested = [c for c in inputs.comparisons if c.family == "gains"]
     caption = (
         f"UA in percent [95% interval]; n test utterances of so many speakers. *−*: difference in points [95% "
         f"interval] to what differs in one thing, training nothing but the head or, of two-stage training (*after*: "
-        f"first on that corpus), the second stage alone, on the same utterances; and p of the paired test with Holm's "
-        f"correction over all values of that one thing in the row; bold: significant.{trained(inputs, inputs.results)}"
+        f"first on that corpus), the second stage alone, on the same utterances; Holm's p, and what was detectable, "
+        f"in the family of all {len(tested)} differences of this table; bold: significant."
+        f"{interval_note(inputs, (result.headline for result in tuned))}{trained(inputs, inputs.results)}"
+        f"{impossible(inputs.level, ((inputs.label(c.test), c) for c in tested))}"
     )
-    return Table("strategies", "What tuning gains", caption + dev_note(inputs), header, rows, made_by="finetune")
+    return Table("strategies", "What tuning gains", caption + notes(inputs, tuned), header, rows, made_by="finetune")
 
 
 def baselines(inputs: Inputs) -> dict[str, str]:
@@ -110,27 +123,28 @@ def baselines(inputs: Inputs) -> dict[str, str]:
 
 def _baseline(inputs: Inputs, result: Result) -> Result | None:
     """Find the condition with one thing less: no first stage of training or, without one, nothing but the head."""
-    if not result.tuned or (not result.source and result.factors["method"] == BASELINE):
+    if not result.tuned or (not result.source and result.factors["method"] == HEAD_ALONE):
         return None
-    return inputs.like(result, **({"source": []} if result.source else {"method": BASELINE}))
+    return inputs.like(result, **({"source": []} if result.source else {"method": HEAD_ALONE}))
 
 
-def gains(inputs: Inputs, method: str) -> list[tuple[Result, Score, float]]:
-    """List how far a strategy is ahead of its baseline: condition, difference and Holm-corrected p."""
+def gains(inputs: Inputs, method: str) -> list[tuple[Result, Score, Comparison]]:
+    """List how far a strategy is ahead of its baseline: condition, difference and the test of it."""
     found = ((r, _gain(inputs, r)) for system in inputs.systems if system.method == method for r in inputs.of(system))
     return [(result, *gain) for result, gain in found if gain]
 
 
-def _gain(inputs: Inputs, result: Result) -> tuple[Score, float] | None:
+def _gain(inputs: Inputs, result: Result) -> tuple[Score, Comparison] | None:
     baseline = _baseline(inputs, result)
     compared = inputs.compared(result, baseline.system) if baseline else None
-    return (compared.ahead(result.system), compared.adjusted) if compared else None
+    return (compared.ahead(result.system), compared) if compared else None
 
 
 def _gain_cell(inputs: Inputs, result: Result | None) -> Cell:
     gain = _gain(inputs, result) if result else None
     if gain is None:
         return DASH
-    difference, p = gain
-    text = f"{difference.signed()}, p {p_value(p)}"
-    return Cell(text, best=p < inputs.level, value=difference.ua)
+    difference, test = gain
+    clear = test.adjusted < inputs.level
+    unseen = "" if clear or isnan(test.detectable_family) else f", detectable {100 * test.detectable_family:.1f}"
+    return Cell(f"{difference.signed()}, p {p_value(test.adjusted)}{unseen}", best=clear, value=difference.ua)

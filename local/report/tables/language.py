@@ -2,8 +2,21 @@
 
 from __future__ import annotations
 
-from local.report.material import Inputs
-from local.report.tables.cells import TESTED, Cell, Table, dev_note, tested_cells
+from collections.abc import Sequence
+
+from local.report.material import Inputs, LanguageTest, Result
+from local.report.tables.cells import (
+    TESTED,
+    Cell,
+    Table,
+    interval_note,
+    joint_marks,
+    notes,
+    number,
+    score_cell,
+    tested_cells,
+    tests_note,
+)  # fmt: skip
 
 ASKED = {
     "own": "trained and tested on one language: its own encoder (mono) or another's (trans)",
@@ -14,23 +27,38 @@ ASKED = {
 
 def table(inputs: Inputs) -> Table:
     """Encoders of one language each, by whether that is the language in question; no rows without such encoders."""
-    rows = []
+    rows, tested = [], []
     for test in inputs.languages:
         where = "all" if test.test is None else inputs.label(test.test)
-        rows.append(
-            [Cell(ASKED[test.question]), Cell(test.method), Cell(where), *tested_cells(inputs, test)]
-        )  # fmt: skip
+        tested.append((f"rows of {where}" if test.test is None else where, test))
+        difference = score_cell(test.difference, joint_marks(_members(inputs, test)))
+        scores = [number(test.ua_a), number(test.ua_b), *tested_cells(test, inputs.level, difference)]
+        rows.append([Cell(ASKED[test.question]), Cell(test.method), Cell(where), *scores])
     caption = (
-        "Encoders of one language each, on the same utterances. *the language's*: UA in percent of the encoder of the "
-        "language in question; *others'*: mean of the encoders of the other languages. Difference in points [95% "
-        "interval], paired randomisation test with speakers as blocks. Holm's correction within a question: over all "
-        "methods of a stage in the rows of all corpora, over methods and corpora in the others. Bold: significant. A "
-        "corpus is also a room and a set of sentences: what looks like a language may be one of these where an encoder "
-        "has heard the corpus."
+        "Matched contrasts: the same training set, test corpus and method, and encoders of one language each. *the "
+        "language's*: UA in percent of the encoder of the language in question; *others'*: mean of the encoders of the "
+        "other languages. Difference in points [95% interval]. Over all corpora each encoder takes each part; on one "
+        "corpus, a difference may also be that of a better encoder. A corpus is also a room and a set of sentences: "
+        "what looks like a language may be one of these where an encoder has heard the corpus. Rows of all corpora are "
+        f"one family, those of single corpora another. {tests_note(inputs.level, tested)}"
+        f"{interval_note(inputs, (test.difference for _, test in tested))}"
     )
     header = ["question", "method", "tested on", "the language's", "others'", "difference", *TESTED]
     title = "Does the encoder's language matter?"
-    return Table("language", title, caption + dev_note(inputs), header, rows, long=True)
+    return Table("language", title, caption + notes(inputs), header, rows, long=True)
+
+
+def _members(inputs: Inputs, test: LanguageTest) -> list[Result]:
+    """Conditions that a contrast is made of."""
+    return [
+        r for r in inputs.results
+        if (r.stage, r.system.method, len(r.languages)) == (test.stage, test.method, 1) and test.test in (None, r.test)
+        and (test.question == "own") == all(_language(inputs, name) == _language(inputs, r.test) for name in r.train)
+    ]  # fmt: skip
+
+
+def _language(inputs: Inputs, corpus: str) -> str:
+    return inputs.corpora[corpus].language
 
 
 def sentences(inputs: Inputs) -> list[str]:
@@ -48,6 +76,17 @@ def sentences(inputs: Inputs) -> list[str]:
             said.append(
                 f"The encoder's language, {words}, {about}: a difference of {span} points over {len(tests)} "
                 f"method{'s' if len(tests) > 1 else ''}, clear (p Holm < {inputs.level:.2g}) in {len(clear)}"
-                + (f", in {ahead} of them for the language's own." if clear else ".")
+                + (f", in {ahead} of them for the language's own" if clear else "")
+                + f"{_unseen(tests, clear)}."
             )
     return said
+
+
+def _unseen(tests: Sequence[LanguageTest], clear: Sequence[LanguageTest]) -> str:
+    """Say what the tests that were not significant could have seen."""
+    sizes = sorted(100 * t.detectable_family for t in tests if t not in clear and t.detectable_family > 0)
+    if len(clear) == len(tests):
+        return ""
+    ends = " to ".join(dict.fromkeys((f"{sizes[0]:.1f}", f"{sizes[-1]:.1f}"))) if sizes else ""
+    seen = f"{ends} points were detectable" if sizes else "what could have been seen is not known"
+    return f"{', the others' if clear else ','} not shown to differ ({seen})"

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from local.report.material import GROUPS, SETTINGS, Inputs, Result, System
+from local.report.material import GROUPS, Inputs, Result, System
 from local.report.tables.cells import (
     Cell,
     Table,
-    dev_note,
+    freedom,
+    interval_note,
     joint_marks,
+    notes,
     number,
     result_cell,
     score_cell,
@@ -26,13 +28,11 @@ def _layers_note(inputs: Inputs, method: str | None = None) -> str:
 
 
 def means(inputs: Inputs) -> Table:
-    """UA of every system, mean over conditions within and across corpora and by setting."""
+    """UA of every system, mean over conditions within and across corpora."""
     present = {group for _, group in inputs.means}
     groups = [group for group in GROUPS if group in present]
     if "drop" in present:
         groups.append("drop")
-    if inputs.settings_matter:
-        groups += [group for group in SETTINGS if group in present]
     comparable = {group: inputs.comparable(group) for group in groups}
     best = {group: max(score.ua for score in scores.values()) for group, scores in comparable.items()}
     rows = []
@@ -53,7 +53,8 @@ def means(inputs: Inputs) -> Table:
         caption += " Means over fewer conditions than others do not compare with these and are never in bold."
     if inputs.strategies:
         caption += " *parameters*: trained ones, the head's included."
-    return Table("means", "Encoders at a glance", caption + dev_note(inputs), system_header(inputs) + groups, rows)
+    caption += interval_note(inputs, (inputs.means[key]["dev"] for key in inputs.means)) + notes(inputs)
+    return Table("means", "Encoders at a glance", caption, system_header(inputs) + groups, rows)
 
 
 def _number_of(inputs: Inputs, group: str) -> str:
@@ -84,11 +85,13 @@ def by_condition(inputs: Inputs, method: str) -> Table:
     who = "" if method in inputs.heads else "of encoders "
     caption = (
         f"UA in percent [95% interval] {who}{with_method(inputs, method)}; n test utterances of so many speakers, "
-        f"pooled over folds; {_layers_note(inputs, method)}; best of each row in bold.{trained(inputs, chosen)}"
+        f"pooled over folds; {_layers_note(inputs, method)}; best of each row, by test, in bold."
+        f"{trained(inputs, chosen)}"
+        f"{interval_note(inputs, (result.headline for result in chosen))}{notes(inputs, chosen)}"
     )
     header = ["train", "test", "n", "speakers", *encoders]
     made_by = "probe" if method in inputs.heads else "finetune"
-    return Table(f"conditions-{method.replace(' ', '-')}", title, caption + dev_note(inputs), header, rows, made_by)
+    return Table(f"conditions-{method.replace(' ', '-')}", title, caption, header, rows, made_by)
 
 
 def everything(inputs: Inputs) -> Table:
@@ -106,23 +109,27 @@ def everything(inputs: Inputs) -> Table:
                 result_cell(result),
                 Cell(str(result.n_test)),
                 Cell(str(result.speakers)),
+                freedom(result.headline.df),
                 number(result.wa),
                 number(result.macro_f1),
                 *(number(result.recalls[emotion]) for emotion in inputs.emotions),
                 Cell(selected),
             ]
         )
-    header = ["train", "test", "setting", "UA", "n", "speakers", "WA", "macro-F1", *inputs.emotions, "layers"]
+    header = ["train", "test", "setting", "UA", "n", "speakers", "df", "WA", "macro-F1", *inputs.emotions, "layers"]
     caption = (
         "UA [95% interval], WA, macro-F1 and recall of each emotion, in percent; recalls are pooled over the test "
-        "utterances of all folds and averaged over seeds. *layers*: those that dev chose (in how many folds and seeds)."
+        "utterances of all folds and averaged over seeds. *layers*: those that dev chose (in how many folds and "
+        "seeds); "
+        "of layers with the same dev UA, the one with the lowest dev loss. *df*: degrees of freedom of the interval; – "
+        f"without one.{interval_note(inputs, (result.headline for result in inputs.results))}"
     )
     if inputs.strategies:
         caption += (
             " Of tuned encoders: the layer that is classified, above which the encoder is cut. *parameters*: trained "
             "ones, the head's included; the most of any fold."
         )
-    return Table("all", "Every condition in full", caption + dev_note(inputs), system_header(inputs) + header, rows)
+    return Table("all", "Every condition in full", caption + notes(inputs), system_header(inputs) + header, rows)
 
 
 def by_layer(inputs: Inputs) -> Table:
@@ -141,8 +148,10 @@ def by_layer(inputs: Inputs) -> Table:
         "UA in percent [95% interval] at each layer, mean over conditions. Layer 0 is what enters the first "
         "transformer block. For looking only: a layer that is picked here was picked on test data."
     )
+    probed = [result for result in inputs.results if not result.tuned]
+    caption += interval_note(inputs, (score for column in inputs.means.values() for score in column.values()))
     return Table(
-        "layers", "UA by layer", caption + dev_note(inputs), [*system_header(inputs), "layer", *groups], rows
+        "layers", "UA by layer", caption + notes(inputs, probed), [*system_header(inputs), "layer", *groups], rows
     )  # fmt: skip
 
 

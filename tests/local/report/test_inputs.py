@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from local.report.material import GROUPS, SETTINGS, Comparison, Inputs
+from local.report.material import GROUPS, Comparison, Inputs
 from local.report.tables import comparisons
 from local.score import collect
 from tests.local.report.large import large_world
@@ -25,8 +25,8 @@ def content(tmp_path_factory: pytest.TempPathFactory) -> Inputs:
 def test_members_of_groups_are_those_of_a_search(content: Inputs) -> None:
     for system in content.systems:
         assert content.of(system) == [result for result in content.results if result.system == system]
-        for group in (*GROUPS, *SETTINGS):
-            found = [r for r in content.results if r.system == system and group in (r.group, r.setting)]
+        for group in GROUPS:
+            found = [r for r in content.results if r.system == system and r.group == group]
             assert content.of(system, group) == found
 
 
@@ -53,11 +53,13 @@ def test_a_condition_is_found_by_what_it_differs_in(content: Inputs) -> None:
 
 
 def test_families_are_those_that_holm_corrected_together(content: Inputs) -> None:
-    families: dict[tuple, list[Comparison]] = {}
+    families: dict[str, list[Comparison]] = {}
     for c in content.comparisons:
-        if c.train is not None:
-            families.setdefault(content.family(c), []).append(c)
+        families.setdefault(c.family, []).append(c)
+    gains = sum(len(comparisons.gains(content, method)) for method in content.strategies)
+    assert len(families["gains"]) == gains > 0
     for members in families.values():
+        assert {c.tests for c in members} == {len(members)}
         # The smallest p of a family is multiplied by the number of its members.
         p, adjusted = min((c.p, c.adjusted) for c in members)
         assert adjusted == pytest.approx(min(1, len(members) * p), rel=1e-4)

@@ -1,0 +1,150 @@
+"""What the report may not claim: intervals that there are none of, and differences that were not shown."""
+
+from __future__ import annotations
+
+import csv
+import json
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from local.experiment import Experiment, Sed
+from local.report import inputs, sed
+from local.report.figures import confusions, layers, overview
+from local.score import collect
+from tests.local.report.test_factors import rows_of
+from tests.local.report.test_make import audit, build
+from tests.local.report.test_sed import pair, row
+from tests.local.report.test_tuned import read
+from tests.local.score.synthetic import Corpus, Encoder, World, read_csv, small_world, where
+
+
+@pytest.fixture
+def undrawn(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Save the time that figures take."""
+    monkeypatch.setattr("local.report.contents.figures", lambda inputs: [])
+
+
+def test_two_speakers_get_a_dash_and_the_reason_in_tables_and_figures(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    corpora = [Corpus("duo", "de", 2, 20)]
+    world = World(tmp_path, corpora, [Encoder("big", 3, 0.8), Encoder("flat", 1, 0.6)], folds=2).write()
+    text, page = build(world, monkeypatch)
+    for key in ("means", "all", "layers"):
+        cells = [cell for row in page.tables[key][1:] for cell in row if "[" in cell]
+        assert cells and all(re.fullmatch(r"\d+\.\d \[–: 2 speakers\]", cell) for cell in cells)
+    assert {row["df"] for row in rows_of(page, "all")} == {"–"}
+    (compared,) = rows_of(page, "compared")
+    assert compared["a − b"].endswith("[–: 2 speakers]") and compared["smallest p"] == "0.500"
+    assert compared["detectable"] == "–"
+    assert "No interval: 2 speakers (duo)." in text and "nan" not in text
+    assert "of 2 conditions were not shown to be above guessing" in text
+
+
+@pytest.mark.usefixtures("undrawn")
+def test_a_collapsed_head_is_called_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    world = small_world(tmp_path / "toy", pairs=[(["uno"], "uno")], encoders=[Encoder("flat", 1), Encoder("big", 1)])
+    path = world.root / "exp/probe/flat.linear.uno-uno"
+    arrays = dict(np.load(path / "layers.npz"))
+    arrays["pred"][:] = 2
+    np.savez(path / "layers.npz", **arrays)
+    hyp = (path / "hyp").read_text()
+    (path / "hyp").write_text(re.sub(r" (angry|happy|neutral|sad) 0\.25", " neutral 0.25", hyp))
+    rows = read_csv(path / "scores.csv")
+    with open(path / "scores.csv", "w", encoding="utf-8", newline="") as file:
+        writer = csv.DictWriter(file, list(rows[0]))
+        writer.writeheader()
+        writer.writerows(row | {"ua": "0.25"} for row in rows)
+    text, page = build(world, monkeypatch)
+    assert {row["encoder"]: row["UA"] for row in rows_of(page, "all")}["flat"] == "25.0 [–: collapsed]"
+    assert "25.0 [25.0" not in text and "No interval: collapsed (uno)." in text
+
+
+@pytest.mark.usefixtures("undrawn")
+def test_standardising_by_the_test_corpus_is_told_wherever_it_counts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world = small_world(tmp_path / "toy", changes={"normalise": "per-corpus"}, heads=["linear", "mlp"])
+    text, _ = build(world, monkeypatch)
+    words = "features are standardised by the test corpus's own training lists, without labels"
+    results = [s for s in text.split("\n## ")[3:-1] if not s.startswith(("Corpora", "Encoders\n", "Audit"))]
+    assert len(results) > 6 and all(words in section for section in results)
+    found = [overview.encoders(content := read()), *overview.matrices(content), *layers.means(content)]
+    found += [*layers.details(content), confusions.pooled(content), *confusions.by_condition(content)]
+    assert len(found) == 8 and all(words in figure.caption for figure in found)
+    # Of two treatments, the one that it is of is named, and tables of the other are without it.
+    for encoder in world.encoders:
+        for train, test in world.all_pairs():
+            world.write_condition(encoder, "linear", train, test, normalise="none")
+    text, _ = build(world, monkeypatch)
+    sections = {section.splitlines()[0]: section for section in text.split("\n## ")}
+    named = "features of `linear standardised per-corpus`, `mlp standardised per-corpus`"
+    assert named in sections["Encoders at a glance"]
+    assert "standardised by the test" not in sections["UA by condition: linear standardised none head"]
+
+
+def test_standardising_within_the_training_lists_is_not_warned_of(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world = small_world(tmp_path / "toy")
+    monkeypatch.chdir(world.root)
+    collect.main([])
+    assert "standardised" not in overview.encoders(read()).caption
+
+
+@pytest.mark.usefixtures("undrawn")
+def test_a_null_stands_beside_what_could_have_been_seen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    encoders = [Encoder("big", 1, 0.7, ["it"]), Encoder("like", 1, 0.7, ["de"])]
+    world = small_world(tmp_path / "toy", encoders=encoders, seeds=[0, 1, 2])
+    text, page = build(world, monkeypatch)
+    means = where(read_csv(world.root / "exp/significance.csv"), train="*")
+    within = where(means, setting="within")[0]
+    assert float(within["p_holm"]) > 0.05
+    size = f"{100 * float(within['detectable_family']):.1f}"
+    line = next(line for line in text.splitlines() if "**Within corpora**" in line)
+    assert f"not shown to differ; {size} points were detectable)" in line
+    found = next(row for row in rows_of(page, "compared-means") if row["conditions"] == "within")
+    assert found["detectable"] == f"{100 * float(within['detectable']):.1f} / {size}"
+    assert (found["tests"], found["q"]) == (within["family_size"], f"{float(within['q']):.3f}")
+    assert found["df"] == f"{float(within['df']):.1f}"
+    language = where(read_csv(world.root / "exp/language.csv"), test="*", question="own")[0]
+    asked = "The encoder's language, frozen encoders, trained and tested"
+    line = next(line for line in text.splitlines() if asked in line)
+    assert f"not shown to differ ({100 * float(language['detectable_family']):.1f} points were detectable)" in line
+    captions = [s.split("\n| ")[0] for s in text.split("\n## ")[3:-1] if not s.startswith(("Corpora", "Encoders\n"))]
+    scored = [text for text in captions if text.startswith(("Encoders at", "UA by", "Every condition in full"))]
+    tested = [text for text in captions if text.startswith(("Does the enc", "Which encoder", "Pairwise"))]
+    assert len(scored) == 3 and len(tested) == 3
+    assert all("t over speakers and 3 seeds, whose variance is in; " in caption for caption in scored + tested)
+
+
+def test_sed_marks_shared_speakers_and_single_ones(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "exp/sed").mkdir(parents=True)
+    for corpus, shared in (("emodb", True), ("nemo", False)):
+        (tmp_path / "data" / corpus).mkdir(parents=True)
+        found = audit()
+        found["schemes"]["speaker"]["speakers_disjoint"] = not shared
+        (tmp_path / "data" / corpus / "audit.json").write_text(json.dumps(found))
+    models = {("mini.frozen", "all"): "emodb+nemo", ("mini.frozen", "others"): "nemo", ("chance", ""): ""}
+    tests = ("emodb.single", "nemo.single", "*.single", "zed")
+    rows = [row(system, test, "all", 0.4) | {"train": train} for test in tests for system, train in models.items()]
+    rows[-1]["resampled"] = "utterance"
+    pairs = [pair(("mini.frozen", "all"), ("chance", ""), "*.single", 0.5)]
+    for path, content in ((inputs.SED_RESULTS, rows), (inputs.SED_SIGNIFICANCE, pairs)):
+        with open(tmp_path / "exp" / path, "w", encoding="utf-8", newline="") as file:
+            writer = csv.DictWriter(file, list(content[0]))
+            writer.writeheader()
+            writer.writerows(content)
+    own = Sed(encoders=["mini"], corpora=["emodb", "nemo"])
+    found = inputs.diarization(Experiment(corpora=["emodb", "nemo"], encoders=["mini"], sed=own))
+    assert {(r.system, r.test): r.marks for r in found.rows if r.marks} == {
+        (("mini.frozen", "all"), "emodb.single"): "‖", (("mini.frozen", "all"), "*.single"): "‖",
+        (("chance", ""), "zed"): "¶",
+    }  # fmt: skip
+    shown = {table.key: table for table in sed.tables(found)}
+    assert shown["sed"].marks == "¶‖" and shown["sed-tests"].marks == "‖"
+    assert "**Beforehand: on *.single no difference could be significant" in shown["sed-tests"].caption
