@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 def text(classifier: EmotionClassifier, folder: Path, batches: bool) -> str:
-    """Write a model card.
+    """Write a model card, in Markdown with a YAML header, as the Hugging Face hub reads.
 
     Parameters
     ----------
@@ -33,11 +33,6 @@ def text(classifier: EmotionClassifier, folder: Path, batches: bool) -> str:
         Where the classifier was loaded from; results are looked for beside it.
     batches : bool
         Whether padded batches have the scores of single recordings.
-
-    Returns
-    -------
-    str
-        Markdown with a YAML header, as the Hugging Face hub reads.
     """
     import jinja2
 
@@ -76,11 +71,6 @@ def text(classifier: EmotionClassifier, folder: Path, batches: bool) -> str:
 
 def results(folder: Path) -> list[dict[str, str]]:
     """Read what testing found of a model that lies where stage 4 puts it, ``exp/finetune/models/<group>/fold0.seed0``.
-
-    Parameters
-    ----------
-    folder : Path
-        The model's.
 
     Returns
     -------

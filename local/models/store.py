@@ -10,6 +10,7 @@ import dataclasses
 import hashlib
 import importlib.metadata
 import json
+import shutil
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from torch import nn
 
 CONFIG, WEIGHTS = "config.json", "model.safetensors"
+RUN = "run.json"  # of a training that is not over: what it depends on
 _AGAIN = "train the model again"
 Model = TypeVar("Model")
 
@@ -40,10 +42,8 @@ def save(
         Made if it is not there.
     weights : mapping of str to Tensor
         What training changes.
-    spec : EncoderSpec
-        What it is built on.
-    encoder_sha256 : str
-        Of the encoder's weights that training leaves alone, from :func:`sha256`.
+    spec, encoder_sha256 : EncoderSpec, str
+        What it is built on, and the hash (:func:`sha256`) of the encoder's weights that training leaves alone.
     packages : iterable of str
         Those whose versions are noted.
     fields
@@ -68,24 +68,12 @@ def save_config(folder: str | Path, packages: Iterable[str], **fields: Any) -> N
 
 
 def load(folder: str | Path, build: Callable[[Path, dict[str, Any]], Model]) -> Model:
-    """Read a model's folder.
-
-    Parameters
-    ----------
-    folder : str or Path
-        Where it is.
-    build : callable
-        Makes the model of the folder and what its ``config.json`` says. A ValueError, KeyError or TypeError means that
-        this is damaged.
-
-    Returns
-    -------
-    whatever ``build`` makes
+    """Read a model's folder: what ``build`` makes of the folder and what its ``config.json`` says.
 
     Raises
     ------
     UserError
-        A file is missing or damaged, or ``build`` says so.
+        A file is missing, ``build`` says so, or its ValueError, KeyError or TypeError shows that the folder is damaged.
     """
     folder = Path(folder)
     try:
@@ -94,6 +82,19 @@ def load(folder: str | Path, build: Callable[[Path, dict[str, Any]], Model]) -> 
         raise UserError(f"{error.filename}: no such file; train the model first") from None
     except (ValueError, KeyError, TypeError) as error:
         raise UserError(f"{folder / CONFIG}: damaged ({error}); {_AGAIN}") from error
+
+
+def resumes(folder: Path, identity: Mapping[str, Any]) -> bool:
+    """Tell whether what is in a folder is of this very run; if not, clear it and note the run in ``run.json``."""
+    try:
+        if json.loads((folder / RUN).read_text(encoding="utf-8")) == json.loads(json.dumps(identity)):
+            return True
+    except (FileNotFoundError, ValueError):
+        pass
+    shutil.rmtree(folder, ignore_errors=True)
+    with atomic_file(folder / RUN) as file:
+        json.dump(identity, file, indent=1)
+    return False
 
 
 def encoder_of(config: Mapping[str, Any]) -> EncoderSpec:
@@ -110,14 +111,10 @@ def restore(
 
     Parameters
     ----------
-    folder : Path
-        Where they are.
-    config : mapping
-        Its ``config.json``.
-    spec : EncoderSpec
-        What the fresh model is built on.
-    encoder_sha256 : str
-        The hash of this encoder.
+    folder, config : Path, mapping
+        Where they are, and its ``config.json``.
+    spec, encoder_sha256 : EncoderSpec, str
+        What the fresh model is built on, and the hash of this encoder.
     parameters : mapping of str to Tensor
         Where the weights go to: the same names and shapes as were saved.
 

@@ -37,17 +37,9 @@ class Window(NamedTuple):
 
 
 def overlapping(frames: int) -> list[Window]:
-    """Cut an utterance whose frames are told apart into windows.
+    """Cut an utterance of so many frames, which are told apart, into windows.
 
-    Parameters
-    ----------
-    frames : int
-        Its length.
-
-    Returns
-    -------
-    list of Window
-        What they keep adds up to the utterance; at a seam each has at least ``CONTEXT`` frames more.
+    What they keep adds up to the utterance; at a seam each has at least ``CONTEXT`` frames more.
 
     Examples
     --------

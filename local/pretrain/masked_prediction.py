@@ -7,9 +7,9 @@ from its last checkpoint to the very weights of a run that was not.
 
 from __future__ import annotations
 
-import csv
 import sys
 import time
+from datetime import timedelta
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +19,7 @@ from transformers import HubertConfig, HubertModel
 
 from local.pretrain import pool as pools
 from local.pretrain.config import Model, PretrainConfig, Train
+from utils import csv_file
 from utils.atomic import atomic_file
 from utils.errors import UserError
 
@@ -72,11 +73,9 @@ def new_encoder(model: Model, seed: int) -> HubertModel:
 
 
 def masks(rng: np.random.Generator, size: int, frames: int, train: Train) -> np.ndarray:
-    """Draw masked spans: so many starts that the spans, if none overlapped, would be ``mask_probability`` of a crop.
+    """Draw masked spans, shape (size, frames).
 
-    Returns
-    -------
-    ndarray of bool, shape (size, frames)
+    There are so many starts that the spans, if none overlapped, would be ``mask_probability`` of a crop.
     """
     masked = np.zeros((size, frames), dtype=bool)
     for row in masked:
@@ -98,9 +97,10 @@ class Trainer:
 
     Parameters
     ----------
-    config : PretrainConfig
-    pool : Pool
+    config, pool : PretrainConfig, Pool
+        Settings and audio.
     labels : ndarray of int, shape (frames of the pool,)
+        The targets.
     encoder : HubertModel
         Trained in place.
     number : int
@@ -112,15 +112,9 @@ class Trainer:
     """
 
     def __init__(
-        self,
-        config: PretrainConfig,
-        pool: pools.Pool,
-        labels: np.ndarray,
-        encoder: HubertModel,
-        number: int,
-        folder: Path,
-        device: str = "cpu",
-    ) -> None:
+        self, config: PretrainConfig, pool: pools.Pool, labels: np.ndarray, encoder: HubertModel, number: int,
+        folder: Path, device: str = "cpu",
+    ) -> None:  # fmt: skip
         self.config, self.pool, self.labels, self.number = config, pool, labels, number
         self.device = torch.device(device)
         torch.manual_seed(config.seed + number)
@@ -155,7 +149,7 @@ class Trainer:
             self.pool, self.labels, rng, train.batch_size, train.crop_frames, train.held_out, dev
         )
         masked = torch.from_numpy(masks(rng, *targets.shape, train))
-        waves = pools.normalise_rows(crops) if dev else pools.vary(crops, rng, self.config.augment)
+        waves = pools.vary(crops, rng, None if dev else self.config.augment)
         return (
             torch.from_numpy(waves).to(self.device), masked.to(self.device), torch.from_numpy(targets).to(self.device)
         )  # fmt: skip
@@ -199,7 +193,7 @@ class Trainer:
         print(
             f"round {self.number} step {self.step}/{train.steps} loss {values[0]:.3f} accuracy {values[1]:.3f} "
             f"dev loss {values[2]:.3f} accuracy {values[3]:.3f} {pace:.2f} s/step "
-            f"{_clock((train.steps - self.step) * pace)} left",
+            f"{timedelta(seconds=int((train.steps - self.step) * pace))} left",
             file=sys.stderr, flush=True,
         )  # fmt: skip
 
@@ -241,10 +235,7 @@ def write_curve(folder: Path, rows: list[dict]) -> None:
     matplotlib.use("Agg")
     from matplotlib import pyplot
 
-    with atomic_file(folder / "loss.csv") as file:
-        writer = csv.DictWriter(file, CURVE_FIELDS, lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(rows)
+    csv_file.write(folder / "loss.csv", CURVE_FIELDS, rows)
     figure, axes = pyplot.subplots(figsize=(6, 4), layout="constrained")
     for number in sorted({row["round"] for row in rows}):
         steps = [row["step"] for row in rows if row["round"] == number]
@@ -255,7 +246,3 @@ def write_curve(folder: Path, rows: list[dict]) -> None:
     axes.legend()
     figure.savefig(folder / "loss.png", dpi=120)
     pyplot.close(figure)
-
-
-def _clock(seconds: float) -> str:
-    return f"{int(seconds) // 3600}:{int(seconds) // 60 % 60:02d}:{int(seconds) % 60:02d}"

@@ -56,7 +56,7 @@ def blocks(pool: Pool, features: Callable[[np.ndarray], np.ndarray]) -> Iterator
 
 
 def cluster(pool: Pool, features: Callable[[np.ndarray], np.ndarray], config: Targets, seed: int) -> np.ndarray:
-    """Give every frame of a pool its cluster.
+    """Give every frame of a pool its cluster, an int16.
 
     Parameters
     ----------
@@ -68,10 +68,6 @@ def cluster(pool: Pool, features: Callable[[np.ndarray], np.ndarray], config: Ta
         Number of clusters and of frames that are clustered.
     seed : int
         Of the choice of frames and of k-means.
-
-    Returns
-    -------
-    ndarray of int16, shape (frames of the pool,)
     """
     from sklearn.cluster import MiniBatchKMeans
 

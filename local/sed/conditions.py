@@ -143,14 +143,7 @@ def cache_of(encoder: str) -> Path:
 
 
 def folds_of(data: SedSet, folds: int) -> dict[str, int]:
-    """Tell by which fold's model each recording of a set is tested.
-
-    Parameters
-    ----------
-    data : SedSet
-        The set.
-    folds : int
-        How many the models have.
+    """Tell by which fold's model, of so many, each recording of a set is tested.
 
     Returns
     -------

@@ -23,7 +23,7 @@ from pathlib import Path
 
 from local import experiment
 from local.sed.data import spans
-from local.sed.data.sets import KINDS, NEUTRAL
+from local.sed.data.sets import KINDS, NEUTRAL, tile
 from utils import audio, stamp
 from utils.atomic import atomic_dir
 from utils.data_dir import check_replaceable, format_data_dir, read_utt2, read_utterances, seconds
@@ -83,12 +83,7 @@ def main() -> None:
 def make(folder: Path, settings: experiment.Experiment) -> None:
     """Make one corpus's sets, except those that are up to date, and say so in a line each.
 
-    Parameters
-    ----------
-    folder : Path
-        The corpus's data directory.
-    settings : Experiment
-        ``single`` is always made, ``double`` and ``noisy`` if they are in ``sed.sets``.
+    ``single`` is always made, ``double`` and ``noisy`` if they are in ``sed.sets``.
 
     Raises
     ------
@@ -202,7 +197,8 @@ def _make_joined(corpus: Corpus, plan: spans.Plan, excluded: dict[str, str], tar
         recording = recordings[name]
         samples, boundaries = join.join([sources[utterance].load() for utterance in recording.utterances])
         _write_audio(wav, join.to_pcm(samples))
-        return len(samples), _segments(recording, boundaries)
+        ends = [boundary / audio.SAMPLE_RATE for boundary in boundaries[1:]]
+        return len(samples), tile(name, zip(ends, recording.labels, strict=True))
 
     language = read_utt2(corpus.folder, "lang")
     tables = {
@@ -274,17 +270,6 @@ def _write_audio(path: Path, samples: object) -> None:
     import soundfile
 
     soundfile.write(path, samples, audio.SAMPLE_RATE, subtype="PCM_16")
-
-
-def _segments(recording: spans.Recording, boundaries: Sequence[int]) -> list[Segment]:
-    """Segments of a recording; neighbours with one label become one."""
-    times = [boundary / audio.SAMPLE_RATE for boundary in boundaries]
-    segments: list[Segment] = []
-    for label, start, end in zip(recording.labels, times, times[1:], strict=False):
-        if segments and segments[-1].label == label:
-            start = segments.pop().start
-        segments.append(Segment(recording.id, start, end, label))
-    return segments
 
 
 def _summary(target: Path) -> str:

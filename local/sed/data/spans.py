@@ -30,24 +30,12 @@ Places = tuple[str, ...]  # the part (train, dev, test) in every fold; empty for
 
 @dataclass(frozen=True)
 class Recording:
-    """Utterances to be joined.
+    """Utterances to be joined."""
 
-    Attributes
-    ----------
-    id : str
-        The first emotional utterance's id (of neutral recordings, the first's) and ``_<order>``.
-    utterances, labels : tuple of str
-        What is joined, and the emotion of each.
-    order : str
-        n for each neutral, e for each emotional utterance.
-    places : tuple of str
-        In which part of each fold it is.
-    """
-
-    id: str
+    id: str  # the first emotional utterance's (of neutral recordings, the first's) and `_<order>`
     utterances: tuple[str, ...]
-    labels: tuple[str, ...]
-    order: str
+    labels: tuple[str, ...]  # the emotion of each
+    order: str  # n for each neutral, e for each emotional utterance
     places: Places
 
     @property
@@ -96,21 +84,9 @@ def key(*values: object) -> str:
 def group(
     emotion: Mapping[str, str], speaker: Mapping[str, str], folds: Sequence[Mapping[str, Iterable[str]]]
 ) -> list[Group]:
-    """Put utterances into groups; those that are in no fold are in none.
+    """Put utterances that may be used into groups, sorted by speaker and places; those that are in no fold are in none.
 
-    Parameters
-    ----------
-    emotion : mapping of str to str
-        By utterance, of those that may be used.
-    speaker : mapping of str to str
-        By utterance.
-    folds : sequence of mapping of str to iterable of str
-        For each fold, part to utterances.
-
-    Returns
-    -------
-    list of Group
-        Sorted by speaker and places.
+    Emotion and speaker are given by utterance, and for each fold the utterances of each part.
     """
     part_in = [{utterance: part for part in PARTS for utterance in fold[part]} for fold in folds]
     groups: dict[tuple[str, Places], Group] = {}
@@ -130,17 +106,6 @@ def plan_single(groups: Iterable[Group], seed: int) -> Plan:
     joined of two utterances, where there are two, so that a join alone does not tell a change. There are as many as
     recordings of one emotion alone have on average (at least one a group with neutral speech, at most one a neutral
     utterance): what holds one emotion throughout is then balanced over all emotions.
-
-    Parameters
-    ----------
-    groups : iterable of Group
-        From :func:`group`.
-    seed : int
-        Other seeds give other recordings.
-
-    Returns
-    -------
-    Plan
     """
     groups, recordings, left_out = list(groups), [], {}
     rotations = [_Rotation(own.neutral, seed) for own in groups]
@@ -167,17 +132,6 @@ def plan_double(groups: Iterable[Group], seed: int) -> Plan:
 
     Every emotional utterance is in at most one recording. Pairs are of the two emotions that most utterances of the
     group are left of, which leaves the fewest over; orders, and which emotion comes first, are dealt evenly.
-
-    Parameters
-    ----------
-    groups : iterable of Group
-        From :func:`group`.
-    seed : int
-        Other seeds give other recordings.
-
-    Returns
-    -------
-    Plan
     """
     recordings, left_out = [], {}
     counts: Counter[tuple] = Counter()

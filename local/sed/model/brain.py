@@ -44,7 +44,7 @@ from utils.reproducible import reproducible
 from utils.rttm import Segment
 
 COLUMNS = ("epoch", "train_loss", "dev_loss", "dev_frame_ua", "seconds")
-_RUN, _CHECKPOINTS, _WHOLE = "run.json", "checkpoints", "whole"
+_CHECKPOINTS, _WHOLE = "checkpoints", "whole"
 
 
 @dataclass(frozen=True)
@@ -57,39 +57,17 @@ class Example:
 
 @dataclass(frozen=True)
 class Run:
-    """What to train.
+    """What to train."""
 
-    Attributes
-    ----------
-    folder : Path
-        For the diarizer, its curve and its checkpoints.
-    encoder : str
-        Its name in the registry.
-    mode : str
-        ``frozen`` or ``tuned``.
-    emotions : list of str
-        The classes.
-    train, dev : list of Example
-        To train on and to stop by.
-    seed : int
-        Of the classifier's initial weights, the batches and the dropout.
-    settings : experiment.Sed
-        Learning rates, epochs, patience and batch size.
-    cache : Path
-        For the encoder's outputs, which runs share.
-    device : str
-        As torch names it.
-    """
-
-    folder: Path
-    encoder: str
-    mode: str
+    folder: Path  # for the diarizer, its curve and its checkpoints
+    encoder: str  # its name in the registry
+    mode: str  # frozen or tuned
     emotions: list[str]
     train: list[Example]
-    dev: list[Example]
-    seed: int
-    settings: experiment.Sed
-    cache: Path
+    dev: list[Example]  # to stop by
+    seed: int  # of the classifier's initial weights, the batches and the dropout
+    settings: experiment.Sed  # learning rates, epochs, patience and batch size
+    cache: Path  # for the encoder's outputs, which runs share
     device: str = "cpu"
 
 
@@ -97,11 +75,6 @@ def fit(run: Run) -> Diarizer:
     """Train, or go on where an interrupted run stopped; what is trained already is only loaded.
 
     The same run gives the same weights, to the bit, on the same machine.
-
-    Parameters
-    ----------
-    run : Run
-        What to train.
 
     Returns
     -------
@@ -118,9 +91,7 @@ def fit(run: Run) -> Diarizer:
         if not examples:
             raise UserError(f"{run.folder}: no utterances in {part}; choose another split or fewer folds")
     logging.getLogger("speechbrain").setLevel(logging.WARNING)
-    if not _resumes(run):
-        _begin(run)
-    elif (run.folder / store.CONFIG).is_file():
+    if store.resumes(run.folder, _identity(run)) and (run.folder / store.CONFIG).is_file():
         shutil.rmtree(run.folder / _CHECKPOINTS, ignore_errors=True)
         return load(run.folder, run.device)
     with reproducible(run.device):
@@ -166,19 +137,9 @@ def _batches(run: Run, examples: Sequence[Example], cache: InputCache) -> Batche
 
 @register_checkpoint_hooks
 class Progress:
-    """The epochs that are over, and an iterator over those to come.
+    """The epochs that are over (``rows``: what ``curve.csv`` says), and an iterator over those to come.
 
-    Parameters
-    ----------
-    limit : int
-        The most epochs.
-    patience : int
-        It ends after so many epochs without a lower dev loss.
-
-    Attributes
-    ----------
-    rows : list of dict
-        By epoch, what ``curve.csv`` says.
+    It ends after ``limit`` epochs, or ``patience`` without a lower dev loss.
     """
 
     def __init__(self, limit: int, patience: int):
@@ -207,19 +168,7 @@ class Progress:
 
 
 class DiarizerBrain(speechbrain.Brain):
-    """SpeechBrain's loops over epochs and batches, for a diarizer.
-
-    Parameters
-    ----------
-    run : Run
-        What to train.
-    diarizer : Diarizer
-        Fresh.
-    progress : Progress
-        The epochs.
-    checkpointer : Checkpointer
-        Knows the diarizer and the progress.
-    """
+    """SpeechBrain's loops over epochs and batches, for a fresh diarizer; the checkpointer knows it and the progress."""
 
     def __init__(self, run: Run, diarizer: Diarizer, progress: Progress, checkpointer: Checkpointer):
         super().__init__({"diarizer": diarizer}, run_opts={"device": run.device}, checkpointer=checkpointer)
@@ -303,23 +252,6 @@ class DiarizerBrain(speechbrain.Brain):
             f"{100 * row['dev_frame_ua']:.1f}% on dev, {row['seconds']:.0f} s",
             file=sys.stderr,
         )
-
-
-def _resumes(run: Run) -> bool:
-    """Tell whether what is in the folder is of this very run."""
-    try:
-        return json.loads((run.folder / _RUN).read_text(encoding="utf-8")) == _identity(run)
-    except (FileNotFoundError, ValueError):
-        return False
-
-
-def _begin(run: Run) -> None:
-    """Clear away what an earlier run has left."""
-    shutil.rmtree(run.folder / _CHECKPOINTS, ignore_errors=True)
-    for name in (store.CONFIG, store.WEIGHTS, curve.NAME):
-        (run.folder / name).unlink(missing_ok=True)
-    with atomic_file(run.folder / _RUN) as file:
-        json.dump(_identity(run), file, indent=1)
 
 
 def _identity(run: Run) -> dict[str, Any]:

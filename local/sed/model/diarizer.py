@@ -8,6 +8,7 @@ square of the length, does not see more than it saw in training.
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from collections.abc import Sequence
 from pathlib import Path
@@ -47,8 +48,6 @@ class Diarizer(nn.Module):
 
     Attributes
     ----------
-    encoder, emotions, mode
-        As above; ``emotions`` is a list.
     decoder : Decoder or None
         How its posteriors are smoothed, once that has been tuned.
     provenance : dict
@@ -129,14 +128,7 @@ class Diarizer(nn.Module):
     def posteriors_of(self, inputs: np.ndarray) -> np.ndarray:
         """Give what :meth:`posteriors` gives, from what :meth:`cached_input` has kept of the wave.
 
-        Parameters
-        ----------
-        inputs : ndarray of float16
-            Of a diarizer of the same encoder and mode.
-
-        Returns
-        -------
-        ndarray of float32, shape (frames, emotions)
+        The inputs may be those of another diarizer of the same encoder and mode.
         """
         with torch.inference_mode(), evaluating(self):
             device = self.classifier.weight.device
@@ -174,11 +166,6 @@ class Diarizer(nn.Module):
         """Write ``config.json`` and ``model.safetensors``, which holds the parameters: not the encoder's own ones.
 
         local/sed/model/load.py reads it.
-
-        Parameters
-        ----------
-        folder : str or Path
-            Made if it is not there.
         """
         store.save(
             folder, self.state_dict(), self.encoder.spec, self.encoder_sha256(), PACKAGES, kind="trained",
@@ -187,7 +174,7 @@ class Diarizer(nn.Module):
 
     def _described(self) -> dict[str, Any]:
         """Say in words that JSON knows what any kind of diarizer keeps."""
-        decoder = self.decoder.to_json() if self.decoder else None
+        decoder = dataclasses.asdict(self.decoder) if self.decoder else None
         return {"emotions": self.emotions, "decoder": decoder, "provenance": self.provenance}
 
     def _inputs(self, features: torch.Tensor, window: Window) -> torch.Tensor:

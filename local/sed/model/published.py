@@ -44,14 +44,11 @@ class Published(Diarizer):
     ----------
     encoder : Transformer
         With the published weights; does not normalise its input.
-    emotions : sequence of str
-        The classes.
     source, revision : str
         Where it is from.
-    normalise : bool
-        Whether waveforms are brought to zero mean and unit variance.
-    output_norm : bool
-        Whether the last hidden state is, over frames and dimensions together.
+    normalise, output_norm : bool
+        Whether waveforms, and the last hidden state over frames and dimensions together, are brought to zero mean and
+        unit variance.
     window, stride : int
         Frames that are averaged, and from one average to the next.
     """
@@ -110,18 +107,12 @@ def load(
 
     Parameters
     ----------
-    source : str
-        A folder, or a hub id.
+    source, revision : str
+        A folder, or a hub id and its commit.
     device : str
         As torch names it.
     emotions : sequence of str, optional
         The order of its columns; by default its own.
-    revision : str
-        Commit of a hub id.
-
-    Returns
-    -------
-    Published
 
     Raises
     ------
