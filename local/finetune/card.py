@@ -23,16 +23,10 @@ if TYPE_CHECKING:
 
 
 def text(classifier: EmotionClassifier, folder: Path, batches: bool) -> str:
-    """Write a model card, in Markdown with a YAML header, as the Hugging Face hub reads.
+    """Write the card of an exported model, in Markdown with a YAML header, as the Hugging Face hub reads.
 
-    Parameters
-    ----------
-    classifier : EmotionClassifier
-        What was exported; its ``provenance["trained_on"]`` lists, for each stage of training, corpora.
-    folder : Path
-        Where the classifier was loaded from; results are looked for beside it.
-    batches : bool
-        Whether padded batches have the scores of single recordings.
+    Results are looked for beside the folder that it was loaded from; ``batches`` says whether padded batches have the
+    scores of single recordings.
     """
     import jinja2
 

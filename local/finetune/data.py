@@ -64,20 +64,9 @@ def cache_folder(encoder: str) -> Path:
 
 
 class Batches(batches.Batches):
-    """Cuts utterances into batches of one size, so that processes have equal work.
+    """Cuts utterances into batches of one size, for all processes together: each gets its share of every batch.
 
     A last batch that is too small joins the one before: a single utterance would give a gradient of its own.
-
-    Parameters
-    ----------
-    frames : sequence of int
-        Rows of each utterance in the cache.
-    size : int
-        Utterances a batch, of all processes together.
-    seed : int
-        Not negative.
-    rank, world : int
-        Which of how many processes this is: each gets its share of every batch.
     """
 
     def __init__(self, frames: Sequence[int], size: int, seed: int, rank: int = 0, world: int = 1):

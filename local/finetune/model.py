@@ -95,19 +95,9 @@ class EmotionClassifier(nn.Module):
         self.to(device).eval()
 
     def forward(self, features: torch.Tensor, lengths: Sequence[int]) -> torch.Tensor:
-        """Score several utterances.
+        """Score several utterances, before the softmax: float32, shape (utterances, emotions).
 
-        Parameters
-        ----------
-        features : Tensor of float32, shape (rows of all utterances, ...)
-            What :meth:`features` gives of each, one after the other.
-        lengths : sequence of int
-            Rows of each utterance.
-
-        Returns
-        -------
-        Tensor of float32, shape (utterances, emotions)
-            Scores before the softmax.
+        ``features`` are what :meth:`features` gives of each, one after the other, and ``lengths`` the rows of each.
         """
         means = features.unflatten(0, (len(lengths), -1)) if self.frozen else self._means(features, lengths)
         return self._classify(means)
@@ -135,13 +125,9 @@ class EmotionClassifier(nn.Module):
     def posteriors(self, waves: Sequence[np.ndarray]) -> np.ndarray:
         """Give the probability of every emotion: float32, shape (utterances, emotions), rows sum to 1.
 
-        Short utterances are run together, long ones window by window, so memory beyond that for the front end's
-        features (0.1 MB a second) depends neither on their number nor on their length.
-
-        Parameters
-        ----------
-        waves : sequence of ndarray, each of shape (samples,)
-            16 kHz mono float32, of any length that the encoder can represent.
+        Waves are 16 kHz mono, of any length that the encoder can represent. Short ones are run together, long ones
+        window by window, so memory beyond that for the front end's features (0.1 MB a second) depends neither on their
+        number nor on their length.
 
         Raises
         ------

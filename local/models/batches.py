@@ -11,17 +11,10 @@ FRAMES_A_SECOND = 50
 
 
 class Batches(torch.utils.data.Sampler):
-    """Cuts utterances into batches, anew in every epoch; subclasses say where.
+    """Cuts utterances of so many frames into batches, anew in every epoch; subclasses say where.
 
     Utterances of about the same length (to a second) share a batch; which of them do, and the order of the batches,
-    depends on the seed and the epoch.
-
-    Parameters
-    ----------
-    frames : sequence of int
-        Of each utterance.
-    seed : int
-        Not negative.
+    depends on the seed, which is not negative, and the epoch.
     """
 
     def __init__(self, frames: Sequence[int], seed: int):

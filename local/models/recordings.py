@@ -15,16 +15,7 @@ Found = TypeVar("Found")
 
 
 def each(paths: Sequence[str], find: Callable[[str, np.ndarray], Found], title: str) -> Iterator[Found]:
-    """Yield what is found in recordings, with a progress bar on standard error where that is a terminal.
-
-    Parameters
-    ----------
-    paths : sequence of str
-        The recordings.
-    find : callable
-        Takes a recording's path and its samples, 16 kHz mono.
-    title : str
-        Of the bar.
+    """Yield what ``find`` makes of each recording's path and samples (16 kHz mono), with a progress bar on a terminal.
 
     Raises
     ------

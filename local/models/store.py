@@ -34,20 +34,10 @@ def save(
     folder: str | Path, weights: Mapping[str, torch.Tensor], spec: EncoderSpec, encoder_sha256: str,
     packages: Iterable[str], **fields: Any,
 ) -> None:  # fmt: skip
-    """Write a model's folder.
+    """Write a model's folder, which is made if it is not there.
 
-    Parameters
-    ----------
-    folder : str or Path
-        Made if it is not there.
-    weights : mapping of str to Tensor
-        What training changes.
-    spec, encoder_sha256 : EncoderSpec, str
-        What it is built on, and the hash (:func:`sha256`) of the encoder's weights that training leaves alone.
-    packages : iterable of str
-        Those whose versions are noted.
-    fields
-        What else ``config.json`` says, in words that JSON knows.
+    ``weights`` are what training changes; ``encoder_sha256`` (:func:`sha256`) is of the encoder's weights that it
+    leaves alone. The versions of ``packages`` are noted, and further fields of ``config.json``, which JSON must know.
     """
     from safetensors.torch import save as to_bytes
 
@@ -107,16 +97,9 @@ def restore(
     folder: Path, config: Mapping[str, Any], spec: EncoderSpec, encoder_sha256: str,
     parameters: Mapping[str, torch.Tensor],
 ) -> None:  # fmt: skip
-    """Give a fresh model its trained weights.
+    """Give a fresh model, built on ``spec``, the trained weights of a folder, whose ``config.json`` is given.
 
-    Parameters
-    ----------
-    folder, config : Path, mapping
-        Where they are, and its ``config.json``.
-    spec, encoder_sha256 : EncoderSpec, str
-        What the fresh model is built on, and the hash of this encoder.
-    parameters : mapping of str to Tensor
-        Where the weights go to: the same names and shapes as were saved.
+    Its parameters have the names and shapes that were saved; ``encoder_sha256`` is the hash of this encoder.
 
     Raises
     ------

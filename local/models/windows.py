@@ -70,19 +70,7 @@ def even(frames: int) -> list[int]:
 
 
 def front_end(encoder: Transformer, wave: np.ndarray) -> torch.Tensor:
-    """Run an encoder's convolutions over a wave.
-
-    Parameters
-    ----------
-    encoder : Transformer
-        Whose they are.
-    wave : ndarray of float32, shape (samples,)
-        16 kHz mono.
-
-    Returns
-    -------
-    Tensor, shape (frames, channels)
-        0.1 MB a second.
+    """Run an encoder's convolutions over a 16 kHz mono wave: frames of shape (frames, channels), 0.1 MB a second.
 
     Raises
     ------

@@ -39,19 +39,10 @@ class Predictor(nn.Module):
         self.temperature = temperature
 
     def forward(self, waves: torch.Tensor, masked: torch.Tensor) -> torch.Tensor:
-        """Score the clusters at every frame.
+        """Score the clusters at every frame: cosine similarity over the temperature, shape (batch, frames, clusters).
 
-        Parameters
-        ----------
-        waves : Tensor, shape (batch, samples)
-            Of zero mean and unit variance.
-        masked : bool Tensor, shape (batch, frames)
-            Frames that the transformer does not see.
-
-        Returns
-        -------
-        Tensor, shape (batch, frames, clusters)
-            Cosine similarity over the temperature.
+        The waves, shape (batch, samples), are of zero mean and unit variance; the transformer does not see the masked
+        frames, bool of shape (batch, frames).
         """
         hidden = self.encoder(waves, mask_time_indices=masked).last_hidden_state
         similar = nn.functional.normalize(self.project(hidden), dim=-1) @ nn.functional.normalize(self.codes, dim=-1).T
@@ -93,22 +84,9 @@ def rate(step: int, train: Train) -> float:
 
 
 class Trainer:
-    """One round of training on one set of targets.
+    """One round of training, numbered from 1, of an encoder, in place, on the targets of all frames of a pool.
 
-    Parameters
-    ----------
-    config, pool : PretrainConfig, Pool
-        Settings and audio.
-    labels : ndarray of int, shape (frames of the pool,)
-        The targets.
-    encoder : HubertModel
-        Trained in place.
-    number : int
-        The round, from 1.
-    folder : Path
-        For the checkpoint and the curve.
-    device : str
-        Where to train, as torch names it.
+    The folder is for the checkpoint and the curve.
     """
 
     def __init__(

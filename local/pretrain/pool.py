@@ -108,22 +108,10 @@ def _store(samples: np.ndarray) -> np.ndarray:
 def batch(
     pool: Pool, labels: np.ndarray, rng: np.random.Generator, size: int, frames: int, held_out: float, dev: bool
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Draw crops and their targets.
+    """Draw crops of so many frames, and their targets, of the labels of all frames of a pool.
 
-    Streams are drawn in proportion to their length; the last ``held_out`` of each, at least one crop, is for ``dev``.
-
-    Parameters
-    ----------
-    pool, labels : Pool, ndarray of int, shape (frames of the pool,)
-        The audio, and every frame's target.
-    rng : numpy Generator
-        Decides everything.
-    size, frames : int
-        How many crops, and the frames of each.
-    held_out : float
-        Share of a stream, at its end.
-    dev : bool
-        Whether crops come from the held-out parts.
+    Streams are drawn in proportion to their length; the share ``held_out`` at the end of each, at least one crop, is
+    for ``dev``.
 
     Returns
     -------
@@ -152,20 +140,9 @@ def batch(
 
 
 def vary(crops: np.ndarray, rng: np.random.Generator, augment: Augment | None) -> np.ndarray:
-    """Add noise of a random colour and level to some crops, then bring each to zero mean and unit variance.
+    """Bring each crop of shape (samples,) to zero mean and unit variance, in float32.
 
-    Parameters
-    ----------
-    crops : ndarray, shape (batch, samples)
-        Clean audio.
-    rng : numpy Generator
-        Decides which crops, colours and levels.
-    augment : Augment or None
-        Probability and range of levels; without it, no noise is added.
-
-    Returns
-    -------
-    ndarray of float32, shape (batch, samples)
+    With ``augment``, noise of a random colour and level is added to some of them first.
     """
     from scipy.signal import lfilter
 

@@ -77,13 +77,18 @@ def main() -> None:
     reference = read_reference(arguments.reference, list(files.values())) if arguments.reference else {}
     model = load(arguments.model, arguments.device)
     results, emotions = diarize(model, files, reference), list(model.emotions)
-    if arguments.textgrid:
-        for result in results:
-            write_textgrid(arguments.textgrid / f"{result.utterance}.TextGrid", result.duration, tiers(result))
-    if arguments.picture:
-        for result in results:
+    for result in results:
+        if arguments.textgrid:
+            # The reference, where there is one, above the hypothesis.
+            rows = {"reference": result.reference, "hypothesis": result.segments}
+            tiers = {name: [(s.start, s.end, s.label) for s in row] for name, row in rows.items() if row is not None}
+            write_textgrid(arguments.textgrid / f"{result.utterance}.TextGrid", result.duration, tiers)
+        if arguments.picture:
             draw(arguments.picture / f"{result.utterance}.png", result, emotions)
-    print(as_json(results, emotions, arguments.posteriors) if arguments.json else as_rttm(results), end="")
+    if arguments.json:
+        print(as_json(results, emotions, arguments.posteriors), end="")
+    else:
+        print(format_rttm(segment for result in results for segment in result.segments), end="")
 
 
 def names(paths: Sequence[str]) -> dict[str, str]:
@@ -157,11 +162,6 @@ def _scored(result: Result, reference: list[Segment]) -> Result:
     return dataclasses.replace(result, reference=reference, eder=score.rate)
 
 
-def as_rttm(results: Sequence[Result]) -> str:
-    """Turn results into the text of an RTTM file."""
-    return format_rttm(segment for result in results for segment in result.segments)
-
-
 def as_json(results: Sequence[Result], emotions: Sequence[str], posteriors: bool) -> str:
     """Turn results into a line of JSON; times are in seconds, rounded to milliseconds as in RTTM.
 
@@ -183,14 +183,6 @@ def as_json(results: Sequence[Result], emotions: Sequence[str], posteriors: bool
         utterances.append(entry)
     frames = {"frame_hop": HOP, "first_frame": CENTRE} if posteriors else {}
     return json.dumps({"emotions": list(emotions), **frames, "utterances": utterances}, ensure_ascii=False) + "\n"
-
-
-def tiers(result: Result) -> dict[str, list[tuple[float, float, str]]]:
-    """Lay out a result as tiers of a TextGrid: the reference, where there is one, above the hypothesis."""
-    rows = {"hypothesis": result.segments}
-    if result.reference is not None:
-        rows = {"reference": result.reference, **rows}
-    return {name: [(segment.start, segment.end, segment.label) for segment in row] for name, row in rows.items()}
 
 
 def draw(path: Path, result: Result, emotions: Sequence[str]) -> None:

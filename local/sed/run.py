@@ -41,9 +41,10 @@ def train(training: Training, device: str = "cpu") -> None:
     dev, cached = examples("dev"), cache_of(lead.encoder)
     diarizer = brain.fit(
         brain.Run(
-            folder, lead.encoder, lead.method, emotions, examples("train"), dev, training.draw(), sed, cached, device
+            folder, lead.encoder, lead.method, emotions, examples("train"), dev, training.draw(), sed, cached,
+            made_from, device,
         )
-    )
+    )  # fmt: skip
     cache = InputCache(cached, diarizer.input_kind())
     posteriors = {
         example.utterance.id: diarizer.posteriors_of(cache.get(example.utterance, diarizer.cached_input))

@@ -84,19 +84,8 @@ def join(parts: Sequence[np.ndarray]) -> tuple[np.ndarray, list[int]]:
 def reverberate(samples: np.ndarray, rt60: float, ratio: float, random: np.random.Generator) -> np.ndarray:
     """Add a diffuse reverberation: Gaussian noise that decays exponentially (Polack's model).
 
-    Parameters
-    ----------
-    samples : ndarray of float32, shape (samples,)
-        Dry speech.
-    rt60, ratio : float
-        Seconds in which the reverberation falls by 60 dB, and energy of the direct sound over its own in dB.
-    random : Generator
-        Draws the noise.
-
-    Returns
-    -------
-    ndarray of float64, shape (samples,)
-        The direct sound is where it was and as loud as it was; what rings on after the end is cut off.
+    It falls by 60 dB in ``rt60`` seconds, and the energy of the direct sound is ``ratio`` dB over its own. The direct
+    sound is where it was and as loud as it was; what rings on after the end is cut off.
     """
     time = np.arange(round(rt60 * SAMPLE_RATE)) / SAMPLE_RATE
     response = random.standard_normal(len(time)) * 10 ** (-3 * time / rt60)

@@ -64,16 +64,9 @@ def path_of(name: str) -> Path:
 
 
 def read(name: str, scheme: str, emotions: Sequence[str]) -> SedSet:
-    """Read a set.
+    """Read a set, called as for :func:`path_of`, and of its folds those of a split scheme, ``folds/<scheme>``.
 
-    Parameters
-    ----------
-    name : str
-        As for :func:`path_of`.
-    scheme : str
-        The split scheme whose folds are read, ``folds/<scheme>`` of the set.
-    emotions : sequence of str
-        The classes; utterances with other labels are left out and counted.
+    Utterances with other labels than ``emotions`` are left out and counted.
 
     Raises
     ------
@@ -117,21 +110,10 @@ def read(name: str, scheme: str, emotions: Sequence[str]) -> SedSet:
 
 
 def frame_labels(segments: Sequence[Segment], frames: int, emotions: Sequence[str]) -> np.ndarray:
-    """Label the frames of an utterance.
+    """Label the frames of an utterance: int64, shape (frames,), indices into ``emotions``.
 
-    Parameters
-    ----------
-    segments : sequence of Segment
-        In order of time, without overlap.
-    frames : int
-        How many; frame t is centred at 0.02 t + 0.0125 s.
-    emotions : sequence of str
-        The classes; must hold ``neutral`` and every label.
-
-    Returns
-    -------
-    ndarray of int64, shape (frames,)
-        Index into ``emotions`` of the segment at each frame's centre; neutral where there is none.
+    Frame t is centred at 0.02 t + 0.0125 s and has the label of the segment there, neutral where there is none.
+    Segments are in order of time and do not overlap; ``emotions`` holds neutral and every label.
     """
     index = {emotion: number for number, emotion in enumerate(emotions)}
     centres = HOP * np.arange(frames) + CENTRE

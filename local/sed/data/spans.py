@@ -46,26 +46,12 @@ class Recording:
 
 @dataclass
 class Group:
-    """One speaker's utterances that are in the same part of every fold: by emotion, sorted."""
+    """One speaker's utterances that are in the same part of every fold, the emotional ones with their emotions."""
 
     speaker: str
     places: Places
-    utterances: dict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
-
-    @property
-    def neutral(self) -> list[str]:
-        """Its neutral utterances."""
-        return self.utterances.get(NEUTRAL, [])
-
-    @property
-    def emotional(self) -> list[tuple[str, str]]:
-        """Its emotional utterances with their emotions."""
-        return [
-            (utterance, emotion)
-            for emotion, utterances in sorted(self.utterances.items())
-            if emotion != NEUTRAL
-            for utterance in utterances
-        ]
+    neutral: list[str] = field(default_factory=list)  # sorted
+    emotional: list[tuple[str, str]] = field(default_factory=list)  # sorted by emotion and utterance
 
 
 @dataclass(frozen=True)
@@ -90,11 +76,14 @@ def group(
     """
     part_in = [{utterance: part for part in PARTS for utterance in fold[part]} for fold in folds]
     groups: dict[tuple[str, Places], Group] = {}
-    for utterance in sorted(emotion):
+    for utterance in sorted(emotion, key=lambda utterance: (emotion[utterance], utterance)):
         places = tuple(parts.get(utterance, "") for parts in part_in)
         if any(places):
             own = groups.setdefault((speaker[utterance], places), Group(speaker[utterance], places))
-            own.utterances[emotion[utterance]].append(utterance)
+            if emotion[utterance] == NEUTRAL:
+                own.neutral.append(utterance)
+            else:
+                own.emotional.append((utterance, emotion[utterance]))
     return [groups[name] for name in sorted(groups)]
 
 
@@ -157,7 +146,7 @@ def plan_double(groups: Iterable[Group], seed: int) -> Plan:
 
 def _neutral_wanted(groups: Sequence[Group], alone: Sequence[tuple[str, int]]) -> list[int]:
     """Say how many neutral recordings each group gives."""
-    emotions = [max(1, len(own.utterances.keys() - {NEUTRAL})) for own in groups]
+    emotions = [max(1, len({emotion for _, emotion in own.emotional})) for own in groups]
     in_group = Counter(number for _, number in alone)
     wanted = [
         min(len(own.neutral), max(1, round(in_group[number] / emotions[number]))) for number, own in enumerate(groups)

@@ -22,18 +22,9 @@ class Batch(NamedTuple):
 
 
 class Batches(batches.Batches):
-    """Cuts utterances into batches, and reads them.
+    """Cuts utterances into batches of so many seconds, and reads them from a filled cache.
 
-    Parameters
-    ----------
-    cache : InputCache
-        Filled.
-    utterances, labels : sequence of Utterance, sequence of ndarray of int64, each of shape (frames,)
-        At least one, and the labels of each.
-    seconds : float
-        The most audio a batch; an utterance that is longer is a batch of its own.
-    seed : int
-        Not negative.
+    Labels are int64 of shape (frames,); an utterance that is longer is a batch of its own.
     """
 
     def __init__(

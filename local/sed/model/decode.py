@@ -159,16 +159,8 @@ def tune(
 ) -> Decoder:  # fmt: skip
     """Choose how much to smooth: the value of :data:`GRID` with the least EDER, mean over utterances.
 
-    Parameters
-    ----------
-    posteriors, emotions : mapping of str to ndarray, each of shape (frames, emotions), sequence of str
-        Of the dev utterances; the columns' names.
-    reference, durations : mapping of str to sequence of Segment, mapping of str to float
-        At least of these; in seconds.
-    method : str
-        ``median``, ``minimum`` or ``viterbi``.
-    transitions : tuple of tuple of float, optional
-        For ``viterbi``, from :func:`transitions` on training labels.
+    The posteriors, shape (frames, emotions), are those of the dev utterances, the durations in seconds; the
+    transitions, for ``viterbi``, those of training labels.
 
     Returns
     -------

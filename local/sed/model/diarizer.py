@@ -74,19 +74,9 @@ class Diarizer(nn.Module):
         self.to(next(encoder.model.parameters()).device).eval()
 
     def forward(self, inputs: torch.Tensor, lengths: Sequence[int]) -> torch.Tensor:
-        """Score the frames of several utterances.
+        """Score the frames of several utterances, before the softmax: shape (frames of all utterances, emotions).
 
-        Parameters
-        ----------
-        inputs : Tensor of float32, shape (frames of all utterances, ...)
-            What :meth:`cached_input` gives of each, one after the other.
-        lengths : sequence of int
-            Frames of each utterance.
-
-        Returns
-        -------
-        Tensor, shape (frames of all utterances, emotions)
-            Scores before the softmax.
+        ``inputs`` are what :meth:`cached_input` gives of each, one after the other, and ``lengths`` the frames of each.
         """
         if self.mode == "tuned":
             return self.classifier(self._last_state(inputs, lengths))
@@ -96,12 +86,7 @@ class Diarizer(nn.Module):
         return torch.einsum("l,fle->fe", weights, scores) + self.classifier.bias
 
     def cached_input(self, wave: np.ndarray) -> np.ndarray:
-        """Compute what of the forward does not change during training, to be computed once an utterance.
-
-        Parameters
-        ----------
-        wave : ndarray of float32, shape (samples,)
-            16 kHz mono.
+        """Compute what of the forward does not change during training of a 16 kHz mono wave: once an utterance.
 
         Returns
         -------
@@ -136,19 +121,10 @@ class Diarizer(nn.Module):
             return torch.softmax(scores, dim=-1).cpu().numpy()
 
     def posteriors(self, wave: np.ndarray) -> np.ndarray:
-        """Give the probability of every emotion in every frame.
+        """Give the probability of every emotion in every frame: float32, shape (frames, emotions).
 
-        Memory beyond that for the front end's features (0.1 MB a second) does not grow with the recording.
-
-        Parameters
-        ----------
-        wave : ndarray of float32, shape (samples,)
-            16 kHz mono, of any length that the encoder can represent.
-
-        Returns
-        -------
-        ndarray of float32, shape (frames, emotions)
-            50 frames a second; rows sum to 1.
+        There are 50 frames a second, and rows sum to 1. The wave is 16 kHz mono, of any length that the encoder can
+        represent. Memory beyond that for the front end's features (0.1 MB a second) does not grow with the recording.
 
         Raises
         ------

@@ -38,19 +38,10 @@ _UNUSED = "masked_spec_embed"
 
 
 class Published(Diarizer):
-    """A diarizer in SpeechBrain's format; it is not for training.
+    """A diarizer in SpeechBrain's format; it is not for training. Its encoder does not normalise its input itself.
 
-    Parameters
-    ----------
-    encoder : Transformer
-        With the published weights; does not normalise its input.
-    source, revision : str
-        Where it is from.
-    normalise, output_norm : bool
-        Whether waveforms, and the last hidden state over frames and dimensions together, are brought to zero mean and
-        unit variance.
-    window, stride : int
-        Frames that are averaged, and from one average to the next.
+    Waveforms (``normalise``), and the last hidden state over frames and dimensions together (``output_norm``), may be
+    brought to zero mean and unit variance. ``window`` frames are averaged, from one average to the next ``stride``.
     """
 
     def __init__(

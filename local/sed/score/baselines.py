@@ -68,14 +68,7 @@ def chance(data: SedSet, utterances: Iterable[str], train: Mapping[str, Sequence
 def fill(utterance: str, duration: float, spans: Iterable[tuple[float, float]], label: str) -> list[Segment]:
     """Tile an utterance: ``label`` in the spans, neutral elsewhere; neighbours differ in label.
 
-    Parameters
-    ----------
-    utterance, label : str
-        Whose segments they are, and what the spans hold.
-    duration : float
-        The utterance's length in seconds.
-    spans : iterable of (float, float)
-        Begin and end in seconds; what lies outside the utterance is cut off.
+    Spans are begins and ends in seconds; what lies outside the utterance is cut off.
 
     Examples
     --------

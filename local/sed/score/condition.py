@@ -55,17 +55,7 @@ class Rates:
 
 
 def rates(rows: Sequence[Mapping[str, str]], test: str, experiment: Experiment) -> Rates:
-    """Prepare the rates of one condition.
-
-    Parameters
-    ----------
-    rows : sequence of mapping
-        As of ``eder.csv``.
-    test : str
-        Name of the set, from which the replicates' seed derives.
-    experiment : Experiment
-        Its ``score`` counts.
-    """
+    """Prepare the rates of one condition, from rows as of ``eder.csv``; the set's name seeds the replicates."""
     by_utterance: dict[str, list[Mapping[str, str]]] = {}
     for row in sorted(rows, key=lambda row: row["utterance"]):
         by_utterance.setdefault(row["utterance"], []).append(row)
@@ -86,16 +76,7 @@ def write(
 ) -> None:  # fmt: skip
     """Score a condition and write its directory, whole or not at all.
 
-    Parameters
-    ----------
-    condition, data : Condition, SedSet
-        What is scored, and its set.
-    fold_of : mapping of str to int
-        The tested recordings, and the fold that tests each.
-    hypotheses : mapping of int to dict of str to list of Segment
-        By seed; of every tested recording.
-    made_from : dict
-        The condition's stamp.
+    ``fold_of`` says which fold tests each recording; ``hypotheses``, by seed, hold all of these recordings.
     """
     import yaml
 
@@ -150,14 +131,7 @@ def describe(condition: Condition, data: SedSet) -> dict:
 def summarise(rows: Sequence[Mapping], scores: Sequence[Mapping[str, Eder]], test: str, experiment: Experiment) -> dict:
     """Give a condition's means: over all recordings and by dominant emotion, with intervals, and its errors by kind.
 
-    Parameters
-    ----------
-    rows : sequence of mapping
-        As of ``eder.csv``.
-    scores : sequence of mapping of str to Eder
-        The same, a mapping a seed.
-    test, experiment
-        As for :func:`rates`.
+    ``rows`` are those of ``eder.csv``, and ``scores`` the same, a mapping a seed.
 
     Returns
     -------
