@@ -98,11 +98,8 @@ class Condition:
 
     @property
     def identity(self) -> dict[str, Value]:
-        """What tells it from others, for its files: all factors but the optional ones that are at their default."""
-        return {
-            factor.name: list(value) if isinstance(value, tuple) else value
-            for factor, value in self.values if not (factor.optional and value == factor.default)
-        }  # fmt: skip
+        """What tells it from others: its factors as its files hold them."""
+        return {name: list(value) if isinstance(value, tuple) else value for name, value in self.factors.items()}
 
 
 @dataclass(frozen=True)

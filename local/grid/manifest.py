@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from local.grid.factors import FACTORS, Factor, freeze, known, show
+from local.grid.factors import Factor, freeze, known, show
 from utils import stamp
 from utils.atomic import atomic_file
 from utils.errors import UserError
@@ -98,13 +98,9 @@ def complete(stage: str, factors: Mapping[str, Any]) -> dict[str, Any]:
 def varied(conditions: Iterable[Mapping[str, Any]]) -> list[str]:
     """List the factors, beside encoder, method and the corpora of training and test, in which conditions differ."""
     found: dict[str, set] = {}
-    conditions = list(conditions)
     for factors in conditions:
         for name, value in factors.items():
             found.setdefault(name, set()).add(freeze(value))
-    for name, values in found.items():
-        if name in FACTORS and FACTORS[name].optional and any(name not in factors for factors in conditions):
-            values.add(FACTORS[name].default)
     plain = ("encoder", "method", "train", "test")
     return [name for name, values in found.items() if len(values) > 1 and name not in plain]
 

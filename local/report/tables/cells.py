@@ -180,10 +180,16 @@ def dev_note(inputs: Inputs) -> str:
     return ""
 
 
+def called_head(method: str) -> str:
+    """Call a head: ``linear head``, and behind that what else its conditions say: ``linear head without 2 words``."""
+    head, space, rest = method.partition(" ")
+    return f"{head} head{space}{rest}"
+
+
 def with_method(inputs: Inputs, method: str) -> str:
     """Say in a sentence how scores came about: ``with the linear head``, ``tuned by `lora```."""
     if method in inputs.heads:
-        return f"with the {method} head"
+        return f"with the {called_head(method)}"
     if method == "head":
         return "with nothing but the head trained (strategy `head`)"
     return f"tuned by `{method}`"
