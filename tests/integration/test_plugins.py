@@ -16,8 +16,8 @@ pytestmark = pytest.mark.integration
 BEFORE = [
     "corpora=[mini_de, mini_en]", "encoders=[mini]", "probe.heads=[linear]", "probe.epochs=3", "split.folds=3",
     "split.cap.train=4", "split.cap.dev=2", "split.cap.test=2", "finetune.encoders=[mini]",
-    "finetune.strategies=[bitfit]", "finetune.layer=1", "finetune.epochs=1", "sed.encoders=[]", "sed.corpora=[]", "sed.test=[]",
-    "score.resamples=200", "score.permutations=200",
+    "finetune.strategies=[bitfit]", "finetune.layer=1", "finetune.epochs=1",
+    "sed.encoders=[]", "sed.corpora=[]", "sed.test=[]", "score.resamples=200", "score.permutations=200",
 ]  # fmt: skip
 AFTER = [
     "encoders=[mini, loudness]", "finetune.strategies=[bitfit, norms, bitfit+norms]", "vary.components=[0, 2]",
