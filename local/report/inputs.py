@@ -211,6 +211,7 @@ def diarization(experiment: Experiment) -> Diarization | None:
         [_diarized(row) for row in csv_file.read(path)],
         [_diarized_pair(row) for row in csv_file.read(experiment.exp / SED_SIGNIFICANCE)],
         read_yaml(SED_REFERENCE) if SED_REFERENCE.is_file() else {},
+        experiment.exp,
     )
 
 

@@ -89,7 +89,7 @@ def by_condition(inputs: Inputs, method: str) -> Table:
     )
     header = ["train", "test", "n", "speakers", *encoders]
     made_by = "probe" if method in inputs.heads else "finetune"
-    return Table(f"conditions-{method}", title, caption + dev_note(inputs), header, rows, made_by)
+    return Table(f"conditions-{method.replace(' ', '-')}", title, caption + dev_note(inputs), header, rows, made_by)
 
 
 def everything(inputs: Inputs) -> Table:
