@@ -183,7 +183,7 @@ def dev_note(inputs: Inputs) -> str:
 
 
 def called_head(method: str) -> str:
-    """Call a head: ``linear head``, and behind that what else its conditions say: ``linear head without 2 components``."""
+    """Call a head, and behind that say what else was done: ``linear head``, ``linear head without 2 components``."""
     head, space, rest = method.partition(" ")
     return f"{head} head{space}{rest}"
 
