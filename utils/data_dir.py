@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 from utils.atomic import atomic_dir
 from utils.errors import UserError
-from utils.table import format_table, positive, read_table, write_table
+from utils.table import format_table, positive, read_table, read_values, write_table
 
 if TYPE_CHECKING:
     import numpy as np
@@ -33,29 +33,15 @@ _TABLE_NAME = re.compile(r"(utt|spk|reco)2[A-Za-z0-9_]+")
 
 @dataclass(frozen=True, slots=True)
 class Utterance:
-    """One utterance of a data directory.
-
-    Attributes
-    ----------
-    id, speaker, recording : str
-        Identifiers; without ``segments`` the recording's is the utterance's.
-    source : str
-        What wav.scp says of the recording: a path, or a pipe (``command |``).
-    start : float
-        Where the utterance begins in the recording, in seconds.
-    end : float or None
-        Where it ends, in seconds; None for the end of the recording.
-    duration : float or None
-        Length in seconds, from ``utt2dur`` or else ``segments``; None where neither is there.
-    """
+    """One utterance of a data directory; times in seconds."""
 
     id: str
     speaker: str
-    recording: str
-    source: str
-    start: float
-    end: float | None
-    duration: float | None
+    recording: str  # without `segments`, the utterance itself
+    source: str  # what wav.scp says of the recording: a path, or a pipe (`command |`)
+    start: float  # in the recording
+    end: float | None  # None for the end of the recording
+    duration: float | None  # from `utt2dur` or else `segments`; None where neither is there
 
     def load(self) -> np.ndarray:
         """Read the utterance's audio as 16 kHz mono float32, shape (samples,)."""
@@ -65,19 +51,7 @@ class Utterance:
 
 
 def keyed_by(name: str) -> str | None:
-    """Tell what a file of a data directory is keyed by.
-
-    Parameters
-    ----------
-    name : str
-        File name.
-
-    Returns
-    -------
-    str or None
-        ``utt``, ``spk`` or ``reco`` (a recording, which without ``segments`` is an utterance); None for
-        a file that is not a table.
-    """
+    """Tell what a table is keyed by: ``utt``, ``spk`` or ``reco`` (a recording); None for what is no table."""
     match = _TABLE_NAME.fullmatch(name)
     return match.group(1) if match else _KEYED_BY.get(name)
 
@@ -93,24 +67,12 @@ def table_names(data_dir: str | Path) -> list[str]:
 
 
 def read_utt2(data_dir: str | Path, what: str) -> dict[str, str]:
-    """Read the table ``utt2<what>``, which must cover exactly the directory's utterances.
-
-    Parameters
-    ----------
-    data_dir : str or Path
-        The data directory.
-    what : str
-        ``"lang"`` reads ``utt2lang``.
-
-    Returns
-    -------
-    dict of str to str
-        Utterance id to value, in the order of ``utt2spk``.
+    """Read the table ``utt2<what>``, in the order of ``utt2spk``, whose utterances it must have and no others.
 
     Raises
     ------
     UserError
-        As :func:`read_table`, or the table lacks an utterance or has one too many.
+        As :func:`utils.table.read_table`, or the table lacks an utterance or has one too many.
     """
     path = Path(data_dir) / f"utt2{what}"
     table, speakers = read_table(path), read_table(Path(data_dir) / "utt2spk")
@@ -134,21 +96,7 @@ def seconds(value: float) -> str:
 
 
 def parse_segment(path: str | Path, number: int, value: str) -> tuple[str, float, float]:
-    """Read the value of a ``segments`` line.
-
-    Parameters
-    ----------
-    path : str or Path
-        The file, for messages.
-    number : int
-        The line, for messages.
-    value : str
-        ``<recording> <start> <end>``, times in seconds.
-
-    Returns
-    -------
-    tuple of (str, float, float)
-        Recording, start, end.
+    """Read the value of a ``segments`` line: recording, start and end in seconds; path and number are for messages.
 
     Raises
     ------
@@ -169,37 +117,19 @@ def parse_segment(path: str | Path, number: int, value: str) -> tuple[str, float
 
 
 def read_utterances(data_dir: str | Path) -> list[Utterance]:
-    """Read the utterances of a data directory; no audio is opened.
-
-    Parameters
-    ----------
-    data_dir : str or Path
-        The data directory: holds ``utt2spk`` and ``wav.scp``, and perhaps ``segments`` and ``utt2dur``.
-
-    Returns
-    -------
-    list of Utterance
-        In the order of ``utt2spk``.
+    """Read the utterances of a data directory, in the order of ``utt2spk``; no audio is opened.
 
     Raises
     ------
     UserError
-        A table is missing or malformed, or lacks an utterance or a recording.
+        ``utt2spk`` or ``wav.scp`` is missing, a table is malformed, or one lacks an utterance or a recording.
     """
     data_dir = Path(data_dir)
     names = table_names(data_dir)
     mend = f"run utils/fix_data_dir.sh {data_dir}"
     sources = read_table(data_dir / "wav.scp")
-    places: dict[str, tuple[str, float, float]] = {}
-    if "segments" in names:
-        path = data_dir / "segments"
-        for number, (utterance, value) in enumerate(read_table(path).items(), 1):
-            places[utterance] = parse_segment(path, number, value)
-    durations: dict[str, float] = {}
-    if "utt2dur" in names:
-        path = data_dir / "utt2dur"
-        for number, (utterance, value) in enumerate(read_table(path).items(), 1):
-            durations[utterance] = positive(path, number, value)
+    places = read_values(data_dir / "segments", parse_segment) if "segments" in names else {}
+    durations = read_values(data_dir / "utt2dur", positive) if "utt2dur" in names else {}
     utterances = []
     for number, (utterance, speaker) in enumerate(read_table(data_dir / "utt2spk").items(), 1):
         if "segments" in names and utterance not in places:

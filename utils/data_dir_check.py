@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 import stat
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from utils.data_dir import keyed_by, parse_segment, spk2utt, table_names
@@ -54,14 +54,7 @@ def validate(data_dir: str | Path, need_wav: bool = True, speaker_order: bool = 
 
 
 def check_speaker_order(path: Path, utt2spk: Mapping[str, str]) -> None:
-    """Check that utterances sorted by id are also sorted by speaker, as Kaldi's tools assume.
-
-    Parameters
-    ----------
-    path : Path
-        The file, for messages.
-    utt2spk : mapping of str to str
-        Utterance to speaker, sorted by utterance.
+    """Check that utterances, sorted by id, are also sorted by speaker, as Kaldi's tools assume.
 
     Raises
     ------
@@ -80,10 +73,6 @@ def check_speaker_order(path: Path, utt2spk: Mapping[str, str]) -> None:
 
 def _mend(data_dir: Path) -> str:
     return f"run utils/fix_data_dir.sh {data_dir}"
-
-
-def _line(table: Mapping[str, str], key: str) -> int:
-    return list(table).index(key) + 1
 
 
 def _read(path: Path) -> dict[str, str]:
@@ -120,25 +109,25 @@ def _check_spk2utt(data_dir: Path, tables: Tables) -> None:
 
 
 def _check_keys(data_dir: Path, tables: Tables) -> None:
-    utt2spk = tables["utt2spk"]
-    expected: dict[str, Iterable[str]] = {"utt": utt2spk, "spk": tables["spk2utt"], "reco": utt2spk}
-    origin = {"utt": "utt2spk", "spk": "utt2spk", "reco": "utt2spk"}
+    # What the key is, what there must be of it, and what says so.
+    keys = {
+        "utt": ("utterance", set(tables["utt2spk"]), "utt2spk"),
+        "spk": ("speaker", set(tables["spk2utt"]), "utt2spk"),
+        "reco": ("recording", set(tables["utt2spk"]), "utt2spk"),
+    }
     if "segments" in tables:
-        expected["reco"] = {value.split()[0] for value in tables["segments"].values()}
-        origin["reco"] = "segments"
+        keys["reco"] = "recording", {value.split()[0] for value in tables["segments"].values()}, "segments"
     # segments first: the recordings to expect depend on it.
     for name in sorted(tables, key=lambda name: name != "segments"):
-        kind = keyed_by(name)
-        wanted, table = set(expected[kind]), tables[name]
-        noun = {"utt": "utterance", "spk": "speaker", "reco": "recording"}[kind]
+        (noun, wanted, origin), table = keys[keyed_by(name)], tables[name]
         if strange := table.keys() - wanted:
-            line = _line(table, min(strange))
+            line = list(table).index(min(strange)) + 1
             raise UserError(
-                f"{data_dir}/{name}:{line}: the {noun} {min(strange)} is not in {origin[kind]}; {_mend(data_dir)}"
+                f"{data_dir}/{name}:{line}: the {noun} {min(strange)} is not in {origin}; {_mend(data_dir)}"
             )
         if missing := wanted - table.keys():
             raise UserError(
-                f"{data_dir}/{name}: the {noun} {min(missing)} of {origin[kind]} is missing "
+                f"{data_dir}/{name}: the {noun} {min(missing)} of {origin} is missing "
                 f"({len(missing)} of {len(wanted)} are); {_mend(data_dir)}"
             )
 

@@ -14,7 +14,7 @@ from utils.atomic import atomic_file
 from utils.data_dir import keyed_by, parse_segment, seconds, spk2utt, table_names, write_data_dir
 from utils.data_dir_check import check_speaker_order
 from utils.errors import UserError
-from utils.table import format_table, parse_table, positive, read_list, read_table, read_text
+from utils.table import format_table, parse_table, positive, read_list, read_table, read_text, read_values
 
 Tables = dict[str, dict[str, str]]
 Say = Callable[[str], None]
@@ -26,17 +26,21 @@ def read_tables(data_dir: Path, extra: Iterable[str] = ()) -> Tables:
     return {name: read_table(data_dir / name) for name in names}
 
 
-def keys_of(tables: Tables, utt2spk: Mapping[str, str]) -> dict[str, dict[str, None]]:
-    """Tell which utterances, speakers and recordings (``utt``, ``spk``, ``reco``) go with some utterances."""
-    segments = tables.get("segments")
-    recordings = (segments[utt].split()[0] for utt in utt2spk if utt in segments) if segments else utt2spk
-    keys = {"utt": utt2spk, "spk": utt2spk.values(), "reco": recordings}
-    return {kind: dict.fromkeys(names) for kind, names in keys.items()}
+def keys_of(tables: Tables) -> dict[str, dict[str, str]]:
+    """Map every utterance to the keys that speak of it: of tables keyed by ``utt``, by ``spk`` and by ``reco``.
+
+    The recording of an utterance that ``segments`` lacks is empty.
+    """
+    utt2spk, segments = tables["utt2spk"], tables.get("segments")
+    recordings = {utt: segments.get(utt, "").split(" ")[0] for utt in utt2spk} if segments else None
+    utterances = {utt: utt for utt in utt2spk}
+    return {"utt": utterances, "spk": utt2spk, "reco": recordings or utterances}
 
 
 def restrict(tables: Tables, utterances: Iterable[str], extra: Mapping[str, str] | None = None) -> Tables:
     """Keep some utterances, and the speakers and recordings that go with them, in all tables."""
-    keep = keys_of(tables, {utterance: tables["utt2spk"][utterance] for utterance in utterances})
+    utterances = list(utterances)
+    keep = {kind: dict.fromkeys(key[utt] for utt in utterances) for kind, key in keys_of(tables).items()}
     return {
         name: {key: table[key] for key in keep[keyed_by(name) or extra[name]] if key in table}
         for name, table in tables.items()
@@ -46,12 +50,7 @@ def restrict(tables: Tables, utterances: Iterable[str], extra: Mapping[str, str]
 def common(tables: Tables, extra: Mapping[str, str] | None = None) -> tuple[list[str], dict[str, list[str]]]:
     """Find the utterances that all tables have, with their speakers and recordings.
 
-    Parameters
-    ----------
-    tables : dict of str to table
-        Of one data directory; ``spk2utt`` is taken as derived and does not count.
-    extra : mapping of str to str, optional
-        See the module.
+    ``spk2utt`` is taken as derived and does not count; ``extra`` as the module says.
 
     Returns
     -------
@@ -60,37 +59,21 @@ def common(tables: Tables, extra: Mapping[str, str] | None = None) -> tuple[list
     lacking : dict of str to list of str
         For each table that lacks any: the utterances that it lacks.
     """
-    utt2spk, segments = tables["utt2spk"], tables.get("segments")
+    keys = keys_of(tables)
     lacking: dict[str, list[str]] = {}
-    for name, table in tables.items():
-        kind = keyed_by(name) or extra[name]
-        if name == "spk2utt":
-            continue
-        if kind == "utt":
-            lacks = [utterance for utterance in utt2spk if utterance not in table]
-        elif kind == "spk":
-            lacks = [utterance for utterance, speaker in utt2spk.items() if speaker not in table]
-        else:
-            recording = {u: (segments.get(u, "").split() or [""])[0] for u in utt2spk} if segments else {}
-            lacks = [utterance for utterance in utt2spk if recording.get(utterance, utterance) not in table]
-        if lacks:
-            lacking[name] = lacks
+    for name in tables.keys() - {"spk2utt"}:
+        key = keys[keyed_by(name) or extra[name]]
+        lacking[name] = [utterance for utterance in key if key[utterance] not in tables[name]]
     lost = {utterance for lacks in lacking.values() for utterance in lacks}
-    return [utterance for utterance in utt2spk if utterance not in lost], lacking
+    kept = [utterance for utterance in tables["utt2spk"] if utterance not in lost]
+    return kept, {name: lacking[name] for name in tables if lacking.get(name)}
 
 
 def fix(data_dir: Path, say: Say, extra: Mapping[str, str] | None = None) -> None:
-    """Sort the tables of a data directory, remove repeated lines, and keep what all tables have.
+    """Sort the tables of a data directory, remove repeated lines, and keep what all tables have, in place.
 
-    Parameters
-    ----------
-    data_dir : Path
-        Changed in place; the tables as they were are kept in ``.backup`` there. ``utt2spk`` is taken as
-        primary, ``spk2utt`` as derived. Lists of folds are left alone.
-    say : callable
-        Told what was changed, a line at a time.
-    extra : mapping of str to str, optional
-        See the module.
+    The tables as they were are kept in ``.backup`` there. ``utt2spk`` is taken as primary, ``spk2utt`` as derived;
+    lists of folds are left alone. ``say`` is told what was changed, a line at a time; ``extra`` as the module says.
 
     Raises
     ------
@@ -146,12 +129,9 @@ def _warn_of_lists(data_dir: Path, utt2spk: Mapping[str, str], say: Say) -> None
 def durations(tables: Tables, data_dir: Path) -> dict[str, float]:
     """Tell every utterance's duration in seconds, from ``utt2dur`` or else ``segments``."""
     if "utt2dur" in tables:
-        path = data_dir / "utt2dur"
-        found = {key: positive(path, n, value) for n, (key, value) in enumerate(tables["utt2dur"].items(), 1)}
+        found = read_values(data_dir / "utt2dur", positive)
     elif "segments" in tables:
-        path = data_dir / "segments"
-        lines = enumerate(tables["segments"].items(), 1)
-        times = {key: parse_segment(path, n, value) for n, (key, value) in lines}
+        times = read_values(data_dir / "segments", parse_segment)
         found = {key: end - start for key, (_, start, end) in times.items()}
     else:
         raise UserError(f"{data_dir}: has neither utt2dur nor segments, so the durations are not known")
@@ -162,19 +142,11 @@ def durations(tables: Tables, data_dir: Path) -> dict[str, float]:
 
 
 def combine(target: Path, sources: Sequence[Path], say: Say, extra: Sequence[str] = ()) -> None:
-    """Combine data directories into one, with the tables that all of them have.
+    """Combine data directories into one, with the tables that all of them have; ``target`` is replaced if it is there.
 
-    Parameters
-    ----------
-    target : Path
-        Replaced if it is there.
-    sources : sequence of Path
-        Where only some have ``segments``, the others' are made from their ``utt2dur``. The same line may be
-        in several sources.
-    say : callable
-        Told what was combined and what was left out.
-    extra : sequence of str
-        Further files, keyed by utterance, to combine.
+    Where only some sources have ``segments``, the others' are made from their ``utt2dur``. The same line may be in
+    several sources. ``say`` is told what was combined and what was left out; ``extra`` names further files, keyed by
+    utterance, to combine.
 
     Raises
     ------

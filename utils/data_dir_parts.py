@@ -34,20 +34,14 @@ def choose(tables: Tables, data_dir: Path, how: str, number: int) -> list[str]:
 
     Parameters
     ----------
-    tables : dict of str to table
-        Of one data directory.
-    data_dir : Path
-        Where it is, for messages.
+    tables, data_dir : dict of str to table, Path
+        Of one data directory, and where it is.
     how : str
         ``spread`` evenly over the utterances, the ``first``, the ``last``, the ``shortest`` (by ``utt2dur`` or
         else ``segments``); ``per-spk``: so many of each speaker, evenly spread, or all if there are fewer;
         ``speakers``: all of enough speakers, in an order given by a hash of their names, to reach the number.
     number : int
         How many utterances.
-
-    Returns
-    -------
-    list of str
 
     Raises
     ------
@@ -73,19 +67,7 @@ def choose(tables: Tables, data_dir: Path, how: str, number: int) -> list[str]:
 
 
 def subset(source: Path, target: Path, tables: Tables, utterances: Iterable[str], say: Say) -> None:
-    """Write a data directory that has some of the utterances of another.
-
-    Parameters
-    ----------
-    source, target : Path
-        Data directories; ``target`` is replaced if it is there.
-    tables : dict of str to table
-        All of the source's.
-    utterances : iterable of str
-        Which to keep.
-    say : callable
-        Told how many were kept.
-    """
+    """Write a data directory with some of another's utterances, whose tables are given; ``say`` is told how many."""
     check_target(target, [source])
     chosen = restrict(tables, utterances)
     write_data_dir(target, chosen)
@@ -93,7 +75,7 @@ def subset(source: Path, target: Path, tables: Tables, utterances: Iterable[str]
 
 
 def partition(data_dir: Path, utt2spk: Mapping[str, str], parts: int, per_utt: bool) -> list[list[str]]:
-    """Cut utterances into consecutive parts of about the same size, as Kaldi's split_scp.pl does.
+    """Cut utterances into consecutive parts of about the same size, none empty, as Kaldi's split_scp.pl does.
 
     Parameters
     ----------
@@ -102,14 +84,9 @@ def partition(data_dir: Path, utt2spk: Mapping[str, str], parts: int, per_utt: b
     utt2spk : mapping of str to str
         Utterance to speaker, sorted.
     parts : int
-        How many parts; none will be empty.
+        How many parts.
     per_utt : bool
         Whether a speaker's utterances may be in several parts.
-
-    Returns
-    -------
-    list of list of str
-        The utterances of each part.
 
     Raises
     ------
@@ -151,18 +128,9 @@ def _balance(sizes: list[int], bounds: list[int]) -> list[int]:
 
 
 def split(data_dir: Path, parts: int, per_utt: bool, say: Say) -> None:
-    """Split a data directory into ``split<parts>[utt]/1`` to ``/<parts>`` under it.
+    """Split a data directory into ``split<parts>[utt]/1`` to ``/<parts>`` under it, as :func:`partition` does.
 
-    Parameters
-    ----------
-    data_dir : Path
-        The data directory. A split that is newer than it is left as it is.
-    parts : int
-        How many parts.
-    per_utt : bool
-        Whether a speaker's utterances may be in several parts.
-    say : callable
-        Told what was made or skipped.
+    A split that is newer than the data is left as it is; ``say`` is told what was made or skipped.
     """
     target = data_dir / f"split{parts}{'utt' if per_utt else ''}"
     if _up_to_date(data_dir, target / "1"):

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import argparse
+import functools
 from collections.abc import Callable
 from pathlib import Path
 
@@ -27,31 +28,15 @@ def main() -> int | None:
     parser = argparse.ArgumentParser(
         prog="python3 -m utils.data_dir_tools", description=__doc__, formatter_class=argparse.RawTextHelpFormatter
     )
-    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    for add in (_add_validate, _add_fix, _add_subset, _add_combine, _add_split, _add_utt2spk, _add_spk2utt):
-        add(commands)
+    _add_commands(parser.add_subparsers(required=True, metavar="COMMAND"))
     arguments = parser.parse_args()
     arguments.say = lambda line: print(f"{arguments.prog}: {line}", flush=True)
     arguments.run(arguments)
 
 
-def _add(
-    commands: argparse._SubParsersAction, name: str, prog: str, run: Callable, **texts: str
-) -> argparse.ArgumentParser:
-    parser = commands.add_parser(
-        name, prog=prog, help=texts["description"].split(".")[0].replace("\n", " "),
-        formatter_class=argparse.RawTextHelpFormatter, allow_abbrev=False, **texts,
-    )  # fmt: skip
-    parser.set_defaults(run=run, prog=prog, error=parser.error)
-    return parser
-
-
-def _add_validate(commands: argparse._SubParsersAction) -> None:
-    parser = _add(
-        commands, "validate", "validate_data_dir.sh", _validate,
-        description="Check that a data directory keeps Kaldi's contract; the first problem is an error.",
-        epilog="e.g.: validate_data_dir.sh data/emodb",
-    )  # fmt: skip
+def _add_commands(commands: argparse._SubParsersAction) -> None:
+    add = functools.partial(_add, commands)
+    parser = add("validate", "validate_data_dir.sh", _validate, "data/emodb")
     parser.add_argument("--no-wav", action="store_true", help="wav.scp need not be there (it is checked if it is)")
     parser.add_argument(
         "--no-spk-sort", action="store_true", help="utt2spk need not be sorted by speaker as well as by utterance"
@@ -61,22 +46,7 @@ def _add_validate(commands: argparse._SubParsersAction) -> None:
     parser.add_argument("--non-print", action="store_true", help="taken as in Kaldi; here text may hold any character")
     parser.add_argument("data_dir", metavar="<data-dir>", type=Path)
 
-
-def _validate(arguments: argparse.Namespace) -> None:
-    data_dir = arguments.data_dir
-    validate(data_dir, need_wav=not arguments.no_wav, speaker_order=not arguments.no_spk_sort)
-    if len(read_table(data_dir / "spk2utt")) == 1:
-        arguments.say(f"WARNING: {data_dir} has only one speaker; no split of it can be speaker-independent")
-    arguments.say(f"Successfully validated data-directory {data_dir}")
-
-
-def _add_fix(commands: argparse._SubParsersAction) -> None:
-    parser = _add(
-        commands, "fix", "fix_data_dir.sh", _fix,
-        description="Sort the tables of a data directory, remove repeated lines, and keep only the utterances,\n"
-        "speakers and recordings that all tables have. The old tables are kept in <data-dir>/.backup.",
-        epilog="e.g.: fix_data_dir.sh data/emodb",
-    )  # fmt: skip
+    parser = add("fix", "fix_data_dir.sh", _fix, "data/emodb")
     for kind, noun in (("utt", "utterance"), ("spk", "speaker")):
         parser.add_argument(
             f"--{kind}-extra-files", f"--{kind}_extra_files", metavar="'FILE1 FILE2 ...'", default="",
@@ -84,19 +54,7 @@ def _add_fix(commands: argparse._SubParsersAction) -> None:
         )  # fmt: skip
     parser.add_argument("data_dir", metavar="<data-dir>", type=Path)
 
-
-def _fix(arguments: argparse.Namespace) -> None:
-    extra = dict.fromkeys(arguments.utt_extra_files.split(), "utt")
-    extra.update(dict.fromkeys(arguments.spk_extra_files.split(), "spk"))
-    data_dir_ops.fix(arguments.data_dir, arguments.say, extra)
-
-
-def _add_subset(commands: argparse._SubParsersAction) -> None:
-    parser = _add(
-        commands, "subset", "subset_data_dir.sh", _subset, usage=SUBSET_USAGE,
-        description="Write a data directory with some of another's utterances: by default <num-utt> of them, evenly\n"
-        "from throughout. The same call always chooses the same utterances.",
-    )  # fmt: skip
+    parser = add("subset", "subset_data_dir.sh", _subset, "", usage=SUBSET_USAGE)
     how = parser.add_mutually_exclusive_group()
     for option, text in {
         "speakers": "enough whole speakers to reach <num-utt> utterances",
@@ -110,8 +68,62 @@ def _add_subset(commands: argparse._SubParsersAction) -> None:
     how.add_argument("--utt-list", metavar="FILE", help="the utterances in FILE, one a line")
     parser.add_argument("places", nargs="+", metavar="<srcdir> [<num-utt>] <destdir>", help=argparse.SUPPRESS)
 
+    parser = add("combine", "combine_data.sh", _combine, "data/german data/emodb data/pavoque")
+    parser.add_argument(
+        "--extra-files", "--extra_files", metavar="'FILE1 FILE2 ...'", default="",
+        help="further files keyed by utterance; utt2*, spk2* and Kaldi's own are combined anyway",
+    )  # fmt: skip
+    parser.add_argument("target", metavar="<dest-data-dir>", type=Path)
+    parser.add_argument("sources", metavar="<src-data-dir>", type=Path, nargs="+")
+
+    parser = add("split", "split_data.sh", _split, "data/emodb 4")
+    parser.add_argument(
+        "--per-utt", action="store_true", help="split within speakers too, into <data-dir>/split<num-to-split>utt"
+    )
+    parser.add_argument("data_dir", metavar="<data-dir>", type=Path)
+    parser.add_argument("parts", metavar="<num-to-split>")
+
+    for one, other, run in (("utt2spk", "spk2utt", _utt2spk), ("spk2utt", "utt2spk", _spk2utt)):
+        parser = add(f"{one}_to_{other}", f"{one}_to_{other}.sh", run, f"data/emodb/{one} > data/emodb/{other}")
+        parser.add_argument("file", metavar=f"<{one}>", nargs="?", default="/dev/stdin")
+
+
+def _add(
+    commands: argparse._SubParsersAction, name: str, prog: str, run: Callable, example: str, **texts: str
+) -> argparse.ArgumentParser:
+    """Add a command, which the docstring of what runs it describes."""
+    description = "\n".join(line.strip() for line in run.__doc__.splitlines())
+    parser = commands.add_parser(
+        name, prog=prog, help=description.split(".")[0].replace("\n", " "), description=description,
+        epilog=example and f"e.g.: {prog} {example}", formatter_class=argparse.RawTextHelpFormatter,
+        allow_abbrev=False, **texts,
+    )  # fmt: skip
+    parser.set_defaults(run=run, prog=prog, error=parser.error)
+    return parser
+
+
+def _validate(arguments: argparse.Namespace) -> None:
+    """Check that a data directory keeps Kaldi's contract; the first problem is an error."""
+    data_dir = arguments.data_dir
+    validate(data_dir, need_wav=not arguments.no_wav, speaker_order=not arguments.no_spk_sort)
+    if len(read_table(data_dir / "spk2utt")) == 1:
+        arguments.say(f"WARNING: {data_dir} has only one speaker; no split of it can be speaker-independent")
+    arguments.say(f"Successfully validated data-directory {data_dir}")
+
+
+def _fix(arguments: argparse.Namespace) -> None:
+    """Sort the tables of a data directory, remove repeated lines, and keep only the utterances,
+    speakers and recordings that all tables have. The old tables are kept in <data-dir>/.backup.
+    """
+    extra = dict.fromkeys(arguments.utt_extra_files.split(), "utt")
+    extra |= dict.fromkeys(arguments.spk_extra_files.split(), "spk")
+    data_dir_ops.fix(arguments.data_dir, arguments.say, extra)
+
 
 def _subset(arguments: argparse.Namespace) -> None:
+    """Write a data directory with some of another's utterances: by default <num-utt> of them, evenly
+    from throughout. The same call always chooses the same utterances.
+    """
     by_list = arguments.utt_list or arguments.spk_list
     if len(arguments.places) != (2 if by_list else 3):
         arguments.error(f"expected {'<srcdir> <destdir>' if by_list else '<srcdir> <num-utt> <destdir>'}")
@@ -138,78 +150,34 @@ def _number(arguments: argparse.Namespace, text: str, what: str) -> int:
     return int(text)
 
 
-def _add_combine(commands: argparse._SubParsersAction) -> None:
-    parser = _add(
-        commands, "combine", "combine_data.sh", _combine,
-        description="Combine data directories into one, with the tables that all of them have.",
-        epilog="e.g.: combine_data.sh data/german data/emodb data/pavoque",
-    )  # fmt: skip
-    parser.add_argument(
-        "--extra-files", "--extra_files", metavar="'FILE1 FILE2 ...'", default="",
-        help="further files keyed by utterance; utt2*, spk2* and Kaldi's own are combined anyway",
-    )  # fmt: skip
-    parser.add_argument("target", metavar="<dest-data-dir>", type=Path)
-    parser.add_argument("sources", metavar="<src-data-dir>", type=Path, nargs="+")
-
-
 def _combine(arguments: argparse.Namespace) -> None:
+    """Combine data directories into one, with the tables that all of them have."""
     data_dir_ops.combine(arguments.target, arguments.sources, arguments.say, arguments.extra_files.split())
 
 
-def _add_split(commands: argparse._SubParsersAction) -> None:
-    parser = _add(
-        commands, "split", "split_data.sh", _split,
-        description="Split a data directory into <data-dir>/split<num-to-split>/1, 2, ... of about the same size,\n"
-        "each speaker in one of them. A split that is newer than the data is left as it is.",
-        epilog="e.g.: split_data.sh data/emodb 4",
-    )  # fmt: skip
-    parser.add_argument(
-        "--per-utt", action="store_true", help="split within speakers too, into <data-dir>/split<num-to-split>utt"
-    )
-    parser.add_argument("data_dir", metavar="<data-dir>", type=Path)
-    parser.add_argument("parts", metavar="<num-to-split>")
-
-
 def _split(arguments: argparse.Namespace) -> None:
+    """Split a data directory into <data-dir>/split<num-to-split>/1, 2, ... of about the same size,
+    each speaker in one of them. A split that is newer than the data is left as it is.
+    """
     parts = _number(arguments, arguments.parts, "<num-to-split>")
     data_dir_parts.split(arguments.data_dir, parts, arguments.per_utt, arguments.say)
 
 
-def _add_utt2spk(commands: argparse._SubParsersAction) -> None:
-    parser = _add(
-        commands, "utt2spk_to_spk2utt", "utt2spk_to_spk2utt.sh", _utt2spk_to_spk2utt,
-        description="Turn utt2spk (a file, or standard input) into spk2utt, on standard output.",
-        epilog="e.g.: utt2spk_to_spk2utt.sh data/emodb/utt2spk > data/emodb/spk2utt",
-    )  # fmt: skip
-    parser.add_argument("file", metavar="<utt2spk>", nargs="?", default="/dev/stdin")
-
-
-def _utt2spk_to_spk2utt(arguments: argparse.Namespace) -> None:
-    utt2spk = _words(arguments.file)
-    for number, (utterance, speakers) in enumerate(utt2spk.items(), 1):
-        if len(speakers) != 1:
+def _utt2spk(arguments: argparse.Namespace) -> None:
+    """Turn utt2spk (a file, or standard input) into spk2utt, on standard output."""
+    utt2spk = read_table(arguments.file)
+    for number, (utterance, speaker) in enumerate(utt2spk.items(), 1):
+        if len(speaker.split()) != 1:
             raise UserError(f"{arguments.file}:{number}: expected '<utterance> <speaker>', got '{utterance} ...'")
-    for speaker, utterances in invert({utterance: names[0] for utterance, names in utt2spk.items()}).items():
+    for speaker, utterances in invert(utt2spk).items():
         print(speaker, *utterances)
 
 
-def _add_spk2utt(commands: argparse._SubParsersAction) -> None:
-    parser = _add(
-        commands, "spk2utt_to_utt2spk", "spk2utt_to_utt2spk.sh", _spk2utt_to_utt2spk,
-        description="Turn spk2utt (a file, or standard input) into utt2spk, on standard output.",
-        epilog="e.g.: spk2utt_to_utt2spk.sh data/emodb/spk2utt > data/emodb/utt2spk",
-    )  # fmt: skip
-    parser.add_argument("file", metavar="<spk2utt>", nargs="?", default="/dev/stdin")
-
-
-def _spk2utt_to_utt2spk(arguments: argparse.Namespace) -> None:
-    for speaker, utterances in _words(arguments.file).items():
-        for utterance in utterances:
+def _spk2utt(arguments: argparse.Namespace) -> None:
+    """Turn spk2utt (a file, or standard input) into utt2spk, on standard output."""
+    for speaker, utterances in read_table(arguments.file).items():
+        for utterance in utterances.split():
             print(utterance, speaker)
-
-
-def _words(path: str) -> dict[str, list[str]]:
-    return {key: value.split() for key, value in read_table(path).items()}
 
 
 if __name__ == "__main__":

@@ -6,33 +6,26 @@ A recipe's entry of a name that the repository has changes single fields of it.
 from __future__ import annotations
 
 import difflib
+import typing
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any, NamedTuple
+from types import UnionType
+from typing import Any, NamedTuple, TypeVar
 
 from utils.config import read_yaml
 from utils.errors import UserError
 
+T = TypeVar("T")
 REPO = Path(__file__).resolve().parent.parent
 
 
 class Entry(NamedTuple):
-    """One entry.
+    """One entry."""
 
-    Attributes
-    ----------
-    place : Path
-        The file that spoke last, for messages.
-    base : Path
-        The folder that a relative path in the entry starts from: the one that holds the ``conf`` folder of
-        the file that gave the path.
-    fields : dict
-        The merged fields.
-    """
-
-    place: Path
+    place: Path  # the file that spoke last, for messages
+    # What a relative path in the entry starts from: what holds the conf folder of the file that gave the path.
     base: Path
-    fields: dict[str, Any]
+    fields: dict[str, Any]  # merged
 
 
 def folders(recipe: str | Path) -> list[Path]:
@@ -51,10 +44,6 @@ def read(name: str, path_field: str, recipe: str | Path) -> dict[str, Entry]:
         The field that may hold a relative path.
     recipe : str or Path
         The recipe's folder.
-
-    Returns
-    -------
-    dict of str to Entry
 
     Raises
     ------
@@ -77,6 +66,39 @@ def look_up(entries: dict[str, Entry], name: str, what: str) -> Entry:
     if name not in entries:
         raise UserError(f"no {what} '{name}'; {hint(name, entries)}")
     return entries[name]
+
+
+def fill(kind: type[T], entry: dict[str, Any], place: str, **known: Any) -> T:
+    """Make a dataclass of an entry.
+
+    Parameters
+    ----------
+    kind : dataclass type
+        Its fields are of plain types, lists and dicts, whose items are not looked at; or such a type or None.
+    entry : dict
+        What the file says; fields that it leaves out keep their defaults.
+    place : str
+        Where it says so, for messages.
+    **known
+        Fields that no entry may give.
+
+    Raises
+    ------
+    UserError
+        The entry is no mapping, a key is unknown (the nearest is suggested), or a value has another type.
+    """
+    types = {name: one for name, one in typing.get_type_hints(kind).items() if name not in known}
+    if not isinstance(entry, dict):
+        raise UserError(f"{place}: expected {', '.join(types)}")
+    for key, value in entry.items():
+        if key not in types:
+            raise UserError(f"{place}: unknown key '{key}'; {hint(key, types)}")
+        wanted = typing.get_args(types[key])[0] if isinstance(types[key], UnionType) else types[key]
+        wanted = typing.get_origin(wanted) or wanted
+        fits = isinstance(value, (int, float) if wanted is float else wanted)
+        if not fits or (isinstance(value, bool) and wanted is not bool):
+            raise UserError(f"{place}: {key} is {value!r}, expected a {wanted.__name__}; quote it?")
+    return kind(**entry, **known)
 
 
 def hint(word: object, known: Iterable[str]) -> str:

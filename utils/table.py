@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import TypeVar
 
 from utils.atomic import atomic_file
 from utils.errors import UserError
+
+T = TypeVar("T")
 
 
 def read_text(path: str | Path) -> str:
@@ -28,7 +31,7 @@ def read_text(path: str | Path) -> str:
 
 
 def parse_table(path: str | Path, text: str, dropped: list[int] | None = None) -> dict[str, str]:
-    """Turn the text of a table into a mapping.
+    """Turn the text of a table into a mapping, in the order of the file.
 
     Parameters
     ----------
@@ -39,11 +42,6 @@ def parse_table(path: str | Path, text: str, dropped: list[int] | None = None) -
     dropped : list of int, optional
         When given, blank lines, and all but the first of several lines with one key, are skipped and
         their numbers appended here; otherwise they are errors.
-
-    Returns
-    -------
-    dict of str to str
-        In the order of the file.
 
     Raises
     ------
@@ -72,17 +70,7 @@ def parse_table(path: str | Path, text: str, dropped: list[int] | None = None) -
 
 
 def read_table(path: str | Path) -> dict[str, str]:
-    """Read a table, such as ``data/emodb/utt2emo``.
-
-    Parameters
-    ----------
-    path : str or Path
-        The table.
-
-    Returns
-    -------
-    dict of str to str
-        Key to the rest of its line, in the order of the file.
+    """Read a table, such as ``data/emodb/utt2emo``: key to the rest of its line, in the order of the file.
 
     Raises
     ------
@@ -92,19 +80,14 @@ def read_table(path: str | Path) -> dict[str, str]:
     return parse_table(path, read_text(path))
 
 
+def read_values(path: str | Path, parse: Callable[[Path, int, str], T]) -> dict[str, T]:
+    """Read a table whose values ``parse`` understands, which is given the path, the line's number and the value."""
+    path = Path(path)
+    return {key: parse(path, number, value) for number, (key, value) in enumerate(read_table(path).items(), 1)}
+
+
 def format_table(path: str | Path, table: Mapping[str, str]) -> str:
-    """Turn a mapping into the text of a table, sorted as in the C locale.
-
-    Parameters
-    ----------
-    path : str or Path
-        The file, for messages; only in ``text`` (or ``text.*``) may a value be empty.
-    table : mapping of str to str
-        Key to value.
-
-    Returns
-    -------
-    str
+    """Turn a mapping into the text of a table, sorted as in the C locale; ``path`` as for :func:`parse_table`.
 
     Raises
     ------

@@ -10,43 +10,30 @@ recognition for performance interaction", J. Audio Eng. Soc. 66(6), 2018.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from pathlib import Path
 
-from local.corpora.records import Excluded, Utterance
-from local.corpora.registry import CorpusSpec
-from local.corpora.sources import audio_files, wrong_root
+from local.corpora.records import Utterance
+from local.corpora.sources import by_name
 
 LAYOUT = "anger/a01 (1).wav and the same in disgust/, fear/, happiness/, sadness/"
 # The blank before the speaker is missing in some names.
-_NAME = re.compile(r"([a-z])(\d\d)\s*\((\d+)\)\s*[a-z]?", re.IGNORECASE)
+_NAME = re.compile(r"([a-z])(0[1-9]|1\d|20)\s*\((\d+)\)\s*[a-z]?", re.IGNORECASE)
 _EMOTIONS = {"a": "anger", "d": "disgust", "f": "fear", "h": "happiness", "s": "sadness"}
 _IMPROVISED = "20"
 
 
-def check(root: Path, spec: CorpusSpec) -> None:
-    """Raise a UserError when the root does not hold AESDD."""
-    if not any(_NAME.fullmatch(path.stem) for path in audio_files(root)):
-        raise wrong_root(root, LAYOUT, "there is no audio file named like this")
+def _understand(path: Path, letter: str, number: str, speaker: str) -> Utterance | str:
+    speaker, folder = str(int(speaker)), path.parent.name
+    emotion = _EMOTIONS.get(letter.lower(), letter.lower())
+    if folder.lower() in _EMOTIONS.values() and folder.lower() != emotion:
+        return f"folder and name disagree on the emotion: {folder} and {letter}"
+    improvised = number == _IMPROVISED
+    return Utterance(
+        name=path.stem, speaker=speaker, path=path, emotion=emotion,
+        # What an actor made up for one emotion is nobody else's prompt.
+        sentence=f"{number}_{letter.lower()}_{speaker}" if improvised else number,
+        delivery="improvised" if improvised else "scripted",
+    )  # fmt: skip
 
 
-def scan(root: Path, spec: CorpusSpec) -> Iterator[Utterance | Excluded]:
-    """Yield the utterances, those of the least nested folders first."""
-    for path in audio_files(root):
-        item = path.relative_to(root).as_posix()
-        match = _NAME.fullmatch(path.stem)
-        if not match or not 1 <= int(match[2]) <= 20:
-            yield Excluded(item, "name not understood")
-            continue
-        letter, number, speaker = match[1].lower(), match[2], str(int(match[3]))
-        emotion, folder = _EMOTIONS.get(letter, letter), path.parent.name
-        if folder.lower() in _EMOTIONS.values() and folder.lower() != emotion:
-            yield Excluded(item, f"folder and name disagree on the emotion: {folder} and {match[1]}")
-            continue
-        improvised = number == _IMPROVISED
-        yield Utterance(
-            name=path.stem, speaker=speaker, path=path, emotion=emotion,
-            # What an actor made up for one emotion is nobody else's prompt.
-            sentence=f"{number}_{letter}_{speaker}" if improvised else number,
-            delivery="improvised" if improvised else "scripted",
-        )  # fmt: skip
+check, scan = by_name(LAYOUT, _NAME, _understand)

@@ -11,12 +11,11 @@ for the Bangla language", Data in Brief 42, 2022.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from pathlib import Path
 
-from local.corpora.records import Excluded, Utterance
+from local.corpora.records import Utterance
 from local.corpora.registry import CorpusSpec
-from local.corpora.sources import audio_files, wrong_root
+from local.corpora.sources import audio_files, by_name, wrong_root
 
 LAYOUT = "BanglaSER/Actor 1/03-01-01-01-01-01-01.wav, or the same under other folders"
 _NAME = re.compile(r"03-01-(\d\d)-0[12]-(0[1-3])-0[1-3]-(0[1-9]|[12]\d|3[0-4])")
@@ -27,22 +26,16 @@ _SENTENCES = {"01": "১২টা বেজে গেছে", "02": "আমি �
 
 def check(root: Path, spec: CorpusSpec) -> None:
     """Raise a UserError when the root does not hold BanglaSER."""
-    emotions = {match[1] for path in audio_files(root) if (match := _NAME.fullmatch(path.stem))}
-    if not emotions:
-        raise wrong_root(root, LAYOUT, "there is no audio with such a name")
-    if emotions >= _RAVDESS_ONLY:
+    _check(root, spec)
+    if {path.stem[6:8] for path in audio_files(root) if _NAME.fullmatch(path.stem)} >= _RAVDESS_ONLY:
         raise wrong_root(root, LAYOUT, "the emotions 06, 07 and 08 are those of RAVDESS")
 
 
-def scan(root: Path, spec: CorpusSpec) -> Iterator[Utterance | Excluded]:
-    """Yield the utterances."""
-    for path in audio_files(root):
-        match = _NAME.fullmatch(path.stem)
-        if not match:
-            yield Excluded(path.relative_to(root).as_posix(), "name not understood")
-            continue
-        emotion, sentence, actor = match.groups()
-        yield Utterance(
-            name=path.stem, speaker=actor, path=path, emotion=_EMOTIONS.get(emotion, emotion),
-            gender="m" if int(actor) % 2 else "f", text=_SENTENCES[sentence], sentence=sentence,
-        )  # fmt: skip
+def _understand(path: Path, emotion: str, sentence: str, actor: str) -> Utterance:
+    return Utterance(
+        name=path.stem, speaker=actor, path=path, emotion=_EMOTIONS.get(emotion, emotion),
+        gender="m" if int(actor) % 2 else "f", text=_SENTENCES[sentence], sentence=sentence,
+    )  # fmt: skip
+
+
+_check, scan = by_name(LAYOUT, _NAME, _understand)

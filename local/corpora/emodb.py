@@ -7,17 +7,14 @@ Sources: http://emodb.bilderbar.info; Burkhardt et al., "A database of German em
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from pathlib import Path
 
-from local.corpora.records import Excluded, Utterance
-from local.corpora.registry import CorpusSpec
-from local.corpora.sources import audio_files, wrong_root
+from local.corpora.records import Utterance
+from local.corpora.sources import by_name
 
 LAYOUT = "wav/03a01Fa.wav"
-_NAME = re.compile(r"(\d\d)([ab]\d\d)([A-Z])([a-z])")
+_NAME = re.compile(r"(03|08|09|1[0-6])(a0[12457]|b0[1239]|b10)([A-Z])[a-z]")
 _MEN = {"03", "10", "11", "12", "15"}
-_WOMEN = {"08", "09", "13", "14", "16"}
 _EMOTIONS = {
     "W": "anger",  # Wut
     "L": "boredom",  # Langeweile
@@ -41,21 +38,11 @@ _SENTENCES = {
 }
 
 
-def check(root: Path, spec: CorpusSpec) -> None:
-    """Raise a UserError when the root does not hold EmoDB."""
-    if not audio_files(root / "wav"):
-        raise wrong_root(root, LAYOUT, "there is no audio in its folder wav")
+def _understand(path: Path, speaker: str, sentence: str, letter: str) -> Utterance:
+    return Utterance(
+        name=path.stem, speaker=speaker, path=path, emotion=_EMOTIONS.get(letter, letter),
+        gender="m" if speaker in _MEN else "f", text=_SENTENCES[sentence], sentence=sentence,
+    )  # fmt: skip
 
 
-def scan(root: Path, spec: CorpusSpec) -> Iterator[Utterance | Excluded]:
-    """Yield the utterances."""
-    for path in audio_files(root / "wav"):
-        match = _NAME.fullmatch(path.stem)
-        speaker, sentence, letter, _ = match.groups() if match else ("", "", "", "")
-        if speaker not in _MEN | _WOMEN or sentence not in _SENTENCES:
-            yield Excluded(path.relative_to(root).as_posix(), "name not understood")
-            continue
-        yield Utterance(
-            name=path.stem, speaker=speaker, path=path, emotion=_EMOTIONS.get(letter, letter),
-            gender="m" if speaker in _MEN else "f", text=_SENTENCES[sentence], sentence=sentence,
-        )  # fmt: skip
+check, scan = by_name(LAYOUT, _NAME, _understand, "there is no audio in its folder wav", "wav")

@@ -9,12 +9,10 @@ emotional speech database", LREC 2014.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from pathlib import Path
 
-from local.corpora.records import Excluded, Utterance
-from local.corpora.registry import CorpusSpec
-from local.corpora.sources import audio_files, wrong_root
+from local.corpora.records import Utterance
+from local.corpora.sources import NOT_UNDERSTOOD, by_name
 
 LAYOUT = "f1/dis-f1-b1.wav and the same in f2/, f3/, m1/, m2/, m3/, or these in a folder such as EMOVO/"
 _NAME = re.compile(r"([a-z]{3})-([fm][1-3])-([a-z]\d)", re.IGNORECASE)
@@ -45,22 +43,14 @@ _SENTENCES = {
 }
 
 
-def check(root: Path, spec: CorpusSpec) -> None:
-    """Raise a UserError when the root does not hold EMOVO."""
-    if not any(_NAME.fullmatch(path.stem) for path in audio_files(root)):
-        raise wrong_root(root, LAYOUT, "there is no audio file named like this")
+def _understand(path: Path, emotion: str, speaker: str, sentence: str) -> Utterance | str:
+    emotion, speaker, sentence = emotion.lower(), speaker.lower(), sentence.lower()
+    if sentence not in _SENTENCES:
+        return NOT_UNDERSTOOD
+    return Utterance(
+        name=path.stem.lower(), speaker=speaker, path=path, emotion=_EMOTIONS.get(emotion, emotion),
+        gender=speaker[0], text=_SENTENCES[sentence], sentence=sentence,
+    )  # fmt: skip
 
 
-def scan(root: Path, spec: CorpusSpec) -> Iterator[Utterance | Excluded]:
-    """Yield the utterances, those of the least nested folders first."""
-    for path in audio_files(root):
-        name = path.stem.lower()
-        match = _NAME.fullmatch(name)
-        emotion, speaker, sentence = match.groups() if match else ("", "", "")
-        if sentence not in _SENTENCES:
-            yield Excluded(path.relative_to(root).as_posix(), "name not understood")
-            continue
-        yield Utterance(
-            name=name, speaker=speaker, path=path, emotion=_EMOTIONS.get(emotion, emotion),
-            gender=speaker[0], text=_SENTENCES[sentence], sentence=sentence,
-        )  # fmt: skip
+check, scan = by_name(LAYOUT, _NAME, _understand)

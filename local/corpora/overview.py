@@ -17,8 +17,9 @@ from local.experiment import Experiment
 from utils import config
 from utils.atomic import atomic_file
 from utils.errors import run_main
+from utils.registry import REPO
 
-EGS = registry.REPO / "egs"
+EGS = REPO / "egs"
 NONE = "–"
 HEAD = """# Recipes and corpora
 
@@ -57,12 +58,7 @@ def main() -> None:
 
 
 def overview() -> str:
-    """Make the text of ``egs/README.md``.
-
-    Returns
-    -------
-    str
-        Markdown, which depends on nothing but the registry and the recipes.
+    """Make the text of ``egs/README.md``, which depends on nothing but the registry and the recipes.
 
     Raises
     ------
@@ -100,7 +96,7 @@ def recipes_of() -> dict[str, list[str]]:
 
 def _specs() -> list[CorpusSpec]:
     """All corpora of the repository: real ones by name, then the bundled."""
-    specs = [registry.spec(name, registry.REPO) for name in registry.names(registry.REPO)]
+    specs = [registry.spec(name, REPO) for name in registry.names(REPO)]
     return sorted(specs, key=lambda spec: (spec.synthetic, spec.name))
 
 
@@ -109,7 +105,7 @@ def _title(spec: CorpusSpec) -> str:
 
 
 def _emotions(spec: CorpusSpec) -> str:
-    words = registry.emotion_words(spec, recipe=registry.REPO)
+    words = registry.emotion_words(spec, recipe=REPO)
     own: dict[str, int] = {}
     for word, number in spec.expected.emotions.items():
         emotion = words.get(word.casefold(), labels.LEFT_OUT) or f"{word} (left out)"

@@ -8,82 +8,38 @@ from pathlib import Path
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """A stretch of one utterance that carries one emotion.
-
-    Attributes
-    ----------
-    start, duration : float
-        Seconds, from the utterance's beginning.
-    emotion : str
-        The corpus's own word.
-    """
+    """A stretch of one utterance that carries one emotion; times in seconds, from the utterance's beginning."""
 
     start: float
     duration: float
-    emotion: str
+    emotion: str  # the corpus's own word
 
 
 @dataclass(frozen=True, slots=True)
 class Utterance:
-    """One utterance as a corpus describes it; nothing about it has been checked.
+    """One utterance as a corpus describes it; nothing about it has been checked. What is not known is empty."""
 
-    Attributes
-    ----------
-    name : str
-        What the corpus calls it, unique within the corpus; published fold lists go by it.
-    speaker : str
-        What the corpus calls who speaks.
-    path : Path
-        The audio file.
-    emotion : str
-        The corpus's own word, which ``conf/emotions.yaml`` translates.
-    language : str
-        ISO 639-1 code; empty for the language of the corpus's entry in ``conf/corpora.yaml``.
-    gender : str
-        ``f``, ``m``, or empty where it is not known.
-    text : str
-        Transcript; empty where there is none.
-    sentence : str
-        Names the prompt: the same prompt has the same name whoever speaks it. Empty where not known.
-    session : str
-        Names the recording session; empty where there is none.
-    delivery : str
-        How it was brought about, where a corpus has several ways: ``scripted``, ``improvised``.
-    start, end : float, float or None
-        Where in the file, in seconds; the default is the whole file.
-    spans : tuple of Span
-        Where the emotion is known to the second, which makes a segment-level corpus.
-    """
-
-    name: str
-    speaker: str
-    path: Path
-    emotion: str
-    language: str = ""
-    gender: str = ""
-    text: str = ""
-    sentence: str = ""
-    session: str = ""
-    delivery: str = ""
-    start: float = 0.0
-    end: float | None = None
-    spans: tuple[Span, ...] = ()
+    name: str  # what the corpus calls it, unique within the corpus; published fold lists go by it
+    speaker: str  # what the corpus calls who speaks
+    path: Path  # the audio file
+    emotion: str  # the corpus's own word, which conf/emotions.yaml translates
+    language: str = ""  # ISO 639-1 code; empty for the language of the corpus's entry in conf/corpora.yaml
+    gender: str = ""  # f or m
+    text: str = ""  # transcript
+    sentence: str = ""  # names the prompt: the same prompt has the same name whoever speaks it
+    session: str = ""  # names the recording session
+    delivery: str = ""  # how it was brought about, where a corpus has several ways: scripted, improvised
+    start: float = 0.0  # where in the file, in seconds
+    end: float | None = None  # None for the end of the file
+    spans: tuple[Span, ...] = ()  # where the emotion is known to the second, which makes a segment-level corpus
 
 
 @dataclass(frozen=True, slots=True)
 class Excluded:
-    """Something that a corpus holds and that will not be used.
+    """Something that a corpus holds and that will not be used."""
 
-    Attributes
-    ----------
-    item : str
-        What: a file relative to the corpus's root, or a line of an annotation file.
-    reason : str
-        Why: a kind, which exclusions are counted by, and perhaps after ``": "`` the details.
-    """
-
-    item: str
-    reason: str
+    item: str  # a file relative to the corpus's root, or a line of an annotation file
+    reason: str  # a kind, which exclusions are counted by, and perhaps after ": " the details
 
     @property
     def kind(self) -> str:

@@ -28,7 +28,6 @@ from local import labels
 from utils import registry
 from utils.errors import UserError
 
-REPO = Path(__file__).resolve().parent.parent.parent
 LANGUAGE = re.compile(r"[a-z]{2,3}")
 
 
@@ -44,60 +43,26 @@ class Expected:
 
 @dataclass(frozen=True)
 class CorpusSpec:
-    """A corpus's entry in ``conf/corpora.yaml``.
+    """A corpus's entry in ``conf/corpora.yaml``."""
 
-    Attributes
-    ----------
-    name : str
-        The entry's key, and the name of its data directory.
-    module : str
-        ``local/corpora/<module>.py`` reads it; the default is the entry's name.
-    language : str
-        ISO 639-1 code; ``mul`` where utterances differ.
-    title, licence, source : str
-        For people: full name, licence as stated, official page.
-    access : str
-        How one gets it: ``download``, or who must be asked.
-    country : str
-        Where its speakers are from, as far as its makers say.
-    style : str
-        How the emotions came about: ``acted``, ``elicited``, ``natural``, or several of them.
-    segment_level : bool
-        Whether it says when within an utterance the emotion is heard.
-    studies : list of str
-        Which of the studies in the README use it: ``A``, ``B``, ``C``.
-    tried_on : str
-        On how much of its real audio this repository's recipes have been run; empty for none.
-    synthetic : bool
-        Whether nobody spoke it, which every table must say.
-    root : str
-        Where it is; empty for ``<--db-root>/<name>``. A relative one starts at the folder that holds the
-        ``conf`` folder of the entry.
-    published : str
-        Its folder in ``split.published_dir``; the default is the entry's name.
-    options : dict
-        What only its module understands.
-    expected : Expected
-        Counts of the whole corpus.
-    """
-
-    name: str
-    module: str = ""
-    language: str = ""
-    title: str = ""
-    licence: str = ""
-    source: str = ""
-    access: str = "download"
-    country: str = ""
-    style: str = ""
-    segment_level: bool = False
-    studies: list[str] = field(default_factory=list)
-    tried_on: str = ""
-    synthetic: bool = False
+    name: str  # the entry's key, and the name of its data directory
+    module: str = ""  # local/corpora/<module>.py reads it; the default is the entry's name
+    language: str = ""  # ISO 639-1 code; mul where utterances differ
+    title: str = ""  # full name, for people
+    licence: str = ""  # as stated
+    source: str = ""  # official page
+    access: str = "download"  # how one gets it: download, or who must be asked
+    country: str = ""  # where its speakers are from, as far as its makers say
+    style: str = ""  # how the emotions came about: acted, elicited, natural, or several of them
+    segment_level: bool = False  # whether it says when within an utterance the emotion is heard
+    studies: list[str] = field(default_factory=list)  # which of the studies in the README use it: A, B, C
+    tried_on: str = ""  # on how much of its real audio this repository's recipes have been run; empty for none
+    synthetic: bool = False  # whether nobody spoke it, which every table must say
+    # Where it is; empty for <--db-root>/<name>. A relative one starts at the folder that holds the entry's conf folder.
     root: str = ""
-    published: str = ""
-    options: dict[str, Any] = field(default_factory=dict)
-    expected: Expected = field(default_factory=Expected)
+    published: str = ""  # its folder in split.published_dir; the default is the entry's name
+    options: dict[str, Any] = field(default_factory=dict)  # what only its module understands
+    expected: Expected = field(default_factory=Expected)  # counts of the whole corpus
 
 
 def names(recipe: str | Path = ".") -> list[str]:
@@ -106,18 +71,7 @@ def names(recipe: str | Path = ".") -> list[str]:
 
 
 def spec(name: str, recipe: str | Path = ".") -> CorpusSpec:
-    """Look a corpus up.
-
-    Parameters
-    ----------
-    name : str
-        Its name, as in ``corpora`` of an experiment.
-    recipe : str or Path
-        The recipe's folder.
-
-    Returns
-    -------
-    CorpusSpec
+    """Look a corpus up by its name, as in ``corpora`` of an experiment; ``recipe`` is the recipe's folder.
 
     Raises
     ------
@@ -127,8 +81,8 @@ def spec(name: str, recipe: str | Path = ".") -> CorpusSpec:
     place, _, entry = registry.look_up(_entries(recipe), name, "corpus")
     if not re.fullmatch(r"[A-Za-z0-9_]+", name):
         raise UserError(f"{place}: the name of the corpus '{name}' may hold letters, digits and '_' only")
-    expected = _fill(Expected, entry.pop("expected", None) or {}, f"{place}: {name}.expected")
-    result = _fill(CorpusSpec, entry | {"name": name, "expected": expected}, f"{place}: {name}")
+    expected = registry.fill(Expected, entry.pop("expected", None) or {}, f"{place}: {name}.expected")
+    result = registry.fill(CorpusSpec, entry, f"{place}: {name}", name=name, expected=expected)
     if not LANGUAGE.fullmatch(result.language):
         raise UserError(f"{place}: {name}.language is '{result.language}', expected an ISO 639-1 code such as 'de'")
     return dataclasses.replace(result, module=result.module or name, published=result.published or name)
@@ -142,41 +96,15 @@ def module(corpus: CorpusSpec) -> ModuleType:
 
 
 def emotion_words(corpus: CorpusSpec, variants: Iterable[str] = (), recipe: str | Path = ".") -> dict[str, str]:
-    """Tell what a corpus's own words for emotions mean (local/labels.py).
+    """Tell what a corpus's own words for emotions mean (:func:`local.labels.words`).
 
-    Parameters
-    ----------
-    corpus : CorpusSpec
-        The words listed for its name count before those listed for its module, and those before ``common``.
-    variants : iterable of str
-        Names of ``variants`` of ``conf/emotions.yaml``.
-    recipe : str or Path
-        The recipe's folder.
-
-    Returns
-    -------
-    dict of str to str
-        Own word, in lower case, to harmonised emotion, which is empty for those that a variant leaves out.
+    The words listed for its name count before those listed for its module, and those before ``common``.
     """
     return labels.words(("common", corpus.module, corpus.name), variants, recipe)
 
 
 def root_of(corpus: CorpusSpec, db_root: Path | None, recipe: str | Path = ".") -> Path:
-    """Tell where a corpus is.
-
-    Parameters
-    ----------
-    corpus : CorpusSpec
-        Its ``root`` counts before ``db_root``.
-    db_root : Path or None
-        Folder of corpora, from the command line.
-    recipe : str or Path
-        The recipe's folder.
-
-    Returns
-    -------
-    Path
-        Absolute; it exists.
+    """Tell where a corpus is, an absolute path that exists: ``root`` of its entry, else its name in ``db_root``.
 
     Raises
     ------
@@ -202,17 +130,3 @@ def root_of(corpus: CorpusSpec, db_root: Path | None, recipe: str | Path = ".") 
 
 def _entries(recipe: str | Path) -> dict[str, registry.Entry]:
     return registry.read("corpora.yaml", "root", recipe)
-
-
-def _fill(kind: type, values: dict[str, Any], place: str) -> Any:
-    fields = {item.name: item for item in dataclasses.fields(kind)}
-    default = kind(**({"name": ""} if "name" in fields else {}))
-    if not isinstance(values, dict):
-        raise UserError(f"{place}: expected {', '.join(fields)}")
-    for key, value in values.items():
-        if key not in fields:
-            raise UserError(f"{place}: unknown key '{key}'; {registry.hint(key, fields)}")
-        wanted = type(getattr(default, key))
-        if not isinstance(value, (int, float) if wanted is float else wanted):
-            raise UserError(f"{place}: {key} is {value!r}, expected a {wanted.__name__}; quote it?")
-    return kind(**values)

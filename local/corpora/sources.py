@@ -1,17 +1,21 @@
-"""What several corpus modules need: finding audio files, reading annotation tables, naming files shortly."""
+"""What several corpus modules need: finding audio files, reading names and annotation tables, naming files shortly."""
 
 from __future__ import annotations
 
 import csv
 import os
-from collections.abc import Iterable, Iterator, Sequence
+import re
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
+from local.corpora.records import Excluded, Utterance
+from local.corpora.registry import CorpusSpec
 from utils.errors import UserError
 from utils.table import read_text
 
 AUDIO = {".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".aif", ".aiff", ".au", ".sph"}
 _GENDERS = {"f": "f", "female": "f", "woman": "f", "m": "m", "male": "m", "man": "m", "": "", "unknown": "", "na": ""}
+NOT_UNDERSTOOD = "name not understood"
 
 
 def audio_files(folder: Path) -> list[Path]:
@@ -21,22 +25,52 @@ def audio_files(folder: Path) -> list[Path]:
 
 
 def wrong_root(root: Path, layout: str, found: str) -> UserError:
-    """Make the error of a root that does not look as its corpus does.
+    """Make the error of a root that does not look as its corpus does: what files are called there, what was found."""
+    return UserError(f"{root}: {found}; expected layout: {layout}; give the folder that holds this")
+
+
+def by_name(
+    layout: str,
+    pattern: re.Pattern,
+    understand: Callable[..., Utterance | str],
+    lacking: str = "there is no audio file named like this",
+    folder: str = "",
+) -> tuple[Callable[[Path, CorpusSpec], None], Callable[[Path, CorpusSpec], Iterator[Utterance | Excluded]]]:
+    """Make the ``check`` and the ``scan`` of a corpus whose files' names say all that there is to know.
 
     Parameters
     ----------
-    root : Path
-        What was given.
     layout : str
-        What files of the corpus are called, from its root.
-    found : str
-        What is wrong there.
+        What files are called, from the root.
+    pattern : Pattern
+        Matches a file's whole name without its suffix.
+    understand : callable
+        Takes a file's path and the pattern's groups; gives an utterance, or why it is none (:data:`NOT_UNDERSTOOD`).
+    lacking : str
+        What is wrong with a root in which no name is understood.
+    folder : str
+        Where the audio is, from the root.
 
     Returns
     -------
-    UserError
+    tuple of callable
+        ``scan`` yields the files of the least nested folders first.
     """
-    return UserError(f"{root}: {found}; expected layout: {layout}; give the folder that holds this")
+
+    def read(path: Path) -> Utterance | str:
+        match = pattern.fullmatch(path.stem)
+        return understand(path, *match.groups()) if match else NOT_UNDERSTOOD
+
+    def check(root: Path, spec: CorpusSpec) -> None:
+        if all(read(path) == NOT_UNDERSTOOD for path in audio_files(root / folder)):
+            raise wrong_root(root, layout, lacking)
+
+    def scan(root: Path, spec: CorpusSpec) -> Iterator[Utterance | Excluded]:
+        for path in audio_files(root / folder):
+            found = read(path)
+            yield Excluded(path.relative_to(root).as_posix(), found) if isinstance(found, str) else found
+
+    return check, scan
 
 
 def read_rows(path: Path, required: Sequence[str]) -> Iterator[tuple[int, dict[str, str] | None]]:

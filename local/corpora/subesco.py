@@ -10,15 +10,13 @@ audio-only emotional speech corpus for Bangla", PLoS ONE 16(4), 2021.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from pathlib import Path
 
-from local.corpora.records import Excluded, Utterance
-from local.corpora.registry import CorpusSpec
-from local.corpora.sources import audio_files, wrong_root
+from local.corpora.records import Utterance
+from local.corpora.sources import by_name
 
 LAYOUT = "F_01_OISHI_S_1_ANGRY_1.wav, or the same in SUBESCO/"
-_NAME = re.compile(r"(([FM])_(?:0[1-9]|10))_[A-Z]+_S_([1-9]|10)_([A-Z]+)_[1-5]", re.IGNORECASE)
+_NAME = re.compile(r"(([FM])_(?:0[1-9]|10))_[A-Z]+_S_([1-9]|10)_([A-Z]+)_[1-5]\]?", re.IGNORECASE)
 _SENTENCES = {
     "1": "মৌমাছির চাক দেখে কুকুরটি ঘেউঘেউ করছে",
     "2": "তুমি সব উলটপালট করে দিয়েছ",
@@ -33,22 +31,11 @@ _SENTENCES = {
 }
 
 
-def check(root: Path, spec: CorpusSpec) -> None:
-    """Raise a UserError when the root does not hold SUBESCO."""
-    if not any(_NAME.fullmatch(path.stem) for path in audio_files(root)):
-        raise wrong_root(root, LAYOUT, "there is no audio with such a name")
+def _understand(path: Path, speaker: str, gender: str, sentence: str, emotion: str) -> Utterance:
+    return Utterance(
+        name=path.stem.removesuffix("]"), speaker=speaker.upper(), path=path, emotion=emotion, gender=gender.lower(),
+        text=_SENTENCES[sentence], sentence=sentence,
+    )  # fmt: skip
 
 
-def scan(root: Path, spec: CorpusSpec) -> Iterator[Utterance | Excluded]:
-    """Yield the utterances."""
-    for path in audio_files(root):
-        name = path.stem.removesuffix("]")
-        match = _NAME.fullmatch(name)
-        if not match:
-            yield Excluded(path.relative_to(root).as_posix(), "name not understood")
-            continue
-        speaker, gender, sentence, emotion = match.groups()
-        yield Utterance(
-            name=name, speaker=speaker.upper(), path=path, emotion=emotion, gender=gender.lower(),
-            text=_SENTENCES[sentence], sentence=sentence,
-        )  # fmt: skip
+check, scan = by_name(LAYOUT, _NAME, _understand)

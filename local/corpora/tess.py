@@ -11,12 +11,10 @@ older talkers: Behavioural findings from the Toronto emotional speech set", Cana
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from pathlib import Path
 
-from local.corpora.records import Excluded, Utterance
-from local.corpora.registry import CorpusSpec
-from local.corpora.sources import audio_files, wrong_root
+from local.corpora.records import Utterance
+from local.corpora.sources import by_name
 
 LAYOUT = "OAF_back_angry.wav, or OAF_angry/OAF_back_angry.wav"
 _NAME = re.compile(r"(OAF?|YAF)_([a-z]+)_([a-z]+)", re.IGNORECASE)
@@ -25,31 +23,19 @@ _SPEAKERS = {"oa": "OAF", "oaf": "OAF", "yaf": "YAF"}
 _EMOTIONS = {"ps": "pleasant surprise", "pleasant": "pleasant surprise"}  # the others are words already
 
 
-def check(root: Path, spec: CorpusSpec) -> None:
-    """Raise a UserError when the root does not hold TESS."""
-    if not any(_NAME.fullmatch(path.stem) for path in audio_files(root)):
-        raise wrong_root(root, LAYOUT, "there are no files OAF_*.wav or YAF_*.wav")
-
-
-def scan(root: Path, spec: CorpusSpec) -> Iterator[Utterance | Excluded]:
-    """Yield the utterances, those of the least nested folders first."""
-    for path in audio_files(root):
-        item = path.relative_to(root).as_posix()
-        match = _NAME.fullmatch(path.stem)
-        if not match:
-            yield Excluded(item, "name not understood")
-            continue
-        speaker, emotion = _label(match[1], match[3])
-        folder = _FOLDER.fullmatch(path.parent.name)
-        if folder and _label(folder[1], folder[2]) != (speaker, emotion):
-            yield Excluded(item, f"folder and name disagree: {path.parent.name}")
-            continue
-        word = match[2].lower()
-        yield Utterance(
-            name=path.stem, speaker=speaker, path=path, emotion=emotion, gender="f", text=f"Say the word {word}.",
-            sentence=word,
-        )  # fmt: skip
+def _understand(path: Path, speaker: str, word: str, emotion: str) -> Utterance | str:
+    label, word = _label(speaker, emotion), word.lower()
+    folder = _FOLDER.fullmatch(path.parent.name)
+    if folder and _label(*folder.groups()) != label:
+        return f"folder and name disagree: {path.parent.name}"
+    return Utterance(
+        name=path.stem, speaker=label[0], path=path, emotion=label[1], gender="f", text=f"Say the word {word}.",
+        sentence=word,
+    )  # fmt: skip
 
 
 def _label(speaker: str, emotion: str) -> tuple[str, str]:
     return _SPEAKERS[speaker.lower()], _EMOTIONS.get(emotion.lower(), emotion.lower())
+
+
+check, scan = by_name(LAYOUT, _NAME, _understand)

@@ -9,35 +9,20 @@ vs. Western languages", FIT 2018.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from pathlib import Path
 
-from local.corpora.records import Excluded, Utterance
-from local.corpora.registry import CorpusSpec
-from local.corpora.sources import audio_files, wrong_root
+from local.corpora.records import Utterance
+from local.corpora.sources import by_name
 
 LAYOUT = "Angry/SM1_F10_A010.wav and the same in Happy/, Neutral/, Sad/"
 _NAME = re.compile(r"(S([FM])\d+)_F\d+_([A-Z])\d+")
-_FOLDERS = ("Angry", "Happy", "Neutral", "Sad")
 
 
-def check(root: Path, spec: CorpusSpec) -> None:
-    """Raise a UserError when the root does not hold URDU."""
-    if not any((root / folder).is_dir() for folder in _FOLDERS):
-        raise wrong_root(root, LAYOUT, f"there is none of the folders {', '.join(_FOLDERS)}")
+def _understand(path: Path, speaker: str, gender: str, letter: str) -> Utterance | str:
+    folder = path.parent.name
+    if letter != folder[0]:
+        return f"folder and name disagree on the emotion: {folder} and {letter}"
+    return Utterance(name=path.stem, speaker=speaker, path=path, emotion=folder.lower(), gender=gender.lower())
 
 
-def scan(root: Path, spec: CorpusSpec) -> Iterator[Utterance | Excluded]:
-    """Yield the utterances."""
-    for path in audio_files(root):
-        item = path.relative_to(root).as_posix()
-        match = _NAME.fullmatch(path.stem)
-        if not match:
-            yield Excluded(item, "name not understood")
-        elif match[3] != path.parent.name[0]:
-            yield Excluded(item, f"folder and name disagree on the emotion: {path.parent.name} and {match[3]}")
-        else:
-            yield Utterance(
-                name=path.stem, speaker=match[1], path=path, emotion=path.parent.name.lower(),
-                gender=match[2].lower(),
-            )  # fmt: skip
+check, scan = by_name(LAYOUT, _NAME, _understand)

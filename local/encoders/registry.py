@@ -13,59 +13,33 @@ from local.encoders import kinds
 from utils import registry
 from utils.errors import UserError
 
-REPO = Path(__file__).resolve().parent.parent.parent
 _LANGUAGE = re.compile(r"[a-z]{2,3}")
 
 
 @dataclass(frozen=True)
 class EncoderSpec:
-    """An encoder's entry in ``conf/encoders.yaml``.
+    """An encoder's entry in ``conf/encoders.yaml``."""
 
-    Attributes
-    ----------
-    name : str
-        The entry's key.
-    kind : str
-        One of :data:`local.encoders.kinds.KINDS`: ``hf`` (a checkpoint of transformers), ``logmel`` (mean and
-        standard deviation of Kaldi's log-mel filter banks), ``egemaps`` (functionals, openSMILE).
-    source : str
-        Of kind ``hf``: a folder, relative to the folder that holds the ``conf`` folder of the entry, or a hub
-        id (``owner/name``); what could be either (write ``./owner/name`` to avoid it) is a folder if that exists.
-    revision : str
-        Commit of a hub id.
-    init : str
-        ``pretrained``, or ``random``: the checkpoint's architecture with random weights, a control.
-    seed : int
-        Of the random weights.
-    normalise : bool or None
-        Whether an utterance is brought to zero mean and unit variance first; None (the default) is what the
-        checkpoint's ``preprocessor_config.json`` says.
-    layers, dim : int
-        Number of hidden states (blocks + 1) and their size.
-    languages : list of str
-        ISO 639-1 codes of the speech it was pre-trained on; empty if it is not bound to a language.
-    pretrained_on : list of str
-        Corpora whose audio its pre-training saw: the contamination list. Where an entry lacks one of these
-        two, the ``pretrain.json`` that local/pretrain leaves with a checkpoint says it.
-    note : str
-        For people.
-    base : str
-        Folder that a relative ``source`` starts from.
-    """
-
-    name: str
+    name: str  # the entry's key
+    # One of local.encoders.kinds.KINDS: hf (a checkpoint of transformers), logmel (mean and standard deviation of
+    # Kaldi's log-mel filter banks), egemaps (functionals, openSMILE).
     kind: str = "hf"
+    # Of kind hf: a folder, relative to the folder that holds the entry's conf folder, or a hub id (owner/name); what
+    # could be either (write ./owner/name to avoid it) is a folder if that exists.
     source: str = ""
-    revision: str = "main"
-    init: str = "pretrained"
-    seed: int = 0
+    revision: str = "main"  # commit of a hub id
+    init: str = "pretrained"  # or random: the checkpoint's architecture with random weights, a control
+    seed: int = 0  # of the random weights
+    # Whether an utterance is brought to zero mean and unit variance first; None: as preprocessor_config.json says.
     normalise: bool | None = None
-    layers: int = 0
-    dim: int = 0
+    layers: int = 0  # number of hidden states: blocks + 1
+    dim: int = 0  # their size
+    # ISO 639-1 codes of the speech it was pre-trained on, empty if it is not bound to a language; and the corpora whose
+    # audio it heard, the contamination list. What an entry lacks of these, the checkpoint's pretrain.json says.
     languages: list[str] = field(default_factory=list)
     pretrained_on: list[str] = field(default_factory=list)
-    note: str = ""
-    base: str = "."
+    note: str = ""  # for people
+    base: str = "."  # folder that a relative source starts from
 
     @property
     def module(self) -> str:
@@ -96,18 +70,7 @@ def names(recipe: str | Path = ".") -> list[str]:
 
 
 def spec(name: str, recipe: str | Path = ".") -> EncoderSpec:
-    """Look an encoder up.
-
-    Parameters
-    ----------
-    name : str
-        Its name, as in ``encoders`` of an experiment.
-    recipe : str or Path
-        The recipe's folder.
-
-    Returns
-    -------
-    EncoderSpec
+    """Look an encoder up by its name, as in ``encoders`` of an experiment; ``recipe`` is the recipe's folder.
 
     Raises
     ------
@@ -117,8 +80,7 @@ def spec(name: str, recipe: str | Path = ".") -> EncoderSpec:
     place, base, entry = registry.look_up(_entries(recipe), name, "encoder")
     if not re.fullmatch(r"[A-Za-z0-9_-]+", name):
         raise UserError(f"{place}: the name of the encoder '{name}' may hold letters, digits, '_' and '-' only")
-    _check_keys(entry, f"{place}: {name}")
-    result = EncoderSpec(**entry, name=name, base=str(base))
+    result = registry.fill(EncoderSpec, entry, f"{place}: {name}", name=name, base=str(base))
     _check_values(result, f"{place}: {name}")
     return _add_provenance(result, set(entry), f"{place}: {name}")
 
@@ -141,17 +103,6 @@ def _add_provenance(encoder: EncoderSpec, given: set[str], place: str) -> Encode
     if "pretrained_on" in given and hidden:
         raise UserError(f"{place}: pretrained_on lacks {', '.join(hidden)}, which {path} names; add it")
     return dataclasses.replace(encoder, **{key: value for key, value in heard.items() if key not in given})
-
-
-def _check_keys(entry: dict[str, Any], place: str) -> None:
-    known = [item.name for item in dataclasses.fields(EncoderSpec) if item.name not in ("name", "base")]
-    kinds = {"seed": int, "layers": int, "dim": int, "languages": list, "pretrained_on": list, "normalise": bool}
-    for key, value in entry.items():
-        if key not in known:
-            raise UserError(f"{place}: unknown key '{key}'; {registry.hint(key, known)}")
-        kind = kinds.get(key, str)
-        if not isinstance(value, kind) or (kind is int and isinstance(value, bool)):
-            raise UserError(f"{place}: {key} is {value!r}, expected a {kind.__name__}; quote it?")
 
 
 def _check_values(encoder: EncoderSpec, place: str) -> None:

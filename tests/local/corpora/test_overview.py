@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from local.corpora import names, overview, spec
-from local.corpora.registry import REPO, emotion_words
+from local.corpora.registry import emotion_words
+from utils.registry import REPO
 
 STYLES = {"acted", "elicited", "natural", "synthesised"}
 
