@@ -66,11 +66,8 @@ def text(classifier: EmotionClassifier, folder: Path, batches: bool) -> str:
 def results(folder: Path) -> list[dict[str, str]]:
     """Read what testing found of a model that lies where stage 4 puts it, ``exp/finetune/models/<group>/fold0.seed0``.
 
-    Returns
-    -------
-    list of dict of str to str
-        A row a test corpus, of this model's fold and seed: columns of ``scores.csv``, ``test`` and ``notes``. Empty if
-        the model lies elsewhere; conditions that were not tested since it was trained are left out.
+    There is a row a test corpus, of this model's fold and seed: columns of ``scores.csv``, ``test`` and ``notes``; none
+    if the model lies elsewhere. Conditions that were not tested since it was trained are left out.
     """
     folder = folder.resolve()
     fold, _, seed = folder.name.removeprefix("fold").partition(".seed")

@@ -53,11 +53,6 @@ def open_cache(folder: Path, classifier: EmotionClassifier) -> InputCache:
     return InputCache(folder, repr((*kind, classifier.design.layer, classifier.design.pooling)), "float32")
 
 
-def fill(cache: InputCache, examples: Examples, classifier: EmotionClassifier, bar: bool, threads: int) -> None:
-    """Compute what a cache lacks of some examples; see :meth:`InputCache.fill`."""
-    cache.fill(examples.utterances, classifier.features, bar, threads)
-
-
 def cache_folder(encoder: str) -> Path:
     """Tell where an encoder's caches are, from the recipe's folder."""
     return Path("dump", encoders.spec(encoder).name, "finetune")

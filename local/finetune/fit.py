@@ -40,13 +40,9 @@ _DAY = 24 * 3600
 def fit(run: Run) -> EmotionClassifier:
     """Train, or go on where an interrupted run stopped.
 
-    The same run gives the same weights, to the bit, on the same machine.
-
-    Returns
-    -------
-    EmotionClassifier
-        Of the epoch with the lowest dev loss (in two-stage training, of the second stage), in evaluation mode; also
-        saved in the folder.
+    The classifier, which is also saved in the folder, is that of the epoch with the lowest dev loss (in two-stage
+    training, of the second stage), in evaluation mode. The same run gives the same weights, to the bit, on the same
+    machine.
 
     Raises
     ------
@@ -65,7 +61,7 @@ def fit(run: Run) -> EmotionClassifier:
         cache = data.open_cache(run.cache, classifier)
         threads = (os.cpu_count() or 1) if run.device == "cpu" else 1
         used = Examples.joined([part for leg in run.legs for part in (leg.train, leg.dev)])
-        data.fill(cache, used, classifier, sys.stderr.isatty(), threads)
+        cache.fill(used.utterances, classifier.features, sys.stderr.isatty(), threads)
         curves: list[list[dict[str, Any]]] = []
         for leg, own in zip(run.legs, arguments, strict=True):
             curves.append(_train(EmotionTrainer(run, leg, classifier, cache, own, sum(curves, []))))

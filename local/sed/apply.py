@@ -17,11 +17,9 @@ from local.sed.model import decode, published
 from local.sed.model.diarizer import Diarizer
 from local.sed.model.load import load
 from local.sed.score import condition as score
-from local.sed.score.baselines import FUNCTIONS
+from local.sed.score.baselines import FUNCTIONS, Hypothesis
 from utils.feature_cache import InputCache
 from utils.rttm import Segment
-
-Hypothesis = dict[str, list[Segment]]
 
 
 def test(group: Group, device: str = "cpu") -> None:

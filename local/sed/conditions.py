@@ -143,12 +143,9 @@ def cache_of(encoder: str) -> Path:
 
 
 def folds_of(data: SedSet, folds: int) -> dict[str, int]:
-    """Tell by which fold's model, of so many, each recording of a set is tested.
+    """Tell by which fold's model, of so many, each recording of a set is tested, sorted by recording.
 
-    Returns
-    -------
-    dict of str to int
-        Recording to fold, sorted by recording. A recording that is in no test list is not there.
+    A recording that is in no test list is not there.
 
     Raises
     ------

@@ -47,12 +47,7 @@ def measure(samples: np.ndarray) -> Active:
 
 
 def join(parts: Sequence[np.ndarray]) -> tuple[np.ndarray, list[int]]:
-    """Join utterances to one recording.
-
-    Parameters
-    ----------
-    parts : sequence of ndarray of float32, shape (samples,)
-        Whole utterances, each with at least 0.3 s of speech.
+    """Join whole utterances, each with at least 0.3 s of speech, to one recording.
 
     Returns
     -------

@@ -78,12 +78,8 @@ class Run:
 def fit(run: Run) -> Diarizer:
     """Train, or go on where an interrupted run stopped; what is trained already is only loaded.
 
+    The diarizer, which is also saved in the folder, is that of the epoch with the lowest dev loss, in evaluation mode.
     The same run gives the same weights, to the bit, on the same machine.
-
-    Returns
-    -------
-    Diarizer
-        Of the epoch with the lowest dev loss, in evaluation mode; also saved in the folder.
 
     Raises
     ------

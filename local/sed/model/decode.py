@@ -75,21 +75,9 @@ class Decoder:
 def decode(
     posteriors: np.ndarray, utterance: str, duration: float, emotions: Sequence[str], decoder: Decoder
 ) -> list[Segment]:
-    """Turn posteriors into segments.
+    """Turn an utterance's posteriors, shape (frames, emotions), into segments from 0 to its ``duration`` in seconds.
 
-    Parameters
-    ----------
-    posteriors, emotions : ndarray, shape (frames, emotions), sequence of str
-        Rows sum to 1; the columns' names.
-    utterance, duration : str, float
-        Whose they are, and its length in seconds.
-    decoder : Decoder
-        How to smooth.
-
-    Returns
-    -------
-    list of Segment
-        From 0 to ``duration`` without gaps, neighbours differ in label.
+    They have no gaps, and neighbours differ in label.
 
     Raises
     ------
@@ -111,19 +99,9 @@ def decode(
 
 
 def smooth(posteriors: np.ndarray, decoder: Decoder) -> np.ndarray:
-    """Choose a label for every frame.
+    """Choose a label for every frame of posteriors, shape (frames, emotions): columns, int64 of shape (frames,).
 
-    Parameters
-    ----------
-    posteriors : ndarray, shape (frames, emotions)
-        Rows sum to 1.
-    decoder : Decoder
-        How to smooth.
-
-    Returns
-    -------
-    ndarray of int64, shape (frames,)
-        Columns. Where the decoder smooths nothing, each frame's largest posterior's, of equal ones the first.
+    Where the decoder smooths nothing, it is each frame's largest posterior's, of equal ones the first.
     """
     if decoder.method == "median":
         return _vote(posteriors, int(decoder.value) // 2)

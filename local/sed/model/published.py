@@ -94,16 +94,9 @@ class Published(Diarizer):
 def load(
     source: str, device: str = "cpu", emotions: Sequence[str] | None = None, revision: str = REVISION
 ) -> Published:
-    """Load a diarizer in SpeechBrain's format.
+    """Load a diarizer in SpeechBrain's format from a folder, or from the hub by its id and a commit.
 
-    Parameters
-    ----------
-    source, revision : str
-        A folder, or a hub id and its commit.
-    device : str
-        As torch names it.
-    emotions : sequence of str, optional
-        The order of its columns; by default its own.
+    ``emotions`` is the order of its columns, by default its own.
 
     Raises
     ------

@@ -20,10 +20,11 @@ from local.results.languages import setting
 from local.sed.conditions import BASELINES, PUBLISHED, PUBLISHED_ON, settings
 from local.sed.data.sets import NEUTRAL, SedSet
 from local.sed.score import eder
+from local.sed.score.baselines import Hypothesis
 from local.sed.score.eder import PARTS, Eder
 from utils import csv_file, intervals, stamp
 from utils.atomic import atomic_dir
-from utils.rttm import Segment, write_rttm
+from utils.rttm import write_rttm
 
 COLUMNS = ("utterance", "speaker", "emotion", "fold", "seed", "duration", *PARTS, "eder")
 
@@ -71,9 +72,12 @@ def rates(rows: Sequence[Mapping[str, str]], test: str, experiment: Experiment) 
 
 
 def write(
-    condition: Condition, data: SedSet, fold_of: Mapping[str, int], hypotheses: Mapping[int, dict[str, list[Segment]]],
+    condition: Condition,
+    data: SedSet,
+    fold_of: Mapping[str, int],
+    hypotheses: Mapping[int, Hypothesis],
     made_from: dict,
-) -> None:  # fmt: skip
+) -> None:
     """Score a condition and write its directory, whole or not at all.
 
     ``fold_of`` says which fold tests each recording; ``hypotheses``, by seed, hold all of these recordings.

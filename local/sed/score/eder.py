@@ -78,10 +78,9 @@ def score_all(
 
     Parameters
     ----------
-    reference : mapping of str to sequence of Segment
-        Utterance to its segments, in any order; they do not overlap. None at all: the utterance is neutral.
-    hypothesis : mapping of str to sequence of Segment
-        Of the same utterances. Segments may overlap: several labels at a time.
+    reference, hypothesis : mapping of str to sequence of Segment
+        The same utterances, each with its segments in any order. Those of the reference do not overlap, and where there
+        are none at all the utterance is neutral; those of the hypothesis may: several labels at a time.
     durations : mapping of str to float
         Length of each utterance in seconds; other utterances are ignored.
     collar : float
