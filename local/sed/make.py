@@ -95,13 +95,14 @@ def make(folder: Path, settings: experiment.Experiment) -> None:
             _make_noisy(single, target, corpus, seed)
         else:
             usable = usable or _usable(corpus)
-            plan = PLANS[kind](usable[0], seed)
+            groups, excluded = usable
+            plan = PLANS[kind](groups, seed)
             if _lacking(corpus, target, plan):
                 continue
-            _make_joined(corpus, plan, usable[1] | plan.left_out, target)
+            _make_joined(corpus, plan, excluded | plan.left_out, target)
         stamp.write(target, done)
         print(f"{target}: {_summary(target)} [{stale}]")
-        lonely = sum(len(own.emotional) for own in usable[0] if not own.neutral) if kind == "single" else 0
+        lonely = sum(len(own.emotional) for own in groups if not own.neutral) if kind == "single" else 0
         if lonely:
             print(f"{target}: {lonely} recordings are of an emotion alone: {spans.NO_NEUTRAL}")
 

@@ -127,10 +127,7 @@ def _train(run: Run, diarizer: Diarizer) -> None:
 
 def _batches(run: Run, examples: Sequence[Example], cache: InputCache) -> Batches:
     utterances = [example.utterance for example in examples]
-    labels = [
-        frame_labels(example.reference, cache.frames(utterance), run.emotions)
-        for example, utterance in zip(examples, utterances, strict=True)
-    ]
+    labels = [frame_labels(one.reference, cache.frames(one.utterance), run.emotions) for one in examples]
     return Batches(cache, utterances, labels, run.settings.batch_seconds, run.seed)
 
 

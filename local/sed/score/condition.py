@@ -72,12 +72,9 @@ def rates(rows: Sequence[Mapping[str, str]], test: str, experiment: Experiment) 
 
 
 def write(
-    condition: Condition,
-    data: SedSet,
-    fold_of: Mapping[str, int],
-    hypotheses: Mapping[int, Hypothesis],
+    condition: Condition, data: SedSet, fold_of: Mapping[str, int], hypotheses: Mapping[int, Hypothesis],
     made_from: dict,
-) -> None:
+) -> None:  # fmt: skip
     """Score a condition and write its directory, whole or not at all.
 
     ``fold_of`` says which fold tests each recording; ``hypotheses``, by seed, hold all of these recordings.
