@@ -115,8 +115,6 @@ def parse_yaml(text: str, origin: str) -> Any:
         raise UserError(f"{origin}: not valid YAML: {reason}") from error
 
 
-
-
 def _explain(error: Exception, origin: str, schema: type) -> str:
     from omegaconf.errors import ConfigAttributeError, ConfigKeyError
 
