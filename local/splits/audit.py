@@ -44,16 +44,7 @@ def main() -> None:
 
 
 def audit(data_dir: Path, scheme: str, emotions: Iterable[str]) -> None:
-    """Audit one scheme of one corpus, unless that is up to date, and print the summary.
-
-    Parameters
-    ----------
-    data_dir : Path
-        The corpus's data directory, with its folds.
-    scheme : str
-        Which folds.
-    emotions : iterable of str
-        The emotions they were made for.
+    """Audit one scheme's folds of one corpus, made for some emotions, unless that is up to date, and print the summary.
 
     Raises
     ------
@@ -142,19 +133,7 @@ def _scheme(data_dir: Path, scheme: str, emotions: list[str], rows: list) -> dic
 
 
 def summarise(report: dict, audio: dict) -> list[str]:
-    """Say in words what an audit found.
-
-    Parameters
-    ----------
-    report : dict
-        One scheme's part of ``audit.json``.
-    audio : dict
-        Its part ``audio``.
-
-    Returns
-    -------
-    list of str
-    """
+    """Say in words, line by line, what an audit found: a scheme's part of ``audit.json``, and its part ``audio``."""
     folds, lines = report["folds"], []
     if report["one_speaker"]:
         lines.append("speakers: the corpus has one, who is in train, dev and test")

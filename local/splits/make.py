@@ -41,16 +41,7 @@ def main() -> None:
 def make(data_dir: Path, split: experiment.Split, emotions: Iterable[str], published: str) -> None:
     """Make one corpus's folds, unless they are up to date, and say so in one line.
 
-    Parameters
-    ----------
-    data_dir : Path
-        The corpus's data directory.
-    split : Split
-        How to cut it.
-    emotions : iterable of str
-        Utterances with other emotions are in no fold.
-    published : str
-        The corpus's folder in ``split.published_dir``.
+    Utterances with other emotions are in no fold; ``published`` is the corpus's folder in ``split.published_dir``.
 
     Raises
     ------
