@@ -176,15 +176,13 @@ def _some(utterances: list[str]) -> str:
 
 
 def _speakers(folds: list[dict]) -> str:
-    sizes = ", ".join(f"{part} {_span([fold['speakers'][part] for fold in folds])}" for part in PARTS)
+    from local.splits.data import span
+
+    sizes = ", ".join(f"{part} {span([fold['speakers'][part] for fold in folds])}" for part in PARTS)
     pairs = {"train_test": "train and test", "dev_test": "dev and test", "train_dev": "train and dev"}
-    shared = {words: _span([fold["shared"]["speakers"][pair] for fold in folds]) for pair, words in pairs.items()}
+    shared = {words: span([fold["shared"]["speakers"][pair] for fold in folds]) for pair, words in pairs.items()}
     words = ", ".join(f"{words} {count}" for words, count in shared.items() if count != "0")
     return f"{sizes} a fold; {f'shared: {words}' if words else 'no two parts share any'}"
-
-
-def _span(values: list[int]) -> str:
-    return f"{min(values)}" if min(values) == max(values) else f"{min(values)}-{max(values)}"
 
 
 def _range(shares: list[float]) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -58,6 +58,11 @@ class Fold:
     def parts(self) -> dict[str, tuple[str, ...]]:
         """Name the parts."""
         return {part: getattr(self, part) for part in PARTS}
+
+
+def span(values: Sequence[int]) -> str:
+    """Write the least and the greatest of some counts, or the one if they are the same."""
+    return f"{min(values)}" if min(values) == max(values) else f"{min(values)}-{max(values)}"
 
 
 def load(folder: str | Path, emotions: Iterable[str]) -> Corpus:
