@@ -18,7 +18,7 @@ stage_table='1|data|yes|corpus roots -> data/<corpus>/{wav.scp,utt2emo,...}, fol
 
 recipe=mini              # which egs/<recipe>
 stage=1                  # first stage, by number or name
-stop_stage=8             # last stage
+stop_stage=$(awk -F"|" 'END { print $1 }' <<< "$stage_table") # last stage
 nj=1                     # parallel jobs a sharded stage is cut into
 ngpu=0                   # GPUs; 0 runs on the CPU
 precision=               # of the encoders in stage 2: fp32 (the default) or bf16
@@ -38,7 +38,7 @@ Runs a recipe's stages in order; what is already made and still valid is skipped
 
 Options:
   --stage N|NAME       first stage (default: 1)
-  --stop-stage N|NAME  last stage (default: 8)
+  --stop-stage N|NAME  last stage (default: $stop_stage)
   --db-root DIR        where the corpora are: corpus c at DIR/c
   --nj N               parallel jobs (default: 1, which uses all cores)
   --ngpu N             number of GPUs (default: 0)

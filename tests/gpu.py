@@ -110,9 +110,7 @@ class Report:
         verdict = "ok" if good else "FAILED"
         print(f"{verdict:6} {what:44} differs by {difference:.2e}, at most {tolerance:g}  {note}", flush=True)
 
-    def curves(
-        self, what: str, ours: list[list[float]], theirs: list[list[float]], tolerance: float, note: str
-    ) -> None:
+    def curves(self, what: str, ours: Curves, theirs: Curves, tolerance: float, note: str = "") -> None:
         """Compare learning curves, epoch by epoch; a training may stop earlier than its fellow."""
         pairs = [(a, b) for one, other in zip(ours, theirs, strict=True) for a, b in zip(one, other, strict=False)]
         worst = max((abs(a - b) / b for a, b in pairs), default=float("inf"))

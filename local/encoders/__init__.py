@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 from local.encoders import kinds
 from local.encoders.registry import EncoderSpec, names, spec
 from utils.errors import UserError
+from utils.reproducible import one_thread
 
 if TYPE_CHECKING:
     from local.encoders.base import Encoder
@@ -47,7 +48,9 @@ def load(encoder: EncoderSpec, device: str = "cpu", precision: str = "fp32") -> 
     """
     if precision not in ("fp32", "bf16"):
         raise UserError(f"precision '{precision}' is not one of fp32, bf16")
-    return kinds.of(encoder.kind).load(encoder, device, precision)
+    # Weights that are stored normalised are computed now: no result may depend on how many jobs share the cores.
+    with one_thread():
+        return kinds.of(encoder.kind).load(encoder, device, precision)
 
 
 def load_tunable(encoder: EncoderSpec, device: str = "cpu", precision: str = "fp32") -> Transformer:

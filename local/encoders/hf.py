@@ -63,10 +63,11 @@ class Kind(kinds.Kind):
 
     def files(self, spec: EncoderSpec) -> list[Path]:
         """List configuration, preprocessor and, unless they are random, weights."""
-        names = ["config.json", "preprocessor_config.json"]
+        patterns = ["config.json", "preprocessor_config.json"]
         if spec.init == "pretrained":
-            names += ["model.safetensors", "pytorch_model.bin"]
-        return [spec.folder / name for name in names if (spec.folder / name).exists()] if spec.folder else []
+            # Large checkpoints come in parts.
+            patterns += ["model*.safetensors", "pytorch_model*.bin"]
+        return [path for pattern in patterns for path in sorted(spec.folder.glob(pattern))] if spec.folder else []
 
     def check_present(self, spec: EncoderSpec) -> None:
         """Look for the configuration."""

@@ -58,26 +58,15 @@ def extract(works: list[Work], job: int, nj: int, device: str) -> None:
             )
         shares.append((work, shard, rest))
     if any(rest for _, _, rest in shares):
-        encoder, threads = _load(works[0], device)
+        import torch  # here, where it is clear that there is work
+
+        encoder = encoders.load(works[0].encoder, device, works[0].experiment.features.precision)
+        threads = torch.get_num_threads()
         for work, shard, rest in shares:
             if rest:
                 _run(encoder, work, shard, rest, threads if device == "cpu" else 1)
     for _, shard, _ in shares:
         shard.close()
-
-
-def _load(work: Work, device: str) -> tuple[encoders.Encoder, int]:
-    """Load the encoder of some work; give it and the number of torch's threads."""
-    import torch  # here, where it is clear that there is work
-
-    threads = torch.get_num_threads()
-    # Weights that are stored normalised are computed now. With several threads their last bits would depend on how
-    # many there are, and so would the features on the number of jobs, which share the cores.
-    torch.set_num_threads(1)
-    try:
-        return encoders.load(work.encoder, device, work.experiment.features.precision), threads
-    finally:
-        torch.set_num_threads(threads)
 
 
 def _run(encoder: encoders.Encoder, work: Work, shard: Shard, batches: list[list[Utterance]], threads: int) -> None:

@@ -21,7 +21,7 @@ from utils import csv_file, stamp
 from utils.errors import UserError
 from utils.registry import hint
 
-# What trains a model, and what tests it, beside the module of its encoder.
+# What trains a model, and what tests it, beside the modules of its encoder and its strategy.
 TRAINING_CODE, CODE = ["local.finetune.run"], ["local.finetune.apply"]
 _SETTINGS = (
     *("lr", "lr_head", "weight_decay", "epochs", "patience", "batch_size", "accumulate", "precision", "checkpointing"),
@@ -152,7 +152,7 @@ def _training_stamp(training: Training) -> dict:
     spec = encoders.spec(training.group.first.encoder)
     made_of = training_settings(training) | {"encoder": spec.identity()}
     inputs = [*_inputs(training.group, training.group.learnt), *spec.files()]
-    return stamp.make(made_of, [*TRAINING_CODE, spec.module], inputs)
+    return stamp.make(made_of, [*TRAINING_CODE, *_modules(training.group.first)], inputs)
 
 
 def settings(condition: Condition) -> dict:
@@ -164,8 +164,12 @@ def settings(condition: Condition) -> dict:
 
 def _stamp(group: Group, condition: Condition) -> dict:
     inputs = [training.directory / stamp.NAME for training in _trainings(group)]
-    code = [*CODE, encoders.spec(condition.encoder).module]
-    return stamp.make(settings(condition), code, inputs + _inputs(group, [condition.test]))
+    return stamp.make(settings(condition), [*CODE, *_modules(condition)], inputs + _inputs(group, [condition.test]))
+
+
+def _modules(condition: Condition) -> list[str]:
+    """Name the modules that are imported by what a condition's encoder and strategy say."""
+    return [encoders.spec(condition.encoder).module, *strategies.modules(condition.method)]
 
 
 def _inputs(group: Group, corpora: Iterable[str]) -> list[Path]:

@@ -19,7 +19,7 @@ from torch import nn
 from local import encoders
 from local.encoders import EncoderSpec
 from local.encoders.transformer import Transformer
-from local.finetune import strategies
+from local.finetune import attach
 from local.finetune.strategies import Design
 from local.models import store, windows
 from local.models.windows import evaluating, front_end
@@ -92,7 +92,7 @@ class EmotionClassifier(nn.Module):
             self._encoder_sha256 = store.sha256(self.model)
             torch.manual_seed(seed)
             self.head = _make_head(design.head, spec.dim, len(self.emotions))
-            strategies.apply(design, self.model)
+            attach.apply(design, self.model)
         self._merged = False
         if design.pooling == "weighted":
             self.layer_weights = nn.Parameter(torch.zeros(design.layer + 1))
@@ -182,7 +182,7 @@ class EmotionClassifier(nn.Module):
         UserError
             Part of the strategy cannot be merged.
         """
-        self._merged |= strategies.merge(self.design, self.model)
+        self._merged |= attach.merge(self.design, self.model)
 
     def train(self, mode: bool = True) -> EmotionClassifier:
         """Set training or evaluation mode; what is frozen for all strategies stays in evaluation mode."""

@@ -252,7 +252,9 @@ def groups(conditions: Iterable[Condition]) -> list[Group]:
 
 
 def settings(condition: Condition, section: str, names: Iterable[str]) -> dict:
-    """Gather what decides a condition's result, apart from its input files: its ``config.yaml``.
+    """Gather what decides a condition's result, apart from its input files, for its stamp and its ``config.yaml``.
+
+    A factor at its default is not there, so that a new factor leaves finished conditions valid.
 
     Parameters
     ----------
@@ -263,9 +265,10 @@ def settings(condition: Condition, section: str, names: Iterable[str]) -> dict:
     names : iterable of str
         Fields that decide, beside the factors.
     """
-    own = getattr(condition.experiment, section)
+    own, marked = getattr(condition.experiment, section), {"encoder", "method", "train", "test", *condition.special}
     return {
-        "condition": condition.identity | {"dev": list(condition.dev)},
+        "condition": {name: value for name, value in condition.identity.items() if name in marked}
+        | {"dev": list(condition.dev)},
         "split": dataclasses.asdict(condition.experiment.split),
         section: {name: getattr(own, name) for name in names},
     }

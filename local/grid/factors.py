@@ -2,7 +2,8 @@
 
 A condition is a stage and a value of each of its factors. A factor that has a ``field`` takes its value from there
 (``probe.normalise``); every factor can take several values side by side through ``vary``. To add one, give it a line in
-``FACTORS``; where frozen features are to be treated in a new way, name the module that does it (local/probe/steps.py).
+``FACTORS``; where frozen features are to be treated in a new way, name the module that does it (local/probe/scale.py).
+Older results, which were made before there was such a factor, are read as at its default and stay valid.
 """
 
 from __future__ import annotations

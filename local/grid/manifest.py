@@ -79,14 +79,20 @@ def read(folder: Path) -> list[Entry]:
     path = folder / NAME
     if not path.is_file():
         return []
-    entries = []
+    entries, default = [], complete(folder.name, {})
     for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
         try:
             made = json.loads(line)
-            entries.append(Entry(folder / made["name"], dict(made["factors"]), str(made["settings"])))
+            entries.append(Entry(folder / made["name"], default | made["factors"], str(made["settings"])))
         except (ValueError, KeyError, TypeError):
             raise UserError(f"{path}:{number}: not what {folder.name}'s plan writes; run that stage again") from None
     return entries
+
+
+def complete(stage: str, factors: Mapping[str, Any]) -> dict[str, Any]:
+    """Add the factors that a condition's files lack because they are newer: they are at their default there."""
+    default = {factor.name: factor.default for factor in known(stage)}
+    return {name: list(value) if isinstance(value, tuple) else value for name, value in default.items()} | dict(factors)
 
 
 def varied(conditions: Iterable[Mapping[str, Any]]) -> list[str]:

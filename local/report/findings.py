@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
-from local.report.material import GROUPS, SETTINGS, Comparison, Inputs, Result, System
+from local.report.material import GROUPS, SETTINGS, Inputs, Result, System
 from local.report.tables import comparisons, language
 from local.report.tables.cells import MARKS, code, joint_marks, marks, p_value, with_method
 
@@ -166,9 +166,9 @@ def _equals(p: float) -> str:
 
 
 def _tuning(inputs: Inputs) -> list[str]:
-    """What each strategy gains over training the head alone."""
+    """What each strategy gains over training the head alone, and a first stage of training over none."""
     parts = []
-    for method in inputs.strategies:
+    for method, baseline in comparisons.baselines(inputs).items():
         gains = comparisons.gains(inputs, method)
         if not gains:
             continue
@@ -176,11 +176,13 @@ def _tuning(inputs: Inputs) -> list[str]:
         better, worse = (sum(p < inputs.level and sign * gain.ua > 0 for _, gain, p in gains) for sign in (1, -1))
         ends = [f"{gain} points (`{r.system.encoder}`, {_pair(r)})" for r, gain, _ in (least, most)]
         between = f"between {ends[0]} and {ends[1]}" if len(gains) > 1 else ends[0]
+        over = "" if baseline == comparisons.BASELINE else f" over `{baseline}`"
         parts.append(
-            f"`{method}` {between}; significantly better in {better}, worse in {worse} of "
+            f"`{method}`{over} {between}; significantly better in {better}, worse in {worse} of "
             f"{_count(len(gains), 'condition')}"
         )
-    return [f"**Tuning gains**, over training the head alone: {'. '.join(parts)}."] if parts else []
+    lead = "**Tuning gains**, over training the head alone where nothing else is named"
+    return [f"{lead}: {'. '.join(parts)}."] if parts else []
 
 
 def _settings(inputs: Inputs) -> list[str]:
@@ -299,8 +301,12 @@ def _significant(inputs: Inputs) -> list[str]:
     clear = sum(comparison.adjusted < level for comparison in single)
     line = f"**Comparisons**: {clear} of {len(single)} pairwise differences are significant (Holm, {level:.2g})."
     # p cannot fall below 2 / 2^speakers, which Holm's correction multiplies by the size of the family.
-    sizes = Counter(_family(comparison) for comparison in single)
-    hopeless = {c.test for c in single if c.speakers > 1 and 2 ** (1 - c.speakers) * sizes[_family(c)] >= level}
+    families = [inputs.family(comparison) for comparison in single]
+    sizes = Counter(families)
+    hopeless = {
+        c.test for c, own in zip(single, families, strict=True)
+        if c.speakers > 1 and 2 ** (1 - c.speakers) * sizes[own] >= level
+    }  # fmt: skip
     if hopeless:
         names = ", ".join(name for name in inputs.corpora if name in hopeless)
         line += f" On {names} none could be: with so few speakers the smallest possible p is too large."
@@ -309,11 +315,6 @@ def _significant(inputs: Inputs) -> list[str]:
     if largest >= level * (drawn + 1):
         line += f" `score.permutations` = {drawn} is too small for {largest} comparisons at a time: raise it."
     return [line]
-
-
-def _family(c: Comparison) -> tuple:
-    """What stage 5 corrects together."""
-    return c.stage, c.train, c.test, c.a.encoder if c.a.encoder == c.b.encoder else f".{c.a.method}"
 
 
 def caveats(inputs: Inputs) -> list[str]:
@@ -363,7 +364,10 @@ def _which(inputs: Inputs, mark: str) -> str:
         return "; ".join(f"`{encoder}` heard {', '.join(sorted(names))}" for encoder, names in heard.items())
     if mark == "¶":
         return ", ".join(name for name, corpus in inputs.corpora.items() if corpus.speakers == 1)
-    return "all conditions" if len(marked) == len(inputs.results) else "all conditions across corpora"
+    # Of a factor that varies, the methods that the mark is on; the others are without it.
+    methods = list(dict.fromkeys(result.system.method for result in marked))
+    which = "all conditions" if mark == "‖" else "all conditions across corpora"
+    return which if len(methods) == len(inputs.methods) else f"{which} of {code(methods)}"
 
 
 def _count(number: int, word: str) -> str:

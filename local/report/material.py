@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 from local import encoders
 from local.encoders import EncoderSpec
 from local.experiment import Experiment
+from local.grid.factors import freeze
 
 SETTINGS = ("mono", "cross", "trans", "cross-trans")
 GROUPS = ("within", "across", "joint")
@@ -311,6 +313,10 @@ class Inputs:
         return {(result.system, result.train, result.test): result for result in self.results}
 
     @cached_property
+    def _by_factors(self) -> dict[tuple, Result]:
+        return {(result.stage, _identity(result.factors)): result for result in self.results}
+
+    @cached_property
     def _pairs(self) -> dict[tuple, Comparison]:
         return {
             (frozenset((c.a, c.b)), c.train, c.setting if c.train is None else c.test): c for c in self.comparisons
@@ -323,6 +329,15 @@ class Inputs:
     def result(self, system: System, train: tuple[str, ...], test: str) -> Result | None:
         """Find a condition."""
         return self._by_condition.get((system, train, test))
+
+    def like(self, result: Result, **changed: Any) -> Result | None:
+        """Find the condition that differs from one in the given factors alone."""
+        return self._by_factors.get((result.stage, _identity(result.factors | changed)))
+
+    def family(self, comparison: Comparison) -> tuple:
+        """Tell what a comparison in one condition is corrected with: all factors but the one that is compared."""
+        a, b = (self.result(s, comparison.train, comparison.test).factors for s in (comparison.a, comparison.b))
+        return comparison.stage, _identity(a) & _identity(b)
 
     def compared(self, result: Result, other: System) -> Comparison | None:
         """Find the paired test of a condition with another system in the same one."""
@@ -350,6 +365,10 @@ class Inputs:
     def label(self, names: str | Sequence[str]) -> str:
         """Label one corpus, or several joined by '+'."""
         return " + ".join(self.corpora[name].label for name in ([names] if isinstance(names, str) else names))
+
+
+def _identity(factors: dict[str, Any]) -> frozenset:
+    return frozenset((name, freeze(value)) for name, value in factors.items())
 
 
 @dataclass(frozen=True)
@@ -384,11 +403,12 @@ class DiarizedPair:
 
 @dataclass(frozen=True)
 class Diarization:
-    """What stage 6 found, and the figures published of others (conf/reference_sed.yaml; empty without)."""
+    """What stage 6 found in ``exp``, and the figures published of others (conf/reference_sed.yaml; empty without)."""
 
     rows: list[Diarized]
     pairs: list[DiarizedPair]
     reference: dict = field(default_factory=dict)
+    exp: Path = Path("exp")
 
     @cached_property
     def tests(self) -> list[str]:

@@ -164,7 +164,7 @@ def _compared(found: Diarization) -> Table:
     caption = (
         "Difference in EDER, a - b, in points, on the same recordings: negative is in favour of a. The interval "
         "resamples speakers; the test flips signs speaker by speaker; Holm's correction over what one model is "
-        "compared with on one set. All sets: `exp/sed/significance.csv`."
+        f"compared with on one set. All sets: `{found.exp}/sed/significance.csv`."
     )
     header = ["set", "a", "b", "difference", "n", "speakers", "p", "p (Holm)"]
     return Table("sed-tests", "Diarization: paired tests", caption, header, rows, made_by="sed", long=True)

@@ -157,6 +157,7 @@ def read(path: Path) -> Finished:
         hyp or scores.csv does not fit layers.npz, or a layer was selected that is not dev's choice.
     """
     meta = json.loads((path / "meta.json").read_text(encoding="utf-8"))
+    meta["factors"] = manifest.complete(meta["stage"], meta["factors"])
     rows = csv_file.read(path / "scores.csv")
     with np.load(path / "layers.npz", allow_pickle=False) as arrays:
         utts, fold = arrays["utts"], arrays["fold"].astype(int)

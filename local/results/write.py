@@ -79,6 +79,7 @@ def write(
     emotions = list(condition.factors["emotions"])
     labels = [test.labels[fold["test"]] for fold in test.folds]
     utts = [[test.utts[row] for row in fold["test"]] for fold in test.folds]
+    config = dict(config) | {"condition": condition.identity | {"dev": list(condition.dev)}}
     (directory / "config.yaml").write_text(yaml.safe_dump(config, sort_keys=False), encoding="utf-8")
     (directory / "meta.json").write_text(json.dumps(meta, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
     rows = [_row(run, labels[run.fold], emotions) for run in runs]

@@ -107,7 +107,7 @@ def entries(asked: Sequence[manifest.Entry], settings: Experiment, recipe: str) 
         if reason:
             raise UserError(f"{one.path}: {reason}; run the sed stage again")
         meta, report = (json.loads((one.path / f"{name}.json").read_text("utf-8")) for name in ("meta", "eder"))
-        factors, test = meta["factors"], one.factors["test"]
+        factors, test = one.factors, one.factors["test"]
         system = manifest.system_name(SED, factors, varied)
         fields = {"recipe": recipe, "baseline": int(meta["baseline"]), "system": system, "test": test}
         fields |= {"how": meta["how"], "setting": meta["setting"], "seeds": report["seeds"]}

@@ -1,9 +1,8 @@
-"""The report of results as many as those of egs/small: 330 conditions, 1,863 comparisons, 20 figures."""
+"""The report of results as many as those of egs/small: 330 conditions, 1,791 comparisons, 20 figures."""
 
 from __future__ import annotations
 
 import os
-import time
 from pathlib import Path
 
 from local.report import make
@@ -14,8 +13,13 @@ from utils.errors import UserError
 LIMIT = 15.0  # seconds
 
 
+def _processor_time() -> float:
+    """Add up the seconds of this process and of those that drew figures for it, which have ended by then."""
+    return sum(os.times()[:4])
+
+
 def run(work: Path) -> list[dict]:
-    """Measure stage 8 in one process.
+    """Measure stage 8.
 
     Parameters
     ----------
@@ -31,9 +35,9 @@ def run(work: Path) -> list[dict]:
     os.chdir(root)
     try:
         collect.main([])
-        began = time.process_time()
+        began = _processor_time()
         make.main([])
-        seconds = time.process_time() - began
+        seconds = _processor_time() - began
         figures = len(list(Path("exp/report").glob("*.png")))
     finally:
         os.chdir(before)

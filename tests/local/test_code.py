@@ -8,8 +8,10 @@ import shutil
 import pytest
 
 from local import encoders
+from local.encoders.kinds import KINDS
 from local.features import work
 from local.finetune import conditions as finetune
+from local.finetune.strategies import modules
 from local.probe import conditions as probe
 from local.sed import conditions as sed
 from utils import closure
@@ -19,7 +21,7 @@ RESULTS = {
     "features of a model": [*work.CODE, HF],
     "egemaps": [*work.CODE, EGEMAPS],
     "probe": probe.CODE,
-    "finetune training": [*finetune.TRAINING_CODE, HF],
+    "finetune training": [*finetune.TRAINING_CODE, HF, *modules("lora+wg")],
     "finetune": [*finetune.CODE, HF],
     "sed training": [*sed.TRAINING_CODE, HF],
     "sed": [*sed.CODE, HF],
@@ -96,7 +98,7 @@ def test_what_decides_numbers_is_there(closures):
         "probe": "probe/conditions probe/run probe/group probe/heads probe/scale probe/features probe/logreg "
         "grid/conditions results/corpus results/write results/languages",
         "finetune training": "finetune/conditions finetune/run finetune/fit finetune/data finetune/model "
-        "finetune/adapters finetune/strategies finetune/trainer encoders/transformer encoders/loading "
+        "finetune/attach finetune/strategies/wg finetune/trainer encoders/transformer encoders/loading "
         "grid/conditions results/corpus models/store models/curve",
         "finetune": "finetune/apply finetune/data encoders/loading grid/conditions results/corpus results/write "
         "results/languages models/store",
@@ -129,13 +131,14 @@ def test_what_cannot_matter_is_not_there(closures):
     later = ("local/sed/apply.py", "local/sed/score/condition.py", "local/sed/make.py")
     assert not set(later) & closures["sed training"]
     # What an experiment asks for, and the words of it, decide no result.
+    assert not {f"local/finetune/strategies/{name}.py" for name in ("__init__", "ba", "prompt")} & everything
     asking = ("local/grid/factors.py", "local/grid/manifest.py", "local/grid/pairs.py", "local/grid/jobs.py")
     assert not set(asking) & everything
 
 
 def test_every_encoder_names_the_module_that_makes_it():
     kinds = {encoders.spec(name, closure.ROOT).module for name in encoders.names(closure.ROOT)}
-    assert kinds <= {HF, EGEMAPS} and HF in kinds
+    assert kinds <= set(KINDS.values()) and HF in kinds
 
 
 def test_modules_that_no_result_depends_on_exist_and_hide_none_that_matters():

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from local.report.figures.drawing import Figure, axes_of, panel_title, short, training_label
+from local.report.figures.drawing import Figure, axes_of, folded, panel_title, short, training_label
 from local.report.material import GROUPS, Inputs, Result, System
 
 COLUMNS = 6  # panels beside each other
@@ -93,8 +93,7 @@ def _members(inputs: Inputs, down: _Side, across: _Side) -> list[Result]:
 def _side_name(inputs: Inputs, side: _Side) -> str:
     if isinstance(side, str):
         return side
-    name = f"{side[0]}, {side[1]}" if len(inputs.methods) > 1 else side[1]
-    return name.replace(", ", "\n").replace(" after ", "\nafter ") if inputs.strategies else name
+    return folded(f"{side[0]}, {side[1]}" if len(inputs.methods) > 1 else side[1])
 
 
 def _draw_block(axes: Axes, inputs: Inputs, columns: Sequence[_Side], rows: Sequence[_Side], wide: int) -> None:

@@ -8,9 +8,12 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import gc
+import importlib
 import multiprocessing
 import os
-from collections.abc import Callable, Mapping, Sequence
+import textwrap
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -26,6 +29,7 @@ BLUE, VERMILLION, GREEN, PURPLE, ORANGE, SKY, YELLOW, BLACK = (
 )  # fmt: skip
 CYCLE = (BLUE, VERMILLION, GREEN, PURPLE, ORANGE, SKY, YELLOW, BLACK)
 MARKERS = "osD^vPX*"
+WIDEST = 18  # letters in a line of a small panel's title
 RC = {
     "font.family": "DejaVu Sans", "font.size": 9, "axes.titlesize": 10, "axes.labelsize": 9,
     "axes.spines.top": False, "axes.spines.right": False, "axes.edgecolor": "#666666", "axes.linewidth": 0.8,
@@ -72,6 +76,8 @@ def save_all(figures: Sequence[Figure], folder: Path) -> None:
     from tqdm import tqdm
 
     mpl.use("Agg")
+    for name in ("matplotlib.pyplot", "matplotlib.backends.backend_agg", "matplotlib.backends.backend_pdf"):
+        importlib.import_module(name)  # once, before there are many processes
     bar = {"desc": str(folder), "unit": "figure", "leave": False, "disable": None, "total": len(figures)}
     # Forked, since what draws is a function of the numbers that are in memory.
     _waiting[:] = figures
@@ -93,14 +99,27 @@ def _save(folder: Path, number: int) -> None:
     from matplotlib.backends.backend_pdf import FigureCanvasPdf
 
     figure = _waiting[number]
-    with mpl.rc_context(RC):
+    picture = {"metadata": {"Software": None}, "pil_kwargs": {"compress_level": 3}}  # a tenth larger in half the time
+    with mpl.rc_context(RC), _without_collection():
         drawing = figure.draw()
         # savefig would draw everything once more before each file.
-        FigureCanvasAgg(drawing).print_png(folder / f"{figure.name}.png", metadata={"Software": None})
+        FigureCanvasAgg(drawing).print_png(folder / f"{figure.name}.png", **picture)
         drawing.set_layout_engine("none")  # the places of things are known by now
         nothing = dict.fromkeys(("CreationDate", "Creator", "Producer"))
         FigureCanvasPdf(drawing).print_pdf(folder / f"{figure.name}.pdf", metadata=nothing)
         plt.close(drawing)
+
+
+@contextlib.contextmanager
+def _without_collection() -> Iterator[None]:
+    """Let garbage be until a figure is done: looking for it among a figure's many objects takes a sixth of its time."""
+    before = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if before:
+            gc.enable()
 
 
 def grid(number: int, columns: int) -> tuple[Drawing, list[Axes]]:
@@ -140,9 +159,19 @@ def axes_of(inputs: Inputs, results: Sequence[Result]) -> tuple[list[tuple[str, 
 
 
 def panel_title(inputs: Inputs, system: System) -> str:
-    """Name a system above a small panel; strategies have long names."""
-    name = inputs.name(system)
-    return name.replace(", ", "\n").replace(" after ", "\nafter ") if inputs.strategies else name
+    """Name a system above a small panel."""
+    return folded(inputs.name(system))
+
+
+def folded(name: str) -> str:
+    """Break a long name into lines, at commas and behind a method that factors follow."""
+    if len(name) <= WIDEST:
+        return name
+    lines = []
+    for part in name.split(", "):
+        pieces = [part] if len(part) <= WIDEST else part.split(" ", 1)
+        lines += [line for piece in pieces for line in textwrap.wrap(piece, WIDEST, break_on_hyphens=False)]
+    return "\n".join(lines)
 
 
 def short(inputs: Inputs, name: str) -> str:

@@ -23,21 +23,23 @@ def in_words(inputs: Inputs) -> list[str]:
     list of str
         A line a corpus, for those that were audited.
     """
-    return [f"**{corpus.label}**: {'; '.join(found['summary'])}." for corpus, found in _audited(inputs)]
+    return [f"**{label}**: {'; '.join(found['summary'])}." for _, label, found in _audited(inputs)]
 
 
-def _audited(inputs: Inputs) -> Iterator[tuple[Corpus, dict]]:
+def _audited(inputs: Inputs) -> Iterator[tuple[Corpus, str, dict]]:
+    """Yield corpora with their label, in which the scheme is named where there are several, and what was found."""
+    schemes = inputs.values("split")
     for corpus in inputs.corpora.values():
-        for scheme in inputs.values("split"):
+        for scheme in schemes:
             found = (corpus.audit or {}).get("schemes", {}).get(scheme)
             if found:
-                yield corpus, found
+                yield corpus, corpus.label + (f", {scheme} folds" if len(schemes) > 1 else ""), found
 
 
 def by_corpus(inputs: Inputs) -> Table:
     """Every audited corpus: what its folds share, and what is reached without ears."""
     rows = []
-    for corpus, found in _audited(inputs):
+    for corpus, label, found in _audited(inputs):
         folds, test = found["folds"], found["test"]
         if found["one_speaker"]:
             disjoint = Cell("one speaker", best=True)
@@ -45,7 +47,7 @@ def by_corpus(inputs: Inputs) -> Table:
             disjoint = Cell("yes") if found["speakers_disjoint"] else Cell("no", best=True)
         rows.append(
             [
-                Cell(corpus.label),
+                Cell(label),
                 disjoint,
                 *(_seen([fold["test_seen"][kind] for fold in folds]) for kind in ("sentences", "sessions")),
                 Cell(str(len(corpus.audit["audio"]["duplicates"]))),
@@ -55,7 +57,7 @@ def by_corpus(inputs: Inputs) -> Table:
                 *(number(s["ua"]) if s else DASH for s in found["shortcuts"].values()),
             ]
         )
-    names = next((list(found["shortcuts"]) for _, found in _audited(inputs)), [])
+    names = next((list(found["shortcuts"]) for _, _, found in _audited(inputs)), [])
     return Table(
         "audit",
         "Audit of the folds",
@@ -83,12 +85,12 @@ def _seen(shares: Iterable[float | None]) -> Cell:
 def by_fold(inputs: Inputs) -> Table:
     """Every fold of the audited corpora: its size, and what its parts share."""
     rows = []
-    for corpus, found in _audited(inputs):
+    for _, label, found in _audited(inputs):
         for index, fold in enumerate(found["folds"]):
             shared = fold["shared"]["speakers"]
             rows.append(
                 [
-                    Cell(corpus.label),
+                    Cell(label),
                     Cell(str(index)),
                     *(Cell(str(sum(fold["n"][part].values()))) for part in PARTS),
                     *(Cell(str(fold["speakers"][part])) for part in PARTS),

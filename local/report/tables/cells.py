@@ -175,15 +175,23 @@ def system_header(inputs: Inputs) -> list[str]:
 
 def dev_note(inputs: Inputs) -> str:
     """Warn in a caption where labelled data of the test corpus chose layers and epochs."""
-    if any(result.cross_dev == "target" and result.group == "across" for result in inputs.results):
-        return " **Across corpora, layers and epochs were chosen on labelled data of the test corpus.**"
-    return ""
+    across = {result.cross_dev for result in inputs.results if result.group == "across"}
+    if "target" not in across:
+        return ""
+    where = "Across corpora" if len(across) == 1 else "Across corpora, where §"
+    return f" **{where}, layers and epochs were chosen on labelled data of the test corpus.**"
+
+
+def called_head(method: str) -> str:
+    """Call a head, and behind that say what else was done: ``linear head``, ``linear head without 2 components``."""
+    head, space, rest = method.partition(" ")
+    return f"{head} head{space}{rest}"
 
 
 def with_method(inputs: Inputs, method: str) -> str:
     """Say in a sentence how scores came about: ``with the linear head``, ``tuned by `lora```."""
     if method in inputs.heads:
-        return f"with the {method} head"
-    if method == "head":
-        return "with nothing but the head trained (strategy `head`)"
+        return f"with the {called_head(method)}"
+    if method.split()[0] == "head":
+        return f"with nothing but the head trained (strategy `{method}`)"
     return f"tuned by `{method}`"

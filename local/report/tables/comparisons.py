@@ -1,10 +1,10 @@
-"""Tables of paired tests: every pair of systems, and what each strategy gains over training the head alone."""
+"""Tables of paired tests: every pair of systems, and what each strategy gains over the simpler one that it contains."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-from local.report.material import GROUPS, Comparison, Inputs, Result, Score, System
+from local.report.material import GROUPS, Comparison, Inputs, Result, Score
 from local.report.tables.cells import (
     DASH,
     TESTED,
@@ -19,7 +19,7 @@ from local.report.tables.cells import (
     trained,
 )  # fmt: skip
 
-BASELINE = "head"  # the strategy that the others are compared with
+BASELINE = "head"  # the strategy that the others of one stage are compared with
 
 
 def _rows(inputs: Inputs, comparisons: Sequence[Comparison]) -> list[list[Cell]]:
@@ -44,10 +44,11 @@ def _header(inputs: Inputs) -> list[str]:
 
 def _test(inputs: Inputs) -> str:
     one, several = ("head", "heads") if not inputs.strategies else ("method", "methods of a stage")
+    more = "" if set(inputs.methods) == {r.factors["method"] for r in inputs.results} else ", or all values of a factor"
     return (
         "Paired test of UA (percent; difference in points [95% interval]) on the same utterances: randomisation "
         "with speakers as blocks (with one speaker: utterances), two-sided. Holm's correction within each question: "
-        f"all encoders under one {one}, or all {several} on one encoder, in one condition. Bold: significant."
+        f"all encoders under one {one}, or all {several} on one encoder{more}, in one condition. Bold: significant."
     )
 
 
@@ -73,9 +74,8 @@ def compared(inputs: Inputs) -> Table:
 
 
 def strategies(inputs: Inputs) -> Table:
-    """Every strategy beside the others, and what it gains over training the head alone, on the same utterances."""
-    methods = list(inputs.strategies)
-    others = [method for method in methods if method != BASELINE] if BASELINE in methods else []
+    """Every strategy beside the others, and what it gains over its baseline, on the same utterances."""
+    methods, others = list(inputs.strategies), baselines(inputs)
     conditions: dict[tuple[str, tuple[str, ...], str], dict[str, Result]] = {}
     for result in inputs.results:
         if result.tuned:
@@ -92,25 +92,39 @@ def strategies(inputs: Inputs) -> Table:
             row.append(result_cell(result, result is not None and result.headline.ua == top and len(found) > 1))
         rows.append(row + [_gain_cell(inputs, found.get(method)) for method in others])
     header = ["encoder", "train", "test", "setting", "n", "speakers", *methods]
-    header += [f"{method} − {BASELINE}" for method in others]
+    header += [f"{method} − {baseline}" for method, baseline in others.items()]
     caption = (
-        f"UA in percent [95% interval]; n test utterances of so many speakers. *− {BASELINE}*: difference in points "
-        f"[95% interval] to training nothing but the head, on the same utterances, and p of the paired test with "
-        f"Holm's correction over all pairs of strategies in the row; bold: significant. *after*: two-stage training, "
-        f"first on that corpus.{trained(inputs, inputs.results)}"
+        f"UA in percent [95% interval]; n test utterances of so many speakers. *−*: difference in points [95% "
+        f"interval] to what differs in one thing, training nothing but the head or, of two-stage training (*after*: "
+        f"first on that corpus), the second stage alone, on the same utterances; and p of the paired test with Holm's "
+        f"correction over all values of that one thing in the row; bold: significant.{trained(inputs, inputs.results)}"
     )
     return Table("strategies", "What tuning gains", caption + dev_note(inputs), header, rows, made_by="finetune")
 
 
+def baselines(inputs: Inputs) -> dict[str, str]:
+    """Give each strategy the one that it is compared with, where there is one."""
+    found = {r.system.method: other.system.method for r in inputs.results if (other := _baseline(inputs, r))}
+    return {method: found[method] for method in inputs.strategies if method in found}
+
+
+def _baseline(inputs: Inputs, result: Result) -> Result | None:
+    """Find the condition with one thing less: no first stage of training or, without one, nothing but the head."""
+    if not result.tuned or (not result.source and result.factors["method"] == BASELINE):
+        return None
+    return inputs.like(result, **({"source": []} if result.source else {"method": BASELINE}))
+
+
 def gains(inputs: Inputs, method: str) -> list[tuple[Result, Score, float]]:
-    """List how far a strategy is ahead of training the head alone: condition, difference and Holm-corrected p."""
+    """List how far a strategy is ahead of its baseline: condition, difference and Holm-corrected p."""
     found = ((r, _gain(inputs, r)) for system in inputs.systems if system.method == method for r in inputs.of(system))
     return [(result, *gain) for result, gain in found if gain]
 
 
 def _gain(inputs: Inputs, result: Result) -> tuple[Score, float] | None:
-    compared = inputs.compared(result, System(result.system.encoder, BASELINE))
-    return (compared.ahead(result.system), compared.adjusted) if compared and result.tuned else None
+    baseline = _baseline(inputs, result)
+    compared = inputs.compared(result, baseline.system) if baseline else None
+    return (compared.ahead(result.system), compared.adjusted) if compared else None
 
 
 def _gain_cell(inputs: Inputs, result: Result | None) -> Cell:

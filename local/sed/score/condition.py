@@ -142,7 +142,8 @@ def write(
         for name, content in (("meta", describe(condition, data)), ("eder", report)):
             text = json.dumps(content, indent=1, ensure_ascii=False) + "\n"
             (folder / f"{name}.json").write_text(text, encoding="utf-8")
-        (folder / "config.yaml").write_text(yaml.safe_dump(settings(condition), sort_keys=False), encoding="utf-8")
+        config = yaml.safe_dump(settings(condition) | {"condition": condition.identity}, sort_keys=False)
+        (folder / "config.yaml").write_text(config, encoding="utf-8")
         stamp.write(folder, made_from)
     overall = report["all"]
     mean, low, high = (100 * overall[key] for key in ("mean", "lo", "hi"))

@@ -177,3 +177,17 @@ def test_bf16_falls_back_where_it_would_be_slower(
 def test_an_unknown_precision_is_refused(checkpoint: Path) -> None:
     with pytest.raises(UserError, match="fp16"):
         encoders.load(spec_of(checkpoint), precision="fp16")
+
+
+def test_weights_in_parts_count_too(copy: Path) -> None:
+    weights = (copy / "model.safetensors").read_bytes()
+    make_model("wav2vec2-base").save_pretrained(copy, max_shard_size="20KB")
+    (copy / "model.safetensors").unlink(missing_ok=True)
+    names = [path.name for path in spec_of(copy).files()]
+    assert names[:2] == ["config.json", "preprocessor_config.json"] and len(names) > 4
+    parts = pooled(spec_of(copy))
+    for path in copy.glob("model*"):
+        path.unlink()
+    (copy / "model.safetensors").write_bytes(weights)
+    np.testing.assert_array_equal(pooled(spec_of(copy)), parts)
+    assert [path.name for path in spec_of(copy, init="random").files()] == names[:2]

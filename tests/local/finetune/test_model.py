@@ -13,7 +13,7 @@ from torch import nn
 
 from local import encoders
 from local.encoders.transformer import Transformer
-from local.finetune import strategies
+from local.finetune import attach
 from local.finetune.model import EmotionClassifier, _make_head
 from local.finetune.strategies import HEADS, POOLINGS, STRATEGIES, Design
 from local.models import windows
@@ -203,7 +203,7 @@ def test_counts_at_base_size(strategy: str) -> None:
     with torch.device("meta"):
         base = Wav2Vec2Model(Wav2Vec2Config())
     assert sum(parameter.numel() for parameter in base.parameters()) == 94_371_712
-    strategies.apply(Design(12, strategy), base)
+    attach.apply(Design(12, strategy), base)
     got = sum(parameter.numel() for parameter in base.parameters() if parameter.requires_grad)
     by_hand = {
         "head": 0, "full": 85_056_000 + 395_008, "lora": 1_327_104, "ia3": 55_296, "bitfit": 101_376, "ba": 894_528,

@@ -10,8 +10,10 @@ import pytest
 import torch
 from torch import nn
 
-from local.finetune import adapters, strategies
+from local.finetune import strategies
 from local.finetune.strategies import STRATEGIES, Design
+from local.finetune.strategies.ba import Bottleneck
+from local.finetune.strategies.wg import Gate
 from tests.local.encoders.checkpoints import DIM, make_model
 from tests.local.encoders.test_transformer import speech
 from tests.local.finetune.conftest import LAYER
@@ -69,7 +71,7 @@ def test_gradients_reach_exactly_what_is_named(make: Callable, variant: str, str
     # At the start, zeros that make it the identity hold back the gradients of their factors.
     perturb(made.trainable())
     for module in made.modules():
-        if isinstance(module, adapters.Bottleneck):
+        if isinstance(module, Bottleneck):
             # So small, it has two rectifiers, and both might be off.
             module.down.bias.data += 2
     nn.functional.cross_entropy(made(*packed(made)), torch.tensor([0, 3, 1])).backward()
@@ -115,7 +117,7 @@ def test_published_start_by_its_statistics() -> None:
     bound = dim**-0.5
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
-        bottleneck = adapters.Bottleneck(nn.Identity(), dim, published_init=True)
+        bottleneck = Bottleneck(nn.Identity(), dim, published_init=True)
         x = torch.randn(20, dim)
     for weight, limit in (
         (bottleneck.down.weight, bound), (bottleneck.up.weight, (dim // 16) ** -0.5),
@@ -124,10 +126,10 @@ def test_published_start_by_its_statistics() -> None:
         assert weight.abs().max() <= limit and weight.abs().max() > 0.95 * limit
         assert float(weight.detach().std()) == pytest.approx(limit / 3**0.5, rel=0.1)
     with torch.no_grad():
-        np.testing.assert_allclose(adapters.Gate(dim, published_init=True)(x), 0.7310586 * x, rtol=1e-6)
-        assert torch.equal(adapters.Gate(dim)(x), x)
-        assert torch.equal(adapters.Bottleneck(nn.Identity(), dim)(x), x)
-    assert bottleneck.down.out_features == dim // 16 and adapters.Bottleneck(nn.Identity(), 768).up.in_features == 48
+        np.testing.assert_allclose(Gate(dim, published_init=True)(x), 0.7310586 * x, rtol=1e-6)
+        assert torch.equal(Gate(dim)(x), x)
+        assert torch.equal(Bottleneck(nn.Identity(), dim)(x), x)
+    assert bottleneck.down.out_features == dim // 16 and Bottleneck(nn.Identity(), 768).up.in_features == 48
 
 
 @pytest.mark.parametrize("variant", ARCHITECTURES)
@@ -135,8 +137,8 @@ def test_gates_and_adapters_by_hooks_of_transformers(make: Callable, variant: st
     # The model's own forward of one file, with hooks at the places that the study names.
     made = make(variant, "ba+wg", published_init=True)
     modules = [*made.model.modules()]
-    gates = [module for module in modules if isinstance(module, adapters.Gate)]
-    bottlenecks = [module for module in modules if isinstance(module, adapters.Bottleneck)]
+    gates = [module for module in modules if isinstance(module, Gate)]
+    bottlenecks = [module for module in modules if isinstance(module, Bottleneck)]
     assert len(gates) == len(bottlenecks) == LAYER
     model = make_model(variant)
     for block, gate, bottleneck in zip(model.encoder.layers, gates, bottlenecks, strict=False):

@@ -172,10 +172,12 @@ class TestIdentity:
         found = grid.expand(FINETUNE, asks(finetune=Finetune(layer="last")), asked)
         assert [one.factors["layer"] for one in found] == ["last", "2"]
 
-    def test_settings_hold_it_with_all_that_decides(self):
+    def test_settings_hold_all_that_decides_and_no_factor_at_its_default(self):
         (one,) = probes("a:b", cross_dev="target", lr=0.3)
         found = grid.settings(one, "probe", ["lr", "epochs"])
-        assert found["condition"] == one.identity | {"dev": ["b"]}
+        assert found["condition"] == {
+            "encoder": "enc", "method": "linear", "train": ["a"], "test": "b", "cross_dev": "target", "dev": ["b"],
+        }  # fmt: skip
         assert found["probe"] == {"lr": 0.3, "epochs": 100} and found["split"]["folds"] == 5
 
 

@@ -84,7 +84,7 @@ def write_features(root: Path, name: str, encoder: str, utts: Sequence[str], fea
     registry = root / "conf" / "encoders.yaml"
     registry.parent.mkdir(exist_ok=True)
     known = yaml.safe_load(registry.read_text()) if registry.exists() else {}
-    known[encoder] = {"kind": "logmel", "layers": features.shape[1], "dim": features.shape[2]}
+    known[encoder] = {"source": f"nobody/{encoder}", "layers": features.shape[1], "dim": features.shape[2]}
     registry.write_text(yaml.safe_dump(known))
     index = dump / "feats.scp"
     index.write_text(index.read_text().replace(f"{root}/", ""))

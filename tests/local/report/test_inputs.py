@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from local.report.material import GROUPS, SETTINGS, Inputs
+from local.report.material import GROUPS, SETTINGS, Comparison, Inputs
 from local.report.tables import comparisons
 from local.score import collect
 from tests.local.report.large import large_world
@@ -40,6 +40,29 @@ def test_every_comparison_is_found_from_both_sides(content: Inputs) -> None:
             assert c.ua_a - c.ua_b == pytest.approx(a.headline.ua - b.headline.ua, abs=2e-6)
 
 
+def test_a_condition_is_found_by_what_it_differs_in(content: Inputs) -> None:
+    two_stage = [result for result in content.results if result.source]
+    assert len(two_stage) == 6
+    for result in two_stage:
+        assert [content.like(result, source=[])] == [
+            r for r in content.results
+            if (r.stage, r.system.encoder, r.system.method) == ("finetune", result.system.encoder, "lora+ba+wg")
+            and (r.train, r.test, r.source) == (result.train, result.test, ())
+        ]  # fmt: skip
+        assert content.like(result) is result and content.like(result, method="never run") is None
+
+
+def test_families_are_those_that_holm_corrected_together(content: Inputs) -> None:
+    families: dict[tuple, list[Comparison]] = {}
+    for c in content.comparisons:
+        if c.train is not None:
+            families.setdefault(content.family(c), []).append(c)
+    for members in families.values():
+        # The smallest p of a family is multiplied by the number of its members.
+        p, adjusted = min((c.p, c.adjusted) for c in members)
+        assert adjusted == pytest.approx(min(1, len(members) * p), rel=1e-4)
+
+
 def test_gains_are_over_the_head_alone(content: Inputs) -> None:
     gains = comparisons.gains(content, "full")
     assert len(gains) == 4 * 9
@@ -52,14 +75,31 @@ def test_gains_are_over_the_head_alone(content: Inputs) -> None:
         assert gain.ua == pytest.approx(result.headline.ua - head.headline.ua, abs=2e-6)
 
 
+def test_gains_of_two_stages_are_over_the_second_alone(content: Inputs) -> None:
+    baselines = comparisons.baselines(content)
+    assert baselines == {"lora+ba+wg": "head", "full": "head"} | {
+        f"lora+ba+wg after {name}": "lora+ba+wg" for name in ("eins", "one", "jeden")
+    }  # fmt: skip
+    for method in list(baselines)[2:]:
+        found = comparisons.gains(content, method)
+        assert len(found) == 2
+        for result, gain, _ in found:
+            once = content.like(result, source=[])
+            assert gain.ua == pytest.approx(result.headline.ua - once.headline.ua, abs=2e-6)
+
+
 def test_files_name_learning_curves_of_two_stages(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from local.experiment import Experiment
     from local.report import inputs
 
     monkeypatch.chdir(tmp_path)
-    for name in ("big.lora.after.uno.zwei", "big.lora.zwei"):
-        (inputs.MODELS / name / "fold0.seed0").mkdir(parents=True)
-        (inputs.MODELS / name / "fold0.seed0/curve.csv").touch()
+    for name in ("big.lora.zwei.source=uno", "big.lora.zwei.source=uno.layer=last", "big.lora.zwei"):
+        folder = Path("exp") / inputs.MODELS / name / "fold0.seed0"
+        folder.mkdir(parents=True)
+        (folder / "curve.csv").touch()
     found = inputs.files(Experiment(corpora=["uno"], encoders=["big"]))
-    assert [path.parts[3] for path in found if path.name == "curve.csv"] == ["big.lora.after.uno.zwei"]
-    assert Path("data/uno/audit.json") in found and set(inputs.FILES) < set(found)
+    assert [path.parts[3] for path in found if path.name == "curve.csv"] == [
+        "big.lora.zwei.source=uno", "big.lora.zwei.source=uno.layer=last",
+    ]  # fmt: skip
+    made = {Path("exp") / name for name in (*inputs.FILES, "probe/manifest.jsonl", "finetune/manifest.jsonl")}
+    assert Path("data/uno/audit.json") in found and made < set(found)

@@ -305,7 +305,7 @@ def test_a_rerun_does_nothing_and_making_it_again_gives_the_same_bytes(
 
 
 def test_target_dev_random_folds_and_one_speaker_are_marked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    changes = {"cross_dev": "target", "scheme": "random"}
+    changes = {"cross_dev": "target", "split": "random"}
     corpora = [Corpus("solo", "de", speakers=1, each=20), Corpus("uno", "it")]
     world = small_world(tmp_path / "toy", corpora=corpora, encoders=[Encoder("flat", 1)], changes=changes)
     text, page = build(world, monkeypatch, "--command", "./run.sh --my 'own'")

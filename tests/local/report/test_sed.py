@@ -53,7 +53,7 @@ def found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Diarization:
     models = [system for system in SYSTEMS if system[1]]
     pairs = [pair(a, b, t, 0.01 if a[1] == "all" else 0.5) for t in tests for a in models for b in SYSTEMS if not b[1]]
     for path, content in ((inputs.SED_RESULTS, rows), (inputs.SED_SIGNIFICANCE, pairs)):
-        with open(path, "w", encoding="utf-8", newline="") as file:
+        with open(tmp_path / "exp" / path, "w", encoding="utf-8", newline="") as file:
             writer = csv.DictWriter(file, list(content[0]))
             writer.writeheader()
             writer.writerows(content)

@@ -16,10 +16,10 @@ from tests.local.score.synthetic import Encoder, World, read_csv, small_world, w
 from utils.errors import UserError
 
 pytestmark = pytest.mark.usefixtures("undrawn")
-HEADER = "encoder,setting,train,test,method,ua"
+HEADER = "encoder,setting,source,train,test,method,ua"
 ROWS = [
-    "big,mono,uno,uno,head,60.5", "big,cross,uno,zwei,lora+ba,70.0", "big,trans,zwei,zwei,ba+lora.after.uno,71.0",
-    "big,mono,uno,uno,full,55.5",
+    "big,mono,,uno,uno,head,60.5", "big,cross,,uno,zwei,lora+ba,70.0", "big,trans,uno,zwei,zwei,ba+lora,71.0",
+    "big,mono,,uno,uno,full,55.5",
 ]  # fmt: skip
 
 
@@ -53,8 +53,8 @@ def test_every_row_stands_beside_ours(made: World, monkeypatch: pytest.MonkeyPat
     found = [dict(zip(header, row, strict=True)) for row in rows]
     assert [row["published"] for row in found] == ["60.5", "70.0", "71.0", "55.5"]
     results = where(read_csv(made.root / "exp/results.csv"), fold="all", layer="dev", stage="finetune")
-    for row, method in zip(found, ["head", "lora+ba", "lora+ba.after.uno"], strict=False):
-        own = where(results, train=row["train"], test=row["test"], method=method)[0]
+    for row, method, source in zip(found, ["head", "lora+ba", "lora+ba"], ["none", "none", "uno"], strict=False):
+        (own,) = where(results, train=row["train"], test=row["test"], method=method, source=source)
         ua, low, high = (100 * float(own[key]) for key in ("ua", "ua_lo", "ua_hi"))
         assert row["ours"] == f"{ua:.1f} [{low:.1f}, {high:.1f}]"
         assert (row["n"], row["speakers"]) == (own["n_test"], own["speakers"])
@@ -68,12 +68,12 @@ def test_every_row_stands_beside_ours(made: World, monkeypatch: pytest.MonkeyPat
 @pytest.mark.parametrize(
     ("row", "said"),
     [
-        ("huge,mono,uno,uno,head,1", "no encoder 'huge'"),
-        ("big,mono,tre,uno,head,1", "no corpus 'tre'"),
-        ("big,trans,zwei,zwei,lora.after.tre,1", "no corpus 'tre'"),
-        ("big,cross,uno,uno,head,1", "its setting is mono"),
-        ("big,mono,uno,uno,head,high", "the last a number"),
-        ("big,mono,uno,uno,head", "expected encoder, setting"),
+        ("huge,mono,,uno,uno,head,1", "no encoder 'huge'"),
+        ("big,mono,,tre,uno,head,1", "no corpus 'tre'"),
+        ("big,trans,tre,zwei,zwei,lora,1", "no corpus 'tre'"),
+        ("big,cross,,uno,uno,head,1", "its setting is mono"),
+        ("big,mono,,uno,uno,head,high", "the last a number"),
+        ("big,mono,,uno,uno,head", "expected encoder, setting"),
         (ROWS[0], "is there twice"),
     ],
 )
@@ -90,7 +90,7 @@ def test_a_file_without_the_columns_is_refused(made: World, monkeypatch: pytest.
     with pytest.raises(UserError, match="conf/published.csv: holds no figures"):
         build(made, monkeypatch)
     (made.root / "conf/published.csv").write_text("encoder,ua\nbig,1\n")
-    with pytest.raises(UserError, match="expected the header encoder,setting,train,test,method,ua"):
+    with pytest.raises(UserError, match=f"expected the header {HEADER}"):
         build(made, monkeypatch)
 
 
@@ -134,9 +134,10 @@ def smoke_world(root: Path) -> World:
     ):
         path = world.root / f"conf/{registry}.yaml"
         path.write_text(yaml.safe_dump(yaml.safe_load(path.read_text()) | entry))
+    (world.root / "exp").rename(world.root / "exp_smoke")
     rows = [
-        "large,mono,italian,italian,head,60.5", "large,cross,italian,german,lora+ba,70.0",
-        "large,trans,german,german,lora+ba.after.italian,71.0",
+        "large,mono,,italian,italian,head,60.5", "large,cross,,italian,german,lora+ba,70.0",
+        "large,trans,italian,german,german,lora+ba,71.0",
     ]  # fmt: skip
     refer(world, rows, stand_ins={"italian": "uno", "german": "zwei", "large": "big"})
     return world
@@ -161,7 +162,7 @@ def test_a_smoke_run_is_labelled_wherever_its_figures_stand(tmp_path: Path, monk
     assert [row[0] for row in rows] == ["large (here big)"] * 3
     assert rows[2][4] == "lora+ba after italian (here lora+ba after uno)"
     assert all("[" in row[6] for row in rows)
-    page = Path("exp/report/index.html").read_text(encoding="utf-8")
+    page = Path("exp_smoke/report/index.html").read_text(encoding="utf-8")
     assert "<title>SMOKE RUN, xser: toy" in page and "<h1>SMOKE RUN, no results" in page
     assert Page(page).tables["study"] == table
     # The study's own report takes none of it.
@@ -177,10 +178,13 @@ def test_a_smoke_run_that_was_not_scored_names_the_mend(tmp_path: Path, monkeypa
         make.main(["--set", "study.smoke=true"])
 
 
-def test_results_of_other_corpora_are_not_taken_for_the_experiments(
-    made: World, monkeypatch: pytest.MonkeyPatch
+def test_results_that_are_not_asked_for_are_not_taken_for_the_experiments(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    refer(made, ROWS)
-    build(made, monkeypatch)
-    with pytest.raises(UserError, match="which the experiment does not name; run the score stage again"):
-        make.main(["--set", "corpora=[uno]", "--set", "study.reference=''"])
+    world = tune(small_world(tmp_path / "toy"))
+    build(world, monkeypatch)
+    world.ask(lambda entry: "zwei" not in (entry.factors["test"], *entry.factors["train"]))
+    with pytest.raises(UserError, match="which is not asked for; run the score stage again"):
+        make.main([])
+    text, page = build(world, monkeypatch)
+    assert "zwei" not in text and len(page.tables["all"]) - 1 == 4

@@ -5,12 +5,14 @@ from __future__ import annotations
 import argparse
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import yaml
 
 from local import experiment
+from local.grid import manifest
 from local.report import findings, inputs
 from local.report.figures import curves
 from local.report.material import System
@@ -20,21 +22,21 @@ from tests.local.report.test_make import Page, build, markdown_tables
 from tests.local.score.synthetic import Corpus, World, read_csv, small_world, where
 from utils.errors import UserError
 
-TWO_STAGE = "lora+ba.after.uno"
+TWO_STAGE = "lora+ba.source=uno"
 
 
-def tune(world: World, **finetune: object) -> World:
-    """Add tuned conditions, `lora` much better than `head`, and ask for them."""
+def tune(world: World, **factors: object) -> World:
+    """Add tuned conditions, `lora` much better than `head`, and ask for them; ``factors`` are not as usual."""
     big = next(encoder for encoder in world.encoders if encoder.name == "big")
     for train, test in ((["uno"], "uno"), (["uno"], "zwei"), (["zwei"], "zwei")):
         for strategy, gain, params in (("head", -0.4, 3076), ("lora+ba", 0.1, 1_234_567)):
-            world.write_tuned(big, strategy, train, test, gain=gain, params=params)
-    world.write_tuned(big, "lora+ba", ["zwei"], "zwei", source=["uno"], gain=0.1, params=1_300_000)
+            world.write_tuned(big, strategy, train, test, gain=gain, params=params, **factors)
+    world.write_tuned(big, "lora+ba", ["zwei"], "zwei", source=["uno"], gain=0.1, params=1_300_000, **factors)
     path = world.root / "conf/experiment.yaml"
     config = yaml.safe_load(path.read_text())
     config["finetune"] = {
         "encoders": ["big"], "strategies": ["head", "ba+lora"], "pairs": ["within", "uno:zwei"],
-        "also": [{"strategies": ["ba+lora"], "pairs": ["uno>zwei:zwei"]}], **finetune,
+        "also": [{"strategies": ["ba+lora"], "pairs": ["uno>zwei:zwei"]}],
     }  # fmt: skip
     path.write_text(yaml.safe_dump(config))
     return world
@@ -63,9 +65,10 @@ def documents(world: World) -> tuple[str, Page]:
 def test_frozen_and_tuned_are_told_apart(documents: tuple[str, Page]) -> None:
     text, _ = documents
     asked = text.split("## What was asked")[1].split("\n## ")[0]
-    assert "**Encoders** (frozen): `big`, `flat`. **Heads**, on the mean over time of one layer: `linear`." in asked
+    assert "**Encoders** (frozen): `big`, `flat`. **Heads**, on the mean over time of one layer: `linear` (" in asked
     assert "**Encoders** (tuned): `big`, each cut behind the layer that the probes' dev chose" in asked
-    assert "`head`, `lora+ba`, `lora+ba.after.uno` (in two stages, first on uno)" in asked
+    assert "`head` (what head trains), `lora+ba` (what lora+ba trains), " in asked
+    assert "`lora+ba after uno` (what lora+ba trains; in two stages, first on uno)" in asked
     assert "features of frozen encoders standardised" in asked and "what is gained by tuning the encoder" in asked
     assert "lora+ba head" not in text and "UA by condition: strategy lora+ba after uno" in text
     assert re.search(r"\*\*Within corpora\*\*, `big` has a UA of \*\*[^*]+\*\* tuned by `lora\+ba`", text)
@@ -99,7 +102,7 @@ def test_strategies_stand_beside_the_head_alone(world: World, documents: tuple[s
     assert markdown_tables(text)["What tuning gains"] == page.tables["strategies"]
     header, *rows = page.tables["strategies"]
     assert header[4:] == [
-        "n", "speakers", "head", "lora+ba", "lora+ba after uno", "lora+ba − head", "lora+ba after uno − head",
+        "n", "speakers", "head", "lora+ba", "lora+ba after uno", "lora+ba − head", "lora+ba after uno − lora+ba",
     ]  # fmt: skip
     table = read_csv(world.root / "exp/significance.csv")
     results = where(read_csv(world.root / "exp/results.csv"), fold="all", layer="dev", stage="finetune")
@@ -115,14 +118,20 @@ def test_strategies_stand_beside_the_head_alone(world: World, documents: tuple[s
         assert cells["lora+ba − head"].startswith(f"{difference:+.1f} [{-100 * float(pair['hi']):+.1f}, ")
         assert difference > 20 and "p < 0.05" not in cells["lora+ba − head"]
         assert (cells["lora+ba after uno"] != "–") == (train == "zwei")
-    # Holm's correction is over the strategies on one encoder: three pairs where three strategies were run.
-    family = where(table, train="zwei", test="zwei", stage="finetune")
-    assert {(row["a"], row["b"]) for row in family} == {
-        ("big.head", "big.lora+ba"), ("big.head", f"big.{TWO_STAGE}"), ("big.lora+ba", f"big.{TWO_STAGE}"),
+    # Pairs differ in one factor, and each factor is a family of Holm's correction: here, of one pair.
+    pairs = where(table, train="zwei", test="zwei", stage="finetune")
+    assert {(row["a"], row["b"]) for row in pairs} == {
+        ("big.head", "big.lora+ba"), ("big.lora+ba", f"big.{TWO_STAGE}"),
     }  # fmt: skip
-    smallest = min(family, key=lambda row: float(row["p"]))
-    assert float(smallest["p_holm"]) == pytest.approx(min(1, 3 * float(smallest["p"])), rel=1e-4)
-    assert "**Tuning gains**, over training the head alone: `lora+ba` between " in text
+    assert all(row["p_holm"] == row["p"] for row in pairs)
+    found = text.split("**Tuning gains**")[1].splitlines()[0]
+    assert found.startswith(", over training the head alone where nothing else is named: `lora+ba` between ")
+    # What a first stage of training is good for is the difference to the second one alone.
+    cells = next(dict(zip(header, row, strict=True)) for row in rows if row[1].startswith("zwei"))
+    pair = where(pairs, b=f"big.{TWO_STAGE}")[0]
+    difference = f"{-100 * float(pair['diff']):+.1f} [{-100 * float(pair['hi']):+.1f}, {-100 * float(pair['lo']):+.1f}]"
+    assert cells["lora+ba after uno − lora+ba"].startswith(f"{difference}, p ")
+    assert f"`lora+ba after uno` over `lora+ba` {difference.replace('+', '')} points (`big`, zwei to zwei)" in found
 
 
 def test_signs_follow_who_is_compared_with_whom(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -142,8 +151,7 @@ def test_signs_follow_who_is_compared_with_whom(world: World, monkeypatch: pytes
 
 def test_tuned_encoders_alone_are_enough(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     world = tune(small_world(tmp_path / "toy"), layer="last")
-    for path in (world.root / "exp/probe").iterdir():
-        (path / "meta.json").unlink()
+    (world.root / "exp/probe/manifest.jsonl").unlink()
     text, page = build(world, monkeypatch)
     asked = text.split("## What was asked")[1].split("\n## ")[0]
     assert "(frozen)" not in asked and "standardised" not in asked and "cut behind its last layer" in asked
@@ -151,16 +159,17 @@ def test_tuned_encoders_alone_are_enough(tmp_path: Path, monkeypatch: pytest.Mon
     assert "layers chosen on dev (of tuned encoders: last)" in text
 
 
-def test_conditions_made_with_other_dev_lists_are_left_out(
+def test_conditions_that_are_asked_for_in_another_way_are_left_out(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
 ) -> None:
     world = tune(small_world(tmp_path / "toy"))
     monkeypatch.chdir(world.root)
-    for path in (world.root / "exp/probe").iterdir():
-        (path / "meta.json").unlink()
+    Path("exp/probe/manifest.jsonl").unlink()
+    asked = [replace(entry, settings="another") for entry in manifest.read(Path("exp/finetune"))]
+    manifest.write(Path("exp/finetune"), asked)
     with pytest.raises(UserError, match="no finished condition"):
-        collect.main(["--set", "probe.cross_dev=target"])
-    assert "was made with finetune.cross_dev source and the experiment now says target" in capsys.readouterr().err
+        collect.main([])
+    assert "was made with other settings; run the finetune stage again" in capsys.readouterr().err
 
 
 def test_both_stages_of_training_are_drawn(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -168,7 +177,7 @@ def test_both_stages_of_training_are_drawn(world: World, monkeypatch: pytest.Mon
     collect.main([])
     assert list(curves.two_stage(read())) == []
     for fold in range(2):
-        path = inputs.MODELS / f"big.{TWO_STAGE}.zwei" / f"fold{fold}.seed0" / "curve.csv"
+        path = Path("exp") / inputs.MODELS / "big.lora+ba.zwei.source=uno" / f"fold{fold}.seed0" / "curve.csv"
         path.parent.mkdir(parents=True)
         rows = [("uno", 1, 1.2, 0.4), ("uno", 2, 1.3, 0.5), ("zwei", 1, 1.1, 0.5), ("zwei", 2, 0.9, 0.6)]
         lines = [f"{name},{epoch},1.0,{loss},{ua},0.1" for name, epoch, loss, ua in rows]
@@ -185,14 +194,14 @@ def test_both_stages_of_training_are_drawn(world: World, monkeypatch: pytest.Mon
 def test_methods_are_explained_by_what_their_conditions_say(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(world.root)
     collect.main([])
-    path = inputs.CONFUSION
+    path = Path("exp") / inputs.CONFUSION
     before = path.read_text(encoding="utf-8")
     made = json.loads(before)
     for condition in made["conditions"]:
-        if condition["meta"]["method"] != "head":
-            condition["meta"]["words"] = f"a & b of {condition['meta']['stage']}"
+        name = condition["meta"]["factors"]["method"]
+        condition["meta"]["words"] = {} if name == "head" else {"method": f"a & b of {condition['meta']['stage']}"}
     path.write_text(json.dumps(made), encoding="utf-8")
     asked = " ".join(findings.asked(read()))
     path.write_text(before, encoding="utf-8")
     assert "`linear` (a & b of probe)" in asked and "`head`, `lora+ba` (a & b of finetune), " in asked
-    assert "`lora+ba.after.uno` (a & b of finetune; in two stages, first on uno)" in asked
+    assert "`lora+ba after uno` (a & b of finetune; in two stages, first on uno)" in asked

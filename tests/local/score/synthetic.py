@@ -103,9 +103,12 @@ class World:
 
     def write_tuned(
         self, encoder: Encoder, strategy: str, train: list[str], test: str, source: Sequence[str] = (),
-        gain: float = 0.0, params: int = 5000,
+        gain: float = 0.0, params: int = 5000, **factors: object,
     ) -> Path:  # fmt: skip
-        """Write one condition of a tuned encoder, whose chance to be right is so much higher than a probe's."""
+        """Write one condition of a tuned encoder, whose chance to be right is so much higher than a probe's.
+
+        ``factors`` are further ones that are not as usual.
+        """
         path = self.write_condition(encoder, strategy, train, test)
         meta = json.loads((path / "meta.json").read_text())
         del self.asked[path]
@@ -113,12 +116,13 @@ class World:
         kind = setting(encoder.languages, heard, meta["test_language"])
         del meta["factors"]["normalise"]
         meta["factors"] |= {"source": list(source), "layer": "probe", "pooling": "mean", "head": "linear"}
-        group = f"{encoder.name}.{strategy}.{'+'.join(train)}" + (f".source={'+'.join(source)}" if source else "")
+        meta["factors"] |= factors
+        name, more = f"{encoder.name}.{strategy}.{'+'.join(train)}", _named({"source": source, **factors})
         meta |= {
-            "stage": "finetune", "setting": kind, "train_languages": heard, "params": params, "models": group,
+            "stage": "finetune", "setting": kind, "train_languages": heard, "params": params, "models": name + more,
             "words": {"method": f"what {strategy} trains"},
         }  # fmt: skip
-        target = self.root / "exp/finetune" / f"{group}-{test}"
+        target = self.root / "exp/finetune" / f"{name}-{test}{more}"
         target.parent.mkdir(parents=True, exist_ok=True)
         path.rename(target)
         (target / "meta.json").write_text(json.dumps(meta))
@@ -128,18 +132,18 @@ class World:
         self._finish(target, meta["factors"], {"finetune": {"lr": 1e-4}})
         return target
 
-    def write_condition(self, encoder: Encoder, head: str, train: list[str], test: str) -> Path:
-        """Write one condition directory."""
+    def write_condition(self, encoder: Encoder, head: str, train: list[str], test: str, **own: object) -> Path:
+        """Write one condition directory; ``own``: factors that are not as usual."""
         by_name = {c.name: c for c in self.corpora}
         languages = sorted({by_name[name].language for name in train})
         kind = setting(encoder.languages, languages, by_name[test].language)
-        path = self.root / "exp/probe" / f"{encoder.name}.{head}.{'+'.join(train)}-{test}"
+        path = self.root / "exp/probe" / f"{encoder.name}.{head}.{'+'.join(train)}-{test}{_named(own)}"
         path.mkdir(parents=True, exist_ok=True)
         factors = {
             "encoder": encoder.name, "method": head, "train": train, "test": test, "emotions": EMOTIONS, "labels": [],
             "split": "speaker", "cross_dev": "source", "normalise": "train",
         }  # fmt: skip
-        factors |= {name: value for name, value in self.changes.items() if name in factors}
+        factors |= {name: value for name, value in self.changes.items() if name in factors} | own
         meta = {
             "stage": "probe", "factors": factors, "words": {"method": f"what {head} is"}, "setting": kind,
             "encoder_languages": encoder.languages, "dev": train, "train_languages": languages,
@@ -168,6 +172,12 @@ class World:
             own = [entry for path, entry in self.asked.items() if path.parent.name == stage]
             if own:
                 manifest.write(self.root / "exp" / stage, [entry for entry in own if wanted(entry)])
+
+
+def _named(factors: dict) -> str:
+    """Name factors as directories do."""
+    shown = {name: value if isinstance(value, str) else "+".join(value) for name, value in factors.items()}
+    return "".join(f".{name}={value}" for name, value in shown.items() if value)
 
 
 def _write_data(path: Path, corpus: Corpus) -> None:
