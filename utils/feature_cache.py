@@ -98,10 +98,9 @@ class InputCache:
         place = self._places.get(_key(utterance))
         if place is None:
             return self._compute(utterance, compute)
-        with open(self._data, "rb") as file:
-            file.seek(place[0] * self._row_size())
-            found = file.read(place[1] * self._row_size())
-            return np.frombuffer(found, dtype=self._dtype).reshape(place[1], *self._shape)
+        values = place[1] * int(np.prod(self._shape))
+        found = np.fromfile(self._data, self._dtype, values, offset=place[0] * self._row_size())
+        return found.reshape(place[1], *self._shape)
 
     def _append(
         self, missing: dict[str, Utterance], compute: Callable[[np.ndarray], np.ndarray], bar: bool, threads: int

@@ -48,10 +48,8 @@ def prepare(spec: CorpusSpec, root: Path, data_dir: Path, variants: Iterable[str
     ----------
     spec : CorpusSpec
         The corpus.
-    root : Path
-        Where it is.
-    data_dir : Path
-        Where its data directory goes.
+    root, data_dir : Path
+        Where it is, and where its data directory goes.
     variants : iterable of str
         Choices on emotions, by their names in ``conf/emotions.yaml``.
 

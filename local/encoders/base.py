@@ -11,23 +11,12 @@ from local.encoders.registry import EncoderSpec
 
 
 class Encoder(abc.ABC):
-    """A speech representation, ready to run.
+    """A speech representation, ready to run."""
 
-    Attributes
-    ----------
-    spec : EncoderSpec
-        Its entry in the registry: name, layers, dim, languages.
-    min_samples : int
-        Samples (16 kHz) of the shortest utterance that it can represent.
-    precision : str
-        ``fp32`` or ``bf16``: what it really runs in.
-    untunable : str or None
-        Why it has no transformer blocks that can be run one by one; None if it has.
-    """
-
-    spec: EncoderSpec
-    min_samples: int
-    precision: str = "fp32"
+    spec: EncoderSpec  # its entry in the registry: name, layers, dim, languages
+    min_samples: int  # (16 kHz) of the shortest utterance that it can represent
+    precision: str = "fp32"  # or bf16: what it really runs in
+    # Why it has no transformer blocks that can be run one by one; None if it has.
     untunable: str | None = "it has no transformer blocks"
 
     @abc.abstractmethod

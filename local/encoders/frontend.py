@@ -55,17 +55,7 @@ class FrontEnd:
         return max(0, (samples - self.field) // self.hop + 1)
 
     def __call__(self, wave: torch.Tensor) -> torch.Tensor:
-        """Run one utterance.
-
-        Parameters
-        ----------
-        wave : Tensor of float32, shape (samples,)
-            At least ``field`` samples.
-
-        Returns
-        -------
-        Tensor, shape (frames, channels)
-        """
+        """Run one utterance of at least ``field`` samples: float32 of shape (samples,) to (frames, channels)."""
         weight, bias = self._first_weight, self._first_bias
         if self._group_norm is not None:
             weight, bias = self._fold(wave)

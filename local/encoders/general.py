@@ -29,22 +29,12 @@ _WINDOWS = 8
 
 
 class _Type(NamedTuple):
-    """How encoders of a model type are run.
+    """How encoders of a model type are run."""
 
-    Attributes
-    ----------
-    least : callable
-        From the encoder to the samples that it needs.
-    layers, dim : str
-        The fields of the configuration that number its blocks, and say their size.
-    windows : bool
-        Whether it takes windows of one length alone.
-    """
-
-    least: Callable[[nn.Module], int]
-    layers: str = "num_hidden_layers"
-    dim: str = "hidden_size"
-    windows: bool = False
+    least: Callable[[nn.Module], int]  # from the encoder to the samples that it needs
+    layers: str = "num_hidden_layers"  # the field of the configuration that numbers its blocks
+    dim: str = "hidden_size"  # the field that says their size
+    windows: bool = False  # whether it takes windows of one length alone
 
 
 def _field(convolutions: Sequence[nn.Module], frames: int = 1) -> int:
@@ -87,16 +77,12 @@ class General(Encoder):
 
     Parameters
     ----------
-    spec : EncoderSpec
-        Its entry in the registry.
+    spec, device, precision
+        As of :func:`local.encoders.load`.
     model : nn.Module
         A transformers model with float32 weights, of one of :data:`TYPES`; of one that decodes, the encoder is kept.
     extractor : object
         The checkpoint's feature extractor.
-    device : str
-        Where to run.
-    precision : str
-        ``fp32`` or ``bf16``.
 
     Raises
     ------

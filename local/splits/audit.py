@@ -44,16 +44,7 @@ def main() -> None:
 
 
 def audit(data_dir: Path, scheme: str, emotions: Iterable[str]) -> None:
-    """Audit one scheme of one corpus, unless that is up to date, and print the summary.
-
-    Parameters
-    ----------
-    data_dir : Path
-        The corpus's data directory, with its folds.
-    scheme : str
-        Which folds.
-    emotions : iterable of str
-        The emotions they were made for.
+    """Audit one scheme's folds of one corpus, made for some emotions, unless that is up to date, and print the summary.
 
     Raises
     ------
@@ -142,19 +133,7 @@ def _scheme(data_dir: Path, scheme: str, emotions: list[str], rows: list) -> dic
 
 
 def summarise(report: dict, audio: dict) -> list[str]:
-    """Say in words what an audit found.
-
-    Parameters
-    ----------
-    report : dict
-        One scheme's part of ``audit.json``.
-    audio : dict
-        Its part ``audio``.
-
-    Returns
-    -------
-    list of str
-    """
+    """Say in words, line by line, what an audit found: a scheme's part of ``audit.json``, and its part ``audio``."""
     folds, lines = report["folds"], []
     if report["one_speaker"]:
         lines.append("speakers: the corpus has one, who is in train, dev and test")
@@ -197,15 +176,13 @@ def _some(utterances: list[str]) -> str:
 
 
 def _speakers(folds: list[dict]) -> str:
-    sizes = ", ".join(f"{part} {_span([fold['speakers'][part] for fold in folds])}" for part in PARTS)
+    from local.splits.data import span
+
+    sizes = ", ".join(f"{part} {span([fold['speakers'][part] for fold in folds])}" for part in PARTS)
     pairs = {"train_test": "train and test", "dev_test": "dev and test", "train_dev": "train and dev"}
-    shared = {words: _span([fold["shared"]["speakers"][pair] for fold in folds]) for pair, words in pairs.items()}
+    shared = {words: span([fold["shared"]["speakers"][pair] for fold in folds]) for pair, words in pairs.items()}
     words = ", ".join(f"{words} {count}" for words, count in shared.items() if count != "0")
     return f"{sizes} a fold; {f'shared: {words}' if words else 'no two parts share any'}"
-
-
-def _span(values: list[int]) -> str:
-    return f"{min(values)}" if min(values) == max(values) else f"{min(values)}-{max(values)}"
 
 
 def _range(shares: list[float]) -> str:

@@ -18,16 +18,7 @@ from utils.folds import PARTS
 
 
 def make_folds(corpus: Corpus, split: Split, published: str) -> tuple[list[Fold], list[str]]:
-    """Cut a corpus into folds.
-
-    Parameters
-    ----------
-    corpus : Corpus
-        What to cut.
-    split : Split
-        Scheme, number of folds, seed and caps.
-    published : str
-        The corpus's folder in ``split.published_dir``.
+    """Cut a corpus into folds; ``published`` is the corpus's folder in ``split.published_dir``.
 
     Returns
     -------
