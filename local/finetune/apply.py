@@ -26,14 +26,7 @@ CUT = -1  # the layer's name where it differs between folds
 
 
 def test(group: Group, device: str = "cpu") -> None:
-    """Test conditions and write their directories.
-
-    Parameters
-    ----------
-    group : Group
-        With the conditions to test, whose models are trained; earlier results are replaced.
-    device : str
-        As torch names it.
+    """Test conditions, whose models are trained, and write their directories anew.
 
     Raises
     ------

@@ -25,14 +25,7 @@ Hypothesis = dict[str, list[Segment]]
 
 
 def test(group: Group, device: str = "cpu") -> None:
-    """Diarize the set of every condition of a group, and write the conditions' directories.
-
-    Parameters
-    ----------
-    group : Group
-        With the conditions to make, whose models are trained; earlier results are replaced.
-    device : str
-        As torch names it.
+    """Diarize the set of every condition of a group, whose models are trained, and write their directories anew.
 
     Raises
     ------

@@ -15,7 +15,7 @@ PUBLISHED = "speechbrain/emotion-diarization-wavlm-large"
 
 
 def load(model: str | Path, device: str = "cpu") -> Diarizer:
-    """Load a model by what is in its folder.
+    """Load a model, in evaluation mode, by what is in its folder.
 
     Parameters
     ----------
@@ -24,11 +24,6 @@ def load(model: str | Path, device: str = "cpu") -> Diarizer:
         or that checkpoint's name on the Hugging Face hub.
     device : str
         As torch names it.
-
-    Returns
-    -------
-    Diarizer
-        In evaluation mode.
 
     Raises
     ------
@@ -49,24 +44,13 @@ def load(model: str | Path, device: str = "cpu") -> Diarizer:
 
 
 def _described(folder: Path, config: dict[str, Any], device: str) -> Diarizer:
+    from local.sed.model import diarizer, published
     from local.sed.model.decode import Decoder
 
-    model = _KINDS[config["kind"]](folder, config, device)
-    model.decoder = None if config["decoder"] is None else Decoder.from_json(config["decoder"])
+    if config["kind"] == "published":
+        model = published.load(config["source"], device, config["emotions"], config["revision"])
+    else:
+        model = diarizer.rebuild(folder, config, device)
+    model.decoder = None if config["decoder"] is None else Decoder(**config["decoder"])
     model.provenance = config["provenance"]
     return model
-
-
-def _trained(folder: Path, config: dict[str, Any], device: str) -> Diarizer:
-    from local.sed.model import diarizer
-
-    return diarizer.rebuild(folder, config, device)
-
-
-def _published(folder: Path, config: dict[str, Any], device: str) -> Diarizer:
-    from local.sed.model import published
-
-    return published.load(config["source"], device, config["emotions"], config["revision"])
-
-
-_KINDS = {"trained": _trained, "published": _published}
