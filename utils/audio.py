@@ -78,7 +78,7 @@ def verify(path: str | Path) -> AudioInfo:
 
 
 def load(source: str | Path, start: float = 0.0, end: float | None = None) -> np.ndarray:
-    """Read audio as 16 kHz mono float32.
+    """Read audio as 16 kHz mono float32, shape (samples,).
 
     Channels are averaged; other rates are resampled with torchaudio's windowed sinc. Only the
     asked-for stretch of a file is decoded.
@@ -91,10 +91,6 @@ def load(source: str | Path, start: float = 0.0, end: float | None = None) -> np
         Stretch to read, in seconds; ``end=None`` reads to the end of the file. An ``end`` past the
         end of the file by less than 0.05 s is taken as the end.
 
-    Returns
-    -------
-    ndarray of float32, shape (samples,)
-
     Raises
     ------
     UserError
@@ -106,14 +102,7 @@ def load(source: str | Path, start: float = 0.0, end: float | None = None) -> np
 
 
 def read(source: str | Path, start: float = 0.0, end: float | None = None) -> tuple[np.ndarray, int]:
-    """Read audio as mono float32 at the file's own sampling rate; otherwise as :func:`load`.
-
-    Returns
-    -------
-    samples : ndarray of float32, shape (samples,)
-    rate : int
-        Sampling rate in Hz.
-    """
+    """Read audio as mono float32 at the file's own sampling rate, and give that, in Hz; otherwise as :func:`load`."""
     text = str(source)
     handle = io.BytesIO(_read_pipe(text)) if text.rstrip().endswith("|") else _existing(source)
     with _opened(source, handle) as file:

@@ -45,14 +45,9 @@ class _File(NamedTuple):
 
 
 def digests(modules: Iterable[str], root: Path | None = None) -> dict[str, str]:
-    """Find everything that modules import, and digest every file of it.
+    """Find everything that modules, such as ``local.probe.train``, import, and digest every file of it.
 
-    Parameters
-    ----------
-    modules : iterable of str
-        Dotted names, such as ``local.probe.train``.
-    root : Path, optional
-        The folder that holds the packages, which are folders with an ``__init__.py``; by default the repository.
+    ``root`` is the folder that holds the packages (folders with an ``__init__.py``); by default the repository.
 
     Returns
     -------

@@ -30,10 +30,6 @@ def load(schema: type[T], path: str | Path, overrides: Sequence[str] = ()) -> T:
     overrides : sequence of str
         ``key.path=value``, the value written as in YAML, applied in order after the file.
 
-    Returns
-    -------
-    schema instance
-
     Raises
     ------
     UserError

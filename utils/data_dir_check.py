@@ -19,14 +19,8 @@ Check = Callable[[Path, int, str], object]
 def validate(data_dir: str | Path, need_wav: bool = True, speaker_order: bool = True) -> None:
     """Check that a data directory keeps Kaldi's contract.
 
-    Parameters
-    ----------
-    data_dir : str or Path
-        The data directory.
-    need_wav : bool
-        Whether ``wav.scp`` must be there; if it is there, it is checked in any case.
-    speaker_order : bool
-        Whether utterances must also be in order when sorted by speaker first.
+    ``wav.scp`` must be there if ``need_wav`` is set, and is checked if it is there in any case. With ``speaker_order``
+    utterances must also be in order when sorted by speaker first.
 
     Raises
     ------

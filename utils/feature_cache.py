@@ -26,16 +26,9 @@ _INDEX, _LOCK = "index.json", ".lock"
 
 
 class InputCache:
-    """Inputs of one kind.
+    """Inputs of one kind, kept as ``float16`` or ``float32`` in a folder, where other kinds' may lie beside them.
 
-    Parameters
-    ----------
-    folder : str or Path
-        Where they are kept; inputs of other kinds may lie beside them.
-    kind : str
-        What the inputs depend on apart from the audio: the same string, the same inputs.
-    precision : str
-        ``float16`` or ``float32``.
+    The kind is what they depend on apart from the audio: the same string, the same inputs.
     """
 
     def __init__(self, folder: str | Path, kind: str, precision: str = "float16"):

@@ -35,14 +35,8 @@ class Segment:
 def read_rttm(path: str | Path, lines: dict[Segment, int] | None = None) -> dict[str, list[Segment]]:
     """Read an RTTM file: utterance, in order of appearance, to its segments, in order of time.
 
-    Blank lines and comments (``;;``) are skipped; the order of lines is free.
-
-    Parameters
-    ----------
-    path : str or Path
-        The file.
-    lines : dict of Segment to int, optional
-        When given, each segment's line number is added, for messages; the last one of equal segments.
+    Blank lines and comments (``;;``) are skipped; the order of lines is free. Where ``lines`` is given, each segment's
+    line number is added, for messages; the last one of equal segments.
 
     Raises
     ------

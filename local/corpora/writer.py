@@ -87,16 +87,8 @@ def verify(paths: Iterable[Path]) -> dict[Path, float | str]:
 def build(items: Iterable[Utterance | Excluded], spec: CorpusSpec, words: Mapping[str, str], root: Path) -> Prepared:
     """Turn what a corpus module's ``scan`` yields into the content of a data directory.
 
-    Parameters
-    ----------
-    items : iterable of Utterance or Excluded
-        From the module's ``scan``.
-    spec : CorpusSpec
-        The corpus.
-    words : mapping of str to str
-        The corpus's words for emotions, in lower case, to harmonised ones.
-    root : Path
-        The corpus's root; ``excluded.tsv`` names files from there.
+    ``words`` are the corpus's own for emotions, in lower case, to harmonised ones; ``excluded.tsv`` names files from
+    the root.
 
     Raises
     ------

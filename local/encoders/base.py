@@ -21,9 +21,7 @@ class Encoder(abc.ABC):
 
     @abc.abstractmethod
     def pooled(self, waves: Sequence[np.ndarray]) -> np.ndarray:
-        """Represent utterances by one vector a layer.
-
-        An utterance's vectors do not depend on its neighbours in the batch (to 1e-4).
+        """Represent utterances by one vector a layer, which does not depend on neighbours in the batch (to 1e-4).
 
         Parameters
         ----------

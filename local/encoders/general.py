@@ -73,21 +73,10 @@ def shape(config: Any) -> tuple[int, int]:
 
 
 class General(Encoder):
-    """An encoder that transformers runs.
+    """An encoder that transformers runs, of one of :data:`TYPES`; of a model that decodes, its encoder.
 
-    Parameters
-    ----------
-    spec, device, precision
-        As of :func:`local.encoders.load`.
-    model : nn.Module
-        A transformers model with float32 weights, of one of :data:`TYPES`; of one that decodes, the encoder is kept.
-    extractor : object
-        The checkpoint's feature extractor.
-
-    Raises
-    ------
-    UserError
-        The extractor does not fit the model.
+    The model has float32 weights; ``extractor`` is the checkpoint's feature extractor, and one that does not fit the
+    model is a UserError. The rest as for :func:`local.encoders.load`.
     """
 
     def __init__(self, spec: EncoderSpec, model: nn.Module, extractor: Any, device: str, precision: str):

@@ -58,16 +58,9 @@ class Shard:
 
 
 def read(folder: Path, job: int, stamp: dict) -> tuple[Path, dict[str, str], str | None]:
-    """Read what a job has made, with the arguments of :class:`Shard`.
+    """Read what a job has made, with the arguments of :class:`Shard`: its scp file, exclusions and precision.
 
-    Returns
-    -------
-    index : Path
-        Its scp file.
-    excluded : dict of str to str
-        Utterance to reason.
-    precision : str or None
-        None if the job had nothing to do.
+    Exclusions are utterance to reason; the precision is None if the job had nothing to do.
 
     Raises
     ------

@@ -27,6 +27,10 @@ from pathlib import Path
 
 from local import experiment
 from local.grid.factors import schemes
+from local.splits import digests
+from local.splits.data import load, read_folds, span
+from local.splits.overlap import audit_fold, count_delivery, count_test, duplicates
+from local.splits.shortcuts import shortcuts
 from utils import stamp
 from utils.atomic import atomic_file
 from utils.errors import run_main
@@ -59,8 +63,6 @@ def audit(data_dir: Path, scheme: str, emotions: Iterable[str]) -> None:
     if stale is None:
         print(f"{path}: scheme '{scheme}' is up to date")
         return
-    from local.splits import digests
-
     rows = digests.read(data_dir / "audit" / "digests.tsv")
     schemes = json.loads(path.read_text(encoding="utf-8"))["schemes"] if path.is_file() else {}
     # What was found for other schemes stays as long as it is true.
@@ -92,15 +94,11 @@ def _digest(data_dir: Path) -> None:
     done = stamp.make({}, ["local.splits.digests"], [data_dir / name for name in ("wav.scp", "segments", ".done")])
     if stamp.why_stale(folder, done) is None:
         return
-    from local.splits import digests
-
     digests.write(folder / "digests.tsv", digests.digest_all(data_dir))
     stamp.write(folder, done)
 
 
 def _audio(rows: list) -> dict:
-    from local.splits.overlap import duplicates
-
     return {
         "utterances": len(rows),
         "duplicates": duplicates(rows),
@@ -111,10 +109,6 @@ def _audio(rows: list) -> dict:
 
 
 def _scheme(data_dir: Path, scheme: str, emotions: list[str], rows: list) -> dict:
-    from local.splits.data import load, read_folds
-    from local.splits.overlap import audit_fold, count_delivery, count_test
-    from local.splits.shortcuts import shortcuts
-
     corpus = load(data_dir, emotions)
     folds = read_folds(corpus, scheme)
     same_audio = {row.utterance: row.samples for row in rows if row.samples}
@@ -176,8 +170,6 @@ def _some(utterances: list[str]) -> str:
 
 
 def _speakers(folds: list[dict]) -> str:
-    from local.splits.data import span
-
     sizes = ", ".join(f"{part} {span([fold['speakers'][part] for fold in folds])}" for part in PARTS)
     pairs = {"train_test": "train and test", "dev_test": "dev and test", "train_dev": "train and dev"}
     shared = {words: span([fold["shared"]["speakers"][pair] for fold in folds]) for pair, words in pairs.items()}

@@ -27,13 +27,8 @@ def duplicates(digests: Iterable[Digest]) -> list[list[str]]:
 def audit_fold(corpus: Corpus, fold: Fold, same_audio: Mapping[str, str]) -> dict:
     """Count what the parts of one fold share.
 
-    Parameters
-    ----------
-    corpus, fold : Corpus, Fold
-        A corpus, and one of its folds.
-    same_audio : mapping of str to str
-        Utterance to something that only utterances with the same audio share; utterances whose audio could
-        not be read are not in it.
+    ``same_audio`` maps an utterance to something that only utterances with the same audio share; utterances whose audio
+    could not be read are not in it.
 
     Returns
     -------

@@ -72,13 +72,9 @@ def read_list(path: Path) -> list[tuple[str, str]]:
 
 
 def read_published(corpus: Corpus, split: Split, published: str) -> tuple[list[Fold], list[str]]:
-    """Turn published lists into folds of a prepared corpus; ``published`` is its folder in ``split.published_dir``.
+    """Turn published lists into folds of a prepared corpus, with notes on repeated files, a line a list.
 
-    Returns
-    -------
-    folds : list of Fold
-    notes : list of str
-        Repeated files, a line a list.
+    ``published`` is the corpus's folder in ``split.published_dir``.
 
     Raises
     ------
