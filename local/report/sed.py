@@ -124,8 +124,9 @@ def _verdict(pair: DiarizedPair) -> str:
     difference = pair.difference
     words = f"`{pair.b[0]}`{told}: {difference.signed().replace(' [', ' points [')}, p {size}"
     if pair.adjusted >= LEVEL or not (difference.hi < 0 or difference.lo > 0):
-        null = null_note(replace(pair, adjusted=1.0), LEVEL)
-        return f"**It was not shown to beat {words}{null.replace(': not shown to differ', '')}.**"
+        but = ", but the interval holds 0" if pair.adjusted < LEVEL else ""
+        seen = null_note(replace(pair, adjusted=1.0), LEVEL).removeprefix(": not shown to differ")
+        return f"**It was not shown to beat {words}{but}{seen}.**"
     return f"It beats {words}." if difference.hi < 0 else f"**It is worse than {words}.**"
 
 

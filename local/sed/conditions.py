@@ -30,7 +30,7 @@ BASELINES = ("all_neutral", "oracle_utterance", "oracle_speech", "chance")  # of
 PUBLISHED_ON = ("ravdess", "esd", "esd_en", "iemocap")
 # What trains a model, and what tests it, beside the module of its encoder.
 TRAINING_CODE, CODE = ["local.sed.run"], ["local.sed.apply"]
-_SETTINGS = ("epochs", "patience", "batch_seconds", "lr", "lr_encoder")
+SETTINGS = ("epochs", "patience", "batch_seconds", "lr", "lr_encoder")
 _MADE_FROM = ("utt2emo", "utt2lang", "utt2spk", "ref.rttm", stamp.NAME)
 
 
@@ -101,7 +101,7 @@ def training_settings(training: Training) -> dict:
         },
         "fold": training.fold, "seed": training.seed, "words": training.group.words,
         "emotions": list(lead.factors["emotions"]), "labels": list(lead.factors["labels"]),
-        "scheme": training.group.scheme, "sed": {name: getattr(lead.experiment.sed, name) for name in _SETTINGS},
+        "scheme": training.group.scheme, "sed": {name: getattr(lead.experiment.sed, name) for name in SETTINGS},
     }  # fmt: skip
 
 
@@ -115,7 +115,7 @@ def _training_stamp(training: Training) -> dict:
 
 def settings(condition: Condition) -> dict:
     """Everything that decides a condition's result, apart from its input files: its ``config.yaml``."""
-    names = [*_SETTINGS, "seeds"] if condition.encoder else []
+    names = [*SETTINGS, "seeds"] if condition.encoder else []
     found = grid.settings(condition, "sed", [*names, *(["published"] if condition.method == PUBLISHED else [])])
     return found | {"score": vars(condition.experiment.score)}
 
@@ -143,19 +143,9 @@ def cache_of(encoder: str) -> Path:
 
 
 def folds_of(data: SedSet, folds: int) -> dict[str, int]:
-    """Tell by which fold's model each recording of a set is tested.
+    """Tell by which fold's model, of so many, each recording of a set is tested, sorted by recording.
 
-    Parameters
-    ----------
-    data : SedSet
-        The set.
-    folds : int
-        How many the models have.
-
-    Returns
-    -------
-    dict of str to int
-        Recording to fold, sorted by recording. A recording that is in no test list is not there.
+    A recording that is in no test list is not there.
 
     Raises
     ------

@@ -8,22 +8,16 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 from local.splits.data import Corpus, Fold
 
-Predict = Callable[[Sequence[str], Sequence[str]], list[str]]
+Predict = Callable[[Corpus, Sequence[str], Sequence[str]], list[str]]
 
 
 def shortcuts(corpus: Corpus, folds: Sequence[Fold]) -> dict[str, dict | None]:
     """Train and test the shortcut classifiers.
-
-    Parameters
-    ----------
-    corpus : Corpus
-        The corpus.
-    folds : sequence of Fold
-        Its folds.
 
     Returns
     -------
@@ -35,16 +29,16 @@ def shortcuts(corpus: Corpus, folds: Sequence[Fold]) -> dict[str, dict | None]:
     """
     uses = "text" if corpus.text else "sentence" if corpus.sentence else None
     return {
-        "duration": _score(corpus, folds, lambda train, test: _by_duration(corpus, train, test), "duration"),
-        "text": _score(corpus, folds, lambda train, test: _by_text(corpus, train, test), uses) if uses else None,
-        "speaker": _score(corpus, folds, lambda train, test: _by_speaker(corpus, train, test), "speaker"),
+        "duration": _score(corpus, folds, _by_duration, "duration"),
+        "text": _score(corpus, folds, _by_text, uses) if uses else None,
+        "speaker": _score(corpus, folds, _by_speaker, "speaker"),
     }
 
 
 def _score(corpus: Corpus, folds: Sequence[Fold], predict: Predict, uses: str) -> dict:
     right, total = Counter(), Counter()
     for fold in folds:
-        for utterance, emotion in zip(fold.test, predict(fold.train, fold.test), strict=True):
+        for utterance, emotion in zip(fold.test, predict(corpus, fold.train, fold.test), strict=True):
             total[corpus.emotion[utterance]] += 1
             right[corpus.emotion[utterance]] += emotion == corpus.emotion[utterance]
     recalls = {emotion: right[emotion] / total[emotion] for emotion in corpus.emotions}
@@ -52,33 +46,33 @@ def _score(corpus: Corpus, folds: Sequence[Fold], predict: Predict, uses: str) -
 
 
 def _by_duration(corpus: Corpus, train: Sequence[str], test: Sequence[str]) -> list[str]:
-    from sklearn.linear_model import LogisticRegression
-    from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import StandardScaler
 
-    def features(utterances: Sequence[str]) -> list[list[float]]:
-        return [[math.log(corpus.duration[utterance])] for utterance in utterances]
-
-    # Balanced: what counts is the mean of recalls.
-    model = make_pipeline(StandardScaler(), LogisticRegression(class_weight="balanced", max_iter=1000))
-    model.fit(features(train), [corpus.emotion[utterance] for utterance in train])
-    return model.predict(features(test)).tolist()
+    seen = {utterance: [math.log(seconds)] for utterance, seconds in corpus.duration.items()}
+    return _regress(corpus, seen, StandardScaler(), 1.0, train, test)
 
 
 def _by_text(corpus: Corpus, train: Sequence[str], test: Sequence[str]) -> list[str]:
     from sklearn.feature_extraction.text import CountVectorizer, TfidfVectorizer
+
+    if corpus.text:
+        features = TfidfVectorizer(analyzer="char", ngram_range=(1, 3), sublinear_tf=True)
+    else:
+        features = CountVectorizer(analyzer=lambda sentence: [sentence])
+    return _regress(corpus, corpus.text or corpus.sentence, features, 10.0, train, test)
+
+
+def _regress(
+    corpus: Corpus, seen: Mapping[str, Any], features: Any, strength: float, train: Sequence[str], test: Sequence[str]
+) -> list[str]:
+    """Fit a logistic regression on what is seen of utterances, turned into features, and apply it."""
     from sklearn.linear_model import LogisticRegression
     from sklearn.pipeline import make_pipeline
 
-    if corpus.text:
-        said = corpus.text
-        features = TfidfVectorizer(analyzer="char", ngram_range=(1, 3), sublinear_tf=True)
-    else:
-        said = corpus.sentence
-        features = CountVectorizer(analyzer=lambda sentence: [sentence])
-    model = make_pipeline(features, LogisticRegression(C=10.0, class_weight="balanced", max_iter=1000))
-    model.fit([said[utterance] for utterance in train], [corpus.emotion[utterance] for utterance in train])
-    return model.predict([said[utterance] for utterance in test]).tolist()
+    # Balanced: what counts is the mean of recalls.
+    model = make_pipeline(features, LogisticRegression(C=strength, class_weight="balanced", max_iter=1000))
+    model.fit([seen[utterance] for utterance in train], [corpus.emotion[utterance] for utterance in train])
+    return model.predict([seen[utterance] for utterance in test]).tolist()
 
 
 def _by_speaker(corpus: Corpus, train: Sequence[str], test: Sequence[str]) -> list[str]:

@@ -20,11 +20,12 @@ from local.results.languages import setting
 from local.sed.conditions import BASELINES, PUBLISHED, PUBLISHED_ON, settings
 from local.sed.data.sets import NEUTRAL, SedSet
 from local.sed.score import eder
+from local.sed.score.baselines import Hypothesis
 from local.sed.score.eder import PARTS, Eder
 from utils import csv_file, intervals, stamp, uncertain
 from utils.atomic import atomic_dir
 from utils.intervals import Blocks
-from utils.rttm import Segment, write_rttm
+from utils.rttm import write_rttm
 from utils.uncertain import Figure
 
 COLUMNS = ("utterance", "speaker", "emotion", "fold", "seed", "duration", *PARTS, "eder")
@@ -32,33 +33,15 @@ COLUMNS = ("utterance", "speaker", "emotion", "fold", "seed", "duration", *PARTS
 
 @dataclass(frozen=True)
 class Rates:
-    """Rates of a set's recordings, and whose they are.
+    """Rates of a set's recordings, and whose they are."""
 
-    Attributes
-    ----------
-    test : str
-        The set.
-    utterances : list of str
-        Sorted.
-    runs : ndarray, shape (seeds, recordings)
-        Of each recording in each run.
-    block : ndarray of int, shape (recordings,)
-        Speaker, or recording where there is one speaker.
-    group : ndarray of int, shape (recordings,)
-        Index into ``emotions``.
-    emotions : list of str
-        The recordings' (dominant) emotions.
-    blocks : Blocks
-        The same for all systems on this set, so that their differences are paired.
-    """
-
-    test: str
-    utterances: list[str]
-    runs: np.ndarray
-    block: np.ndarray
-    group: np.ndarray
-    emotions: list[str]
-    blocks: Blocks
+    test: str  # the set
+    utterances: list[str]  # sorted
+    runs: np.ndarray  # (seeds, recordings)
+    block: np.ndarray  # (recordings,), number of the speaker, or of the recording where there is one speaker
+    group: np.ndarray  # (recordings,), index into `emotions`
+    emotions: list[str]  # the recordings' (dominant) emotions
+    blocks: Blocks  # the same for all systems on this set, so that differences are paired
 
     @property
     def rate(self) -> np.ndarray:
@@ -86,60 +69,29 @@ class Rates:
 
 
 def rates(rows: Sequence[Mapping[str, str]], test: str, experiment: Experiment) -> Rates:
-    """Prepare the rates of one condition.
-
-    Parameters
-    ----------
-    rows : sequence of mapping
-        As of ``eder.csv``.
-    test : str
-        Name of the set, from which the seed of replicates derives.
-    experiment : Experiment
-        Its ``score`` counts.
-
-    Returns
-    -------
-    Rates
-    """
+    """Prepare the rates of one condition, from rows as of ``eder.csv``; the set's name seeds the replicates."""
     by_utterance: dict[str, list[Mapping[str, str]]] = {}
-    for row in rows:
+    for row in sorted(rows, key=lambda row: (row["utterance"], int(row["seed"]))):
         by_utterance.setdefault(row["utterance"], []).append(row)
-    utterances = sorted(by_utterance)
-    first = {utterance: by_utterance[utterance][0] for utterance in utterances}
+    first = {utterance: own[0] for utterance, own in by_utterance.items()}
     emotions = sorted({row["emotion"] for row in first.values()}, key=lambda emotion: (emotion == NEUTRAL, emotion))
-    classes = {utterance: emotions.index(row["emotion"]) for utterance, row in first.items()}
+    group = {utterance: emotions.index(row["emotion"]) for utterance, row in first.items()}
     score = experiment.score
     rng = np.random.default_rng([score.seed, zlib.crc32(test.encode())])
-    resamples = score.resamples if score.interval == "bootstrap" else 0
-    speakers = {utterance: row["speaker"] for utterance, row in first.items()}
-    blocks = intervals.make_blocks(speakers, classes, resamples, rng)
-    for own in by_utterance.values():
-        own.sort(key=lambda row: int(row["seed"]))
-    runs = [[float(row["eder"]) for row in by_utterance[utterance]] for utterance in utterances]
-    return Rates(
-        test, utterances, np.array(runs).T, np.array([blocks.of[utterance] for utterance in utterances]),
-        np.array([classes[utterance] for utterance in utterances]), emotions, blocks,
-    )  # fmt: skip
+    speaker = {utterance: row["speaker"] for utterance, row in first.items()}
+    blocks = intervals.make_blocks(speaker, group, score.resamples if score.interval == "bootstrap" else 0, rng)
+    runs = np.array([[float(row["eder"]) for row in own] for own in by_utterance.values()]).T
+    block, group = (np.array([number[utterance] for utterance in first]) for number in (blocks.of, group))
+    return Rates(test, list(first), runs, block, group, emotions, blocks)
 
 
 def write(
-    condition: Condition, data: SedSet, fold_of: Mapping[str, int], hypotheses: Mapping[int, dict[str, list[Segment]]],
+    condition: Condition, data: SedSet, fold_of: Mapping[str, int], hypotheses: Mapping[int, Hypothesis],
     made_from: dict,
 ) -> None:  # fmt: skip
     """Score a condition and write its directory, whole or not at all.
 
-    Parameters
-    ----------
-    condition : Condition
-        Which.
-    data : SedSet
-        Its set.
-    fold_of : mapping of str to int
-        The tested recordings, and the fold that tests each.
-    hypotheses : mapping of int to dict of str to list of Segment
-        By seed; of every tested recording.
-    made_from : dict
-        The condition's stamp.
+    ``fold_of`` says which fold tests each recording; ``hypotheses``, by seed, hold all of these recordings.
     """
     import yaml
 
@@ -196,16 +148,7 @@ def describe(condition: Condition, data: SedSet) -> dict:
 def summarise(rows: Sequence[Mapping], scores: Sequence[Mapping[str, Eder]], test: str, experiment: Experiment) -> dict:
     """Give a condition's means: over all recordings and by dominant emotion, with intervals, and its errors by kind.
 
-    Parameters
-    ----------
-    rows : sequence of mapping
-        As of ``eder.csv``.
-    scores : sequence of mapping of str to Eder
-        The same, a mapping a seed.
-    test : str
-        Name of the set.
-    experiment : Experiment
-        Its ``score`` counts.
+    ``rows`` are those of ``eder.csv``, and ``scores`` the same, a mapping a seed.
 
     Returns
     -------

@@ -83,7 +83,7 @@ def test_standardising_by_the_test_corpus_is_told_wherever_it_counts(
     sections = {section.splitlines()[0]: section for section in text.split("\n## ")}
     named = "features of `linear standardised per-corpus`, `mlp standardised per-corpus`"
     assert named in sections["Encoders at a glance"]
-    assert "standardised by the test" not in sections["UA by condition: linear standardised none head"]
+    assert "standardised by the test" not in sections["UA by condition: linear head standardised none"]
 
 
 def test_standardising_within_the_training_lists_is_not_warned_of(

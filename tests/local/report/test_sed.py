@@ -110,6 +110,9 @@ def test_a_model_that_was_not_shown_to_beat_a_baseline_says_so(found: Diarizatio
     (words,) = sed.sentences(Diarization(found.rows, losing))
     null = "It was not shown to beat `chance`: -20.0 points [-23.0, -17.0], p = 0.200; 5.1 points were detectable."
     assert null in words and "not beat" not in words
+    wide = [replace(p, difference=Score(-0.2, -0.5, 0.1)) if p.b[0] == "chance" else p for p in found.pairs]
+    (words,) = sed.sentences(Diarization(found.rows, wide))
+    assert "-20.0 points [-50.0, +10.0], p = 0.010, but the interval holds 0; 5.1 points were" in words
     worse = [replace(p, difference=Score(0.1, 0.05, 0.2)) if p.b[0] == "chance" else p for p in found.pairs]
     (words,) = sed.sentences(Diarization(found.rows, worse))
     assert "It is worse than `chance`: +10.0 points [+5.0, +20.0]" in words
