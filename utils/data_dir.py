@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Utterance", "check_replaceable", "format_data_dir", "invert", "keyed_by", "parse_segment", "read_table",
-    "read_utt2", "read_utterances", "seconds", "spk2utt", "table_names", "write_data_dir", "write_table",
+    "read_persons", "read_utt2", "read_utterances", "seconds", "spk2utt", "table_names", "write_data_dir", "write_table",
 ]  # fmt: skip
 
 _KEYED_BY = dict.fromkeys(("text", "segments", "feats.scp", "vad.scp"), "utt") | {"cmvn.scp": "spk", "wav.scp": "reco"}
@@ -81,6 +81,29 @@ def read_utt2(data_dir: str | Path, what: str) -> dict[str, str]:
         place = "is missing" if utterance in speakers else "is not in utt2spk"
         raise UserError(f"{path}: the utterance {utterance} {place}; run utils/fix_data_dir.sh {data_dir}")
     return {utterance: table[utterance] for utterance in speakers}
+
+
+def read_persons(data_dir: str | Path) -> dict[str, str]:
+    """Tell who speaks each utterance, by an id that a person keeps in all data directories.
+
+    Returns
+    -------
+    dict of str to str
+        In the order of ``utt2spk``: the person of ``spk2person``, or the speaker where there is no such table.
+
+    Raises
+    ------
+    UserError
+        ``utt2spk`` is missing, a table is malformed, or ``spk2person`` lacks a speaker.
+    """
+    speakers, path = read_table(Path(data_dir) / "utt2spk"), Path(data_dir) / "spk2person"
+    if not path.is_file():
+        return speakers
+    persons = read_table(path)
+    lacking = sorted(set(speakers.values()) - persons.keys())
+    if lacking:
+        raise UserError(f"{path}: the speaker {lacking[0]} is missing; run the data stage again")
+    return {utterance: persons[speaker] for utterance, speaker in speakers.items()}
 
 
 def seconds(value: float) -> str:

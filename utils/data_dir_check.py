@@ -15,7 +15,7 @@ from utils.table import parse_table, positive, read_text
 Tables = Mapping[str, Mapping[str, str]]
 
 _ONE_FIELD = {"utt2spk", "utt2lang", "utt2uniq", "utt2dur", "utt2num_frames", "utt2warp"}
-_ONE_FIELD |= {"spk2gender", "spk2warp", "reco2dur", "reco2num_frames"}
+_ONE_FIELD |= {"spk2gender", "spk2person", "spk2warp", "reco2dur", "reco2num_frames"}
 
 
 def validate(data_dir: str | Path, need_wav: bool = True, speaker_order: bool = True) -> None:

@@ -133,7 +133,7 @@ def _results(
         yield Result(
             system=system,
             factors=factors,
-            **{key: meta[key] for key in ("stage", "setting", "params", "one_speaker")},
+            **{key: meta[key] for key in ("stage", "setting", "params", "one_speaker", "voices_seen")},
             **{key: tuple(meta[key]) for key in ("dev", "contaminated")},
             headline=_score(headline),
             **{key: float(headline[key]) for key in ("wa", "macro_f1")},
@@ -222,6 +222,7 @@ def _diarized(row: dict[str, str]) -> Diarized:
         n=int(row["n"]),
         speakers=int(row["speakers"]),
         contaminated=bool(row["contaminated"]),
+        voices_seen=int(row["voices_seen"]),
         parts={key: float(row[key]) for key in PARTS if row.get(key)},
     )
 

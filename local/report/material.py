@@ -88,6 +88,8 @@ class Result:
     languages, contaminated : tuple of str
         Of the encoder's pre-training: its languages, and which of the condition's corpora it heard.
     one_speaker : bool
+    voices_seen : int
+        Tested people whose voice is in the train list of the fold that tests them.
     words : str
         What its head is or its strategy trains, in few words; may be empty.
     curves : list of list of Epoch
@@ -113,6 +115,7 @@ class Result:
     languages: tuple[str, ...]
     contaminated: tuple[str, ...]
     one_speaker: bool
+    voices_seen: int
     words: str = ""
     curves: list[list[Epoch]] = field(default_factory=list)
 
@@ -384,6 +387,7 @@ class Diarized:
     n: int
     speakers: int
     contaminated: bool
+    voices_seen: int  # tested people whose voice trained the model that tests them
     parts: dict[str, float]  # of ``PARTS``; empty for one emotion
 
 

@@ -105,7 +105,7 @@ def synthetic() -> tuple[Corpus, np.ndarray]:
         folds.append({"train": np.setdiff1d(np.arange(UTTERANCES), [dev, test]), "dev": dev, "test": test})
     utts = [f"utt{number:04d}" for number in range(UTTERANCES)]
     info = {"languages": [], "pretrained_on": []}
-    return Corpus(NAME, ["de"], False, utts, labels, folds, 0, info), features
+    return Corpus(NAME, ["de"], False, utts, labels, folds, 0, utts), features
 
 
 def sequential(head: str, corpus: Corpus, features: np.ndarray, layers: list[int] | range, epochs: int) -> list[float]:

@@ -14,6 +14,7 @@ MARKS = {
     "§": "layers and epochs were chosen on labelled data of the test corpus (cross_dev = target)",
     "¶": "a corpus of one speaker: its parts share the speaker; where it is tested, the interval is over utterances",
     "‖": "random folds: training and test share speakers",
+    "◊": "some people who are tested have trained the very model that tests them, in another corpus or set",
 }
 TESTED = ["n", "speakers", "p", "p Holm"]  # the last columns of a table of paired tests
 _NUMBER = re.compile(r"[-<+]?\s*\d")
@@ -94,7 +95,10 @@ def marks(result: Result) -> str:
         found += "§"
     if result.one_speaker or result.resampled == "utterance":
         found += "¶"
-    return found + ("‖" if result.scheme == "random" else "")
+    if result.scheme == "random":
+        found += "‖"
+    # The marks before say so already.
+    return found + ("◊" if result.voices_seen and not {"¶", "‖"} & set(found) else "")
 
 
 def joint_marks(results: Iterable[Result]) -> str:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
-from utils.data_dir import Utterance, read_utt2, read_utterances
+from utils.data_dir import Utterance, read_persons, read_utt2, read_utterances
 from utils.errors import UserError
 from utils.folds import PARTS, read_folds
 from utils.rttm import Segment, read_rttm
@@ -39,8 +39,8 @@ class SedSet:
         Those whose labels are all asked for, sorted by id.
     reference : dict of str to list of Segment
         By utterance, in order of time; they do not overlap. Time that none covers is neutral.
-    speaker, emotion, language : dict of str to str
-        By utterance; the emotion is the emotional span's, or neutral.
+    speaker, person, emotion, language : dict of str to str
+        By utterance; a person is the same in all sets, and the emotion is the emotional span's, or neutral.
     duration : dict of str to float
         By utterance, in seconds.
     folds : list of dict of str to list of str
@@ -54,6 +54,7 @@ class SedSet:
     utterances: dict[str, Utterance]
     reference: dict[str, list[Segment]]
     speaker: dict[str, str]
+    person: dict[str, str]
     emotion: dict[str, str]
     language: dict[str, str]
     duration: dict[str, float]
@@ -123,12 +124,13 @@ def read(name: str, scheme: str, emotions: Sequence[str]) -> SedSet:
     ]
     if not kept:
         raise UserError(f"{path}: every utterance has a label that is not asked for; change `emotions`")
-    language = read_utt2(folder, "lang")
+    language, person = read_utt2(folder, "lang"), read_persons(folder)
     return SedSet(
         name=name,
         utterances={utterance: utterances[utterance] for utterance in kept},
         reference={utterance: reference[utterance] for utterance in kept},
         speaker={utterance: utterances[utterance].speaker for utterance in kept},
+        person={utterance: person[utterance] for utterance in kept},
         emotion={utterance: emotion[utterance] for utterance in kept},
         language={utterance: language[utterance] for utterance in kept},
         duration={utterance: float(utterances[utterance].duration or 0) for utterance in kept},

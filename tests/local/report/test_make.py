@@ -206,6 +206,17 @@ def test_tests_that_cannot_be_significant_are_told(tmp_path: Path, monkeypatch: 
     assert "`score.permutations` = 10 is too small for 1 comparisons at a time: raise it." in text
 
 
+def test_conditions_that_test_voices_of_their_training_are_marked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("local.report.contents.figures", lambda inputs: [])
+    world = small_world(tmp_path, corpora=[Corpus("uno", "it")], changes={"voices_seen": 2})
+    text, _ = build(world, monkeypatch)
+    header, row = markdown_tables(text)["Every condition in full"][:2]
+    assert dict(zip(header, row, strict=True))["UA"].endswith("◊")
+    assert "◊ some people who are tested have trained the very model that tests them" in text
+
+
 def test_contaminated_conditions_are_marked_everywhere(documents: tuple[str, Page]) -> None:
     text, page = documents
     for table in (markdown_tables(text)["Every condition in full"], page.tables["all"]):
