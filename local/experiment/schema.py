@@ -149,7 +149,9 @@ class Finetune:
     strategies: list[str] = field(default_factory=lambda: ["lora"])
     pairs: list[str] = field(default_factory=lambda: ["within"])  # as probe.pairs, or SOURCE>TRAIN:TEST: SOURCE first
     also: list[Grid] = field(default_factory=list)  # further encoders x strategies x pairs
-    layer: str = "probe"  # layer the head is on: probe, the one that stage 3's dev chose; last; or a number from 0
+    # Layer the head is on: probe, the one that stage 3's dev chose; last; or a number from 0. If any strategy tunes
+    # blocks, probe is the best layer above 0 on dev for all strategies, head too: gains then are not those of a cut.
+    layer: str = "probe"
     pooling: str = one_of("mean", "weighted")  # mean over time of that layer, or of a learnt sum of layers up to it
     head: str = one_of("linear", "mlp")  # as of probe.heads
     published_init: bool = False  # adapters and gates start as study A's code draws them, not as the identity
