@@ -30,8 +30,9 @@ class Split:
     """How each corpus is cut into folds of train, dev and test."""
 
     # What stays together in one part: speakers, or recording sessions (of utt2sess); published reads the folds of
-    # split.published_dir; random keeps nothing together, so that its scores flatter.
-    scheme: str = one_of("speaker", "session", "published", "random")
+    # split.published_dir; random keeps nothing together, so that its scores flatter. speaker+sentence: of each fold's
+    # speakers, half of the corpus's sentences (utt2sent) are tested, and the other half are trained and developed on.
+    scheme: str = one_of("speaker", "session", "published", "random", "speaker+sentence")
     folds: int = 5  # partitions of each corpus, 3 or more; every utterance is tested once
     seed: int = 0  # of the partition; another draws other folds
     # What scheme speaker does with a corpus of one speaker: refuse stops; random cuts at random, and tables say so.

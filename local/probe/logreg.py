@@ -17,7 +17,7 @@ MAX_ITERATIONS = 10_000
 # Norm of the gradient, as a share of that of weights that are all zero.
 GRADIENT = 1e-6
 # Of lbfgs, per utterance; what it leaves above GRADIENT, where its line search cannot see it, is for Newton's method.
-_TOLERANCE = 1e-7
+_TOLERANCE = 1e-8
 
 
 def train(x: torch.Tensor, y: torch.Tensor, dev_x: torch.Tensor, dev_y: torch.Tensor, c: float) -> Fit:

@@ -47,7 +47,7 @@ def audit_fold(corpus: Corpus, fold: Fold, same_audio: Mapping[str, str]) -> dic
         test utterances whose speaker, sentence, session or audio is also in train); None where the
         corpus does not say.
     """
-    kinds = {"speakers": corpus.speaker, "sentences": corpus.sentence, "sessions": corpus.session, "audio": same_audio}
+    kinds = {"speakers": corpus.person, "sentences": corpus.sentence, "sessions": corpus.session, "audio": same_audio}
     parts = fold.parts()
     result = {
         "n": {part: corpus.count(utterances) for part, utterances in parts.items()},
