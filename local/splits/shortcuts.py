@@ -1,4 +1,4 @@
-"""What classifiers reach that never hear the voice: from an utterance's length, its words, or who speaks.
+"""What classifiers reach that never hear the voice: from an utterance's length, its level, its words, or who speaks.
 
 Each is trained on the training lists and tested on the test lists of every fold; recalls are pooled over the folds.
 What these reach, a recogniser may reach without having recognised any emotion.
@@ -8,14 +8,18 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+
+import numpy as np
 
 from local.splits.data import Corpus, Fold
 
 Predict = Callable[[Sequence[str], Sequence[str]], list[str]]
+BINS = 8  # of equal numbers of training utterances
+PERMUTATIONS = 200
 
 
-def shortcuts(corpus: Corpus, folds: Sequence[Fold]) -> dict[str, dict | None]:
+def shortcuts(corpus: Corpus, folds: Sequence[Fold], level: Mapping[str, float]) -> dict[str, dict | None]:
     """Train and test the shortcut classifiers.
 
     Parameters
@@ -24,21 +28,79 @@ def shortcuts(corpus: Corpus, folds: Sequence[Fold]) -> dict[str, dict | None]:
         The corpus.
     folds : sequence of Fold
         Its folds.
+    level : mapping of str to float
+        Utterance to its level in dB; without some, nothing is classified by level.
 
     Returns
     -------
     dict of str to dict or None
-        ``duration`` (logistic regression on the logarithm of the duration), ``text`` (logistic regression on
-        the transcript's character n-grams, or on the sentence's name where there are no transcripts; None where there
-        is neither) and ``speaker`` (the speaker's most over-represented emotion; for a speaker who is not in the
-        training list always the same one): each with ``ua``, ``recalls`` by emotion, and ``uses``.
+        ``duration`` and ``level`` (logistic regression on the logarithm of the duration, or on the level),
+        ``duration bins`` and ``level bins`` (on which of eight ranges it is in, which finds what is neither most nor
+        least), ``text`` (logistic regression on the transcript's character n-grams, or on the sentence's name where
+        there are no transcripts) and ``speaker`` (:func:`by_speaker`): each with ``ua``, ``recalls`` by emotion, and
+        ``uses``; None where the corpus does not say.
     """
     uses = "text" if corpus.text else "sentence" if corpus.sentence else None
+    values = {"duration": {utterance: math.log(own) for utterance, own in corpus.duration.items()}, "level": level}
+    found: dict[str, dict | None] = {}
+    for name, of in values.items():
+        known = all(utterance in of for fold in folds for part in fold.parts().values() for utterance in part)
+        for suffix, features in (("", _scaled), (" bins", _in_bins)):
+            found[name + suffix] = (
+                _score(corpus, folds, lambda *parts, of=of, make=features: _by_value(corpus, of, make, *parts), name)
+                if known
+                else None
+            )
+    found["text"] = _score(corpus, folds, lambda *parts: _by_text(corpus, *parts), uses) if uses else None
+    return found | {"speaker": by_speaker(corpus, folds)}
+
+
+def by_speaker(corpus: Corpus, folds: Sequence[Fold]) -> dict:
+    """Score who says, of everything that somebody says, the emotion that this person is over-represented in.
+
+    Somebody who is in train too is judged by what they say there; anybody else, whom nobody can know from training, by
+    what they say in the test list: this is how far emotions and people are tied together in it. With few utterances of
+    each person they are by chance too. ``chance`` is what is reached on average when the emotions of each list are
+    dealt out anew among its utterances.
+
+    Returns
+    -------
+    dict
+        ``ua``, ``recalls``, ``uses``, and ``chance``.
+    """
+    persons = {person: number for number, person in enumerate(sorted(set(corpus.person.values())))}
+    index = {emotion: number for number, emotion in enumerate(corpus.emotions)}
+    lists = [
+        [
+            (np.array([persons[corpus.person[u]] for u in part]), np.array([index[corpus.emotion[u]] for u in part]))
+            for part in (fold.train, fold.test)
+        ]
+        for fold in folds
+    ]
+    rng = np.random.default_rng(0)
+
+    def recalls(shuffle: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
+        right, total = np.zeros(len(index)), np.zeros(len(index))
+        for (train, said), (test, true) in lists:
+            said, true = shuffle(said), shuffle(true)
+            share = [_shares(*one, len(persons), len(index)) for one in ((train, said), (test, true))]
+            guess = np.where(share[0].any(axis=1, keepdims=True), *share).argmax(axis=1)[test]
+            total += np.bincount(true, minlength=len(index))
+            right += np.bincount(true[guess == true], minlength=len(index))
+        return right / np.maximum(total, 1)
+
+    reached = recalls(lambda emotions: emotions)
+    chance = float(np.mean([recalls(rng.permutation) for _ in range(PERMUTATIONS)]))
     return {
-        "duration": _score(corpus, folds, lambda train, test: _by_duration(corpus, train, test), "duration"),
-        "text": _score(corpus, folds, lambda train, test: _by_text(corpus, train, test), uses) if uses else None,
-        "speaker": _score(corpus, folds, lambda train, test: _by_speaker(corpus, train, test), "speaker"),
-    }
+        "ua": float(reached.mean()), "recalls": dict(zip(corpus.emotions, reached.tolist(), strict=True)),
+        "uses": "speaker", "chance": chance,
+    }  # fmt: skip
+
+
+def _shares(person: np.ndarray, emotion: np.ndarray, persons: int, emotions: int) -> np.ndarray:
+    """Give each person's share of all utterances of each emotion; shape (persons, emotions)."""
+    counts = np.bincount(person * emotions + emotion, minlength=persons * emotions).reshape(persons, emotions)
+    return counts / np.maximum(counts.sum(axis=0), 1)
 
 
 def _score(corpus: Corpus, folds: Sequence[Fold], predict: Predict, uses: str) -> dict:
@@ -51,18 +113,25 @@ def _score(corpus: Corpus, folds: Sequence[Fold], predict: Predict, uses: str) -
     return {"ua": sum(recalls.values()) / len(recalls), "recalls": recalls, "uses": uses}
 
 
-def _by_duration(corpus: Corpus, train: Sequence[str], test: Sequence[str]) -> list[str]:
+def _by_value(
+    corpus: Corpus, values: Mapping[str, float], features: Callable, train: Sequence[str], test: Sequence[str]
+) -> list[str]:
     from sklearn.linear_model import LogisticRegression
-    from sklearn.pipeline import make_pipeline
-    from sklearn.preprocessing import StandardScaler
 
-    def features(utterances: Sequence[str]) -> list[list[float]]:
-        return [[math.log(corpus.duration[utterance])] for utterance in utterances]
-
+    known, asked = (np.array([values[utterance] for utterance in part]) for part in (train, test))
     # Balanced: what counts is the mean of recalls.
-    model = make_pipeline(StandardScaler(), LogisticRegression(class_weight="balanced", max_iter=1000))
-    model.fit(features(train), [corpus.emotion[utterance] for utterance in train])
-    return model.predict(features(test)).tolist()
+    model = LogisticRegression(class_weight="balanced", max_iter=1000)
+    model.fit(features(known, known), [corpus.emotion[utterance] for utterance in train])
+    return model.predict(features(known, asked)).tolist()
+
+
+def _scaled(train: np.ndarray, values: np.ndarray) -> np.ndarray:
+    return (values[:, None] - train.mean()) / (train.std() or 1.0)
+
+
+def _in_bins(train: np.ndarray, values: np.ndarray) -> np.ndarray:
+    edges = np.unique(np.quantile(train, np.arange(1, BINS) / BINS))
+    return np.eye(len(edges) + 1)[np.digitize(values, edges)]
 
 
 def _by_text(corpus: Corpus, train: Sequence[str], test: Sequence[str]) -> list[str]:
@@ -79,15 +148,3 @@ def _by_text(corpus: Corpus, train: Sequence[str], test: Sequence[str]) -> list[
     model = make_pipeline(features, LogisticRegression(C=10.0, class_weight="balanced", max_iter=1000))
     model.fit([said[utterance] for utterance in train], [corpus.emotion[utterance] for utterance in train])
     return model.predict([said[utterance] for utterance in test]).tolist()
-
-
-def _by_speaker(corpus: Corpus, train: Sequence[str], test: Sequence[str]) -> list[str]:
-    totals = corpus.count(train)
-    spoken = {speaker: dict.fromkeys(corpus.emotions, 0) for speaker in {corpus.speaker[u] for u in train}}
-    for utterance in train:
-        spoken[corpus.speaker[utterance]][corpus.emotion[utterance]] += 1
-    most = {
-        speaker: max(corpus.emotions, key=lambda emotion: counts[emotion] / totals[emotion])
-        for speaker, counts in spoken.items()
-    }
-    return [most.get(corpus.speaker[utterance], corpus.emotions[0]) for utterance in test]

@@ -90,7 +90,8 @@ def audit(one_speaker: bool = False) -> dict:
     found = {
         "emotions": EMOTIONS, "chance": 0.25, "one_speaker": one_speaker, "speakers_disjoint": False,
         "test": {"slots": 200, "distinct": 160, "repeated": 40}, "folds": [fold, clean],
-        "shortcuts": {"duration": reached, "text": None, "speaker": reached},
+        "voices_elsewhere": {}, "effective_speakers": dict.fromkeys(EMOTIONS, 3.5),
+        "shortcuts": {"duration": reached, "text": None, "speaker": reached | {"chance": 0.3}},
         "summary": ["speakers: 4 a fold", "sentences: 7.5% are also in train"],
     }  # fmt: skip
     audio = {"utterances": 200, "duplicates": [["a", "b"]], "unreadable": [], "near_silent": [], "clipped": []}
