@@ -24,7 +24,8 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Utterance", "check_replaceable", "format_data_dir", "invert", "keyed_by", "parse_segment", "read_table",
-    "read_persons", "read_utt2", "read_utterances", "seconds", "spk2utt", "table_names", "write_data_dir", "write_table",
+    "read_persons", "read_utt2", "read_utterances", "seconds", "spk2utt", "table_names", "write_data_dir",
+    "write_table",
 ]  # fmt: skip
 
 _KEYED_BY = dict.fromkeys(("text", "segments", "feats.scp", "vad.scp"), "utt") | {"cmvn.scp": "spk", "wav.scp": "reco"}

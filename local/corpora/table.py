@@ -80,7 +80,8 @@ def scan(root: Path, spec: CorpusSpec) -> Iterator[Utterance | Excluded]:
             yield Utterance(
                 name=row.get("utterance") or name, speaker=row["speaker"], person=row.get("person", ""),
                 path=Path(path), emotion=row["emotion"], language=row.get("language", ""), gender=said,
-                text=row.get("text", ""), sentence=row.get("sentence", ""), session=row.get("session", ""), start=start, end=end,
+                text=row.get("text", ""), sentence=row.get("sentence", ""), session=row.get("session", ""),
+                start=start, end=end,
             )  # fmt: skip
 
 

@@ -119,7 +119,7 @@ class Sed:
     lr: float = 1e-4  # learning rate of the classifier (Wang et al. 2023)
     lr_encoder: float = 1e-5  # learning rate of a tuned encoder (Wang et al. 2023)
     decoder: str = one_of("median", "minimum", "viterbi")  # smoothing of the frames; its parameter is tuned on dev
-    # What becomes of a voice that trains every model that could test it: refuse stops; mark tests it, and tables say so.
+    # What becomes of a voice that trains every model that could test it: refuse stops; mark: tested, and tables say so.
     seen_voices: str = one_of("refuse", "mark")
     published: str = ""  # SpeechBrain's checkpoint, hub id or folder, to be tested beside ours
     seed: int = 0  # of the recordings that are made

@@ -54,6 +54,7 @@ def solve(x: np.ndarray, y: np.ndarray, c: float) -> tuple[np.ndarray, np.ndarra
     Parameters
     ----------
     x : ndarray of float64, shape (utterances, dim)
+        Standardised features.
     y : ndarray of int, shape (utterances,)
         Class indices; every class is there.
     c : float

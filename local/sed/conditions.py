@@ -172,9 +172,8 @@ def folds_of(data: SedSet, folds: int, trained_on: Iterable[SedSet] = ()) -> dic
     if data.folds:
         _check_number(data, folds)
         return dict(sorted((utterance, k) for k, fold in enumerate(data.folds) for utterance in fold["test"]))
-    number = {
-        person: _fold_for(person, heard, place % folds) for place, person in enumerate(sorted(set(data.person.values())))
-    }
+    people = sorted(set(data.person.values()))
+    number = {person: _fold_for(person, heard, place % folds) for place, person in enumerate(people)}
     return {utterance: number[person] for utterance, person in sorted(data.person.items())}
 
 

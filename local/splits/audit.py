@@ -13,9 +13,9 @@ utterance's duration, its level, its text, or who speaks; and audio that cannot 
   ``near_silent``, ``clipped`` (utterances);
 - a scheme: ``emotions``, ``chance``, ``one_speaker``, ``speakers_disjoint`` (no fold's test speaker is in its train
   or dev), ``voices_elsewhere`` (by corpus, how many people of a fold's test list its same fold trains on),
-  ``effective_speakers`` (by emotion, local/splits/overlap.py), ``test`` (``slots``, ``distinct``, ``repeated``), ``delivery`` (how many places of the test lists hold
-  scripted, and improvised, utterances; null where the corpus does not have both), ``folds``
-  (local/splits/overlap.py), ``shortcuts`` (local/splits/shortcuts.py), ``summary`` (lines of text).
+  ``effective_speakers`` (by emotion), ``test`` (``slots``, ``distinct``, ``repeated``), ``delivery`` (how many places
+  of the test lists hold scripted, and improvised, utterances; null where the corpus does not have both), ``folds``
+  (all of these in local/splits/overlap.py), ``shortcuts`` (local/splits/shortcuts.py), ``summary`` (lines of text).
 
 Audio is decoded once for all schemes; its digests are kept in ``data/<corpus>/audit/digests.tsv``.
 """
@@ -101,7 +101,8 @@ def _stamp(data_dir: Path, scheme: str, emotions: list[str], beside: list[Path])
     tables = (*voices, "utt2emo", "utt2dur", "utt2sent", "utt2sess", "utt2delivery", "text")
     inputs = [*(data_dir / name for name in tables), data_dir / "audit" / "digests.tsv"]
     inputs += [folder / name for folder in beside for name in voices]
-    return stamp.make({"emotions": emotions, "beside": [folder.name for folder in beside]}, ["local.splits.audit"], inputs)
+    config = {"emotions": emotions, "beside": [folder.name for folder in beside]}
+    return stamp.make(config, ["local.splits.audit"], inputs)
 
 
 def _digest(data_dir: Path) -> None:

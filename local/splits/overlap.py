@@ -91,7 +91,9 @@ def voices_elsewhere(
     Parameters
     ----------
     corpus : Corpus
+        Which is tested.
     folds : sequence of Fold
+        Its folds.
     beside : mapping of str to (mapping of str to str, sequence of mapping)
         Other corpora by name: utterance to person, and fold lists. One with another number of folds is not paired
         with this corpus.

@@ -4,10 +4,10 @@ Of K groups, fold k tests on group k, develops on group k + 1 (modulo K) and tra
 every utterance is tested once. Groups of speakers that ``split.reserve`` adds train in every fold. With
 ``split.one_speaker``, scheme ``speaker`` cuts a corpus of one speaker at random.
 
-Scheme ``speaker+sentence`` keeps sentences apart too. The corpus's sentences are cut into two halves; of the speakers of
-scheme ``speaker``, even folds test the first half and odd ones the second, and train and dev have the other half. That
-no speaker and no sentence is known costs half of all: of the utterances, each of which is tested at most once, and of
-what a fold trains and develops on. Beside scheme ``speaker`` it therefore stands for less training too.
+Scheme ``speaker+sentence`` keeps sentences apart too. The corpus's sentences are cut into two halves; of the speakers
+of scheme ``speaker``, even folds test the first half and odd ones the second, and train and dev have the other half.
+That no speaker and no sentence is known costs half of all: of the utterances, each of which is tested at most once, and
+of what a fold trains and develops on. Beside scheme ``speaker`` it therefore stands for less training too.
 """
 
 from __future__ import annotations

@@ -70,9 +70,9 @@ def by_corpus(inputs: Inputs) -> Table:
         f"samples; *in train and test*: how often, over all folds, such a group lies in both. *trained elsewhere*: "
         f"people who are tested in a fold in which another corpus trains on them. *effective speakers*: of the emotion "
         f"that has the fewest, Kish's number, in which people count by how much they say. *by ...*: UA in percent of "
-        f"classifiers that see only an utterance's duration or level (a straight line, or bins), or its text; chance is "
-        f"{100 * inputs.chance:.0f}. *by speaker*: who is told which emotion each person is over-represented in; its "
-        f"chance is what emotions dealt out at random give.",
+        f"classifiers that see only an utterance's duration or level (a straight line, or bins), or its text; chance "
+        f"is {100 * inputs.chance:.0f}. *by speaker*: who is told the emotion that each person says more than others; "
+        f"its chance is what emotions dealt out at random give.",
         ["corpus", "speakers apart", "sentences", "sessions", "identical", "in train and test", "tested",
          "tested again", "trained elsewhere", "effective speakers", *(f"by {name}" for name in names),
          "chance by speaker"],

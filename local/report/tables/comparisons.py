@@ -97,7 +97,8 @@ def strategies(inputs: Inputs) -> Table:
         f"UA in percent [95% interval]; n test utterances of so many speakers. *−*: difference in points [95% "
         f"interval] to what differs in one thing, training nothing but the head or, of two-stage training (*after*: "
         f"first on that corpus), the second stage alone, on the same utterances; and p of the paired test with Holm's "
-        f"correction over all values of that one thing in the row; bold: significant. {_cuts(inputs)}{trained(inputs, inputs.results)}"
+        f"correction over all values of that one thing in the row; bold: significant. {_cuts(inputs)}"
+        f"{trained(inputs, inputs.results)}"
     )
     return Table("strategies", "What tuning gains", caption + dev_note(inputs), header, rows, made_by="finetune")
 

@@ -179,7 +179,7 @@ class TestLayer:
         assert self.layers(strategies=["head"], also=[Grid(strategies=["lora"], layer="2")]) == [0, 1, 2]
 
     def test_changes_no_seed(self):
-        names = ["small.head.a fold 1 seed 0".encode(), "small.lora.a fold 1 seed 0".encode()]
+        names = [b"small.head.a fold 1 seed 0", b"small.lora.a fold 1 seed 0"]
         config = settings("a", layer="probe", strategies=["head", "lora"])
         assert [group.draw(1, 0) for group in STAGE.groups(config)] == [zlib.crc32(name) for name in names]
 

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from local.grid.conditions import Training
 from local.corpora import spec
 from local.corpora.prepare import prepare
 from local.experiment import Split
+from local.grid.conditions import Training
 from local.sed import conditions
 from local.sed.conditions import BASELINES, STAGE
 from local.sed.data import sets

@@ -155,7 +155,7 @@ def test_people_whom_another_corpus_trains_on_are_counted(tmp_path: Path) -> Non
     second = second.rename(tmp_path / "b/other")
     for data in (first, second):
         make(data, split, TWO, "c")
-    for data, other in ((first, second), (second, first)):
+    for data in (first, second):
         (data / "spk2person").write_text("".join(f"{name} {data.name}_{name}\n" for name in names))
     audit(first, "speaker", TWO, [second])
     report = json.loads((first / "audit.json").read_text(encoding="utf-8"))["schemes"]["speaker"]
