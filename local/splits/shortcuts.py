@@ -59,48 +59,44 @@ def by_speaker(corpus: Corpus, folds: Sequence[Fold]) -> dict:
     """Score who says, of everything that somebody says, the emotion that this person is over-represented in.
 
     Somebody who is in train too is judged by what they say there; anybody else, whom nobody can know from training, by
-    what they say in the test list: this is how far emotions and people are tied together in it. With few utterances of
-    each person they are by chance too. ``chance`` is what is reached on average when the emotions of each list are
-    dealt out anew among its utterances.
+    what they say in the test lists: this is how far emotions and people are tied together there. With few utterances of
+    each person they are by chance too. ``chance`` is what is reached on average when the emotions are dealt out anew
+    among all utterances.
 
     Returns
     -------
     dict
         ``ua``, ``recalls``, ``uses``, and ``chance``.
     """
-    persons = {person: number for number, person in enumerate(sorted(set(corpus.person.values())))}
-    index = {emotion: number for number, emotion in enumerate(corpus.emotions)}
-    lists = [
-        [
-            (np.array([persons[corpus.person[u]] for u in part]), np.array([index[corpus.emotion[u]] for u in part]))
-            for part in (fold.train, fold.test)
-        ]
-        for fold in folds
-    ]
-    rng = np.random.default_rng(0)
+    utterances = sorted({utterance for fold in folds for part in fold.parts().values() for utterance in part})
+    place = {utterance: number for number, utterance in enumerate(utterances)}
+    person = np.unique([corpus.person[utterance] for utterance in utterances], return_inverse=True)[1]
+    emotion = np.array([corpus.emotions.index(corpus.emotion[utterance]) for utterance in utterances])
+    lists = [[np.array([place[utterance] for utterance in part]) for part in (fold.train, fold.test)] for fold in folds]
+    everything = np.concatenate([test for _, test in lists])
 
-    def recalls(shuffle: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
-        right, total = np.zeros(len(index)), np.zeros(len(index))
-        for (train, said), (test, true) in lists:
-            said, true = shuffle(said), shuffle(true)
-            share = [_shares(*one, len(persons), len(index)) for one in ((train, said), (test, true))]
-            guess = np.where(share[0].any(axis=1, keepdims=True), *share).argmax(axis=1)[test]
-            total += np.bincount(true, minlength=len(index))
-            right += np.bincount(true[guess == true], minlength=len(index))
-        return right / np.maximum(total, 1)
+    def shares(own: np.ndarray, said: np.ndarray) -> np.ndarray:
+        """Each person's share of all that is said with each emotion; shape (persons, emotions)."""
+        counts = np.zeros((person.max() + 1, len(corpus.emotions)))
+        np.add.at(counts, (person[own], said[own]), 1)
+        return counts / np.maximum(counts.sum(axis=0), 1)
 
-    reached = recalls(lambda emotions: emotions)
-    chance = float(np.mean([recalls(rng.permutation) for _ in range(PERMUTATIONS)]))
+    def recalls(said: np.ndarray) -> np.ndarray:
+        guesses, unknown = [], shares(everything, said)
+        for train, test in lists:
+            known = shares(train, said)
+            best = np.where(known.any(axis=1, keepdims=True), known, unknown).argmax(axis=1)
+            guesses.append(best[person[test]])
+        true = said[everything]
+        right = np.bincount(true[np.concatenate(guesses) == true], minlength=len(corpus.emotions))
+        return right / np.maximum(np.bincount(true, minlength=len(corpus.emotions)), 1)
+
+    rng, reached = np.random.default_rng(0), recalls(emotion)
+    chance = float(np.mean([recalls(rng.permutation(emotion)) for _ in range(PERMUTATIONS)]))
     return {
         "ua": float(reached.mean()), "recalls": dict(zip(corpus.emotions, reached.tolist(), strict=True)),
         "uses": "speaker", "chance": chance,
     }  # fmt: skip
-
-
-def _shares(person: np.ndarray, emotion: np.ndarray, persons: int, emotions: int) -> np.ndarray:
-    """Give each person's share of all utterances of each emotion; shape (persons, emotions)."""
-    counts = np.bincount(person * emotions + emotion, minlength=persons * emotions).reshape(persons, emotions)
-    return counts / np.maximum(counts.sum(axis=0), 1)
 
 
 def _score(corpus: Corpus, folds: Sequence[Fold], predict: Predict, uses: str) -> dict:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import shutil
 import subprocess
@@ -187,6 +188,17 @@ def test_speakers_who_are_always_angry_give_it_away_in_random_folds(tmp_path: Pa
     found = report["schemes"]["speaker"]["shortcuts"]["speaker"]
     assert found["ua"] == 1.0 and 0.5 < found["chance"] < 0.8
     assert set(report["schemes"]) == {"random", "speaker"}
+
+
+def test_chance_by_speaker_is_not_that_of_guessing_where_a_fold_tests_one(tmp_path: Path) -> None:
+    """A dozen tosses a person are never even: of six people, each in a fold of their own, too."""
+    data = planted(tmp_path)
+    make(data, Split(folds=6), TWO, "c")
+    audit(data, "speaker", TWO)
+    found = json.loads((data / "audit.json").read_text(encoding="utf-8"))["schemes"]["speaker"]["shortcuts"]["speaker"]
+    # Six utterances a person: the mean of max(k, 6 - k) / 6, of nearly binomial k.
+    expected = sum(math.comb(6, k) * max(k, 6 - k) for k in range(7)) / 6 / 2**6
+    assert found["ua"] == 0.5 and found["chance"] == pytest.approx(expected, abs=0.03)
 
 
 def test_one_speaker_is_said(tmp_path: Path) -> None:
