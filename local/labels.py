@@ -60,19 +60,7 @@ def words(keys: Iterable[str], variants: Iterable[str] = (), recipe: str | Path 
 
 
 def expand(emotions: Iterable[str], recipe: str | Path = ".") -> list[str]:
-    """Put the emotions of a set in place of its name.
-
-    Parameters
-    ----------
-    emotions : iterable of str
-        Harmonised emotions and names of ``sets``.
-    recipe : str or Path
-        The recipe's folder.
-
-    Returns
-    -------
-    list of str
-    """
+    """Put the emotions of a set of ``conf/emotions.yaml`` in place of its name; emotions stay as they are."""
     sets = {name: members for _, part in _parts("sets", recipe) for name, members in part.items()}
     return [emotion for name in emotions for emotion in sets.get(name, [name])]
 

@@ -25,17 +25,7 @@ _MAGIC = b"\0BFM "
 
 
 def read_scp(path: str | Path) -> dict[str, str]:
-    """Read an scp file into a mapping of key to ``archive:offset``.
-
-    Parameters
-    ----------
-    path : str or Path
-        The scp file.
-
-    Returns
-    -------
-    dict of str to str
-        In the order of the file.
+    """Read an scp file, in its order: key to ``archive:offset``.
 
     Raises
     ------
@@ -58,16 +48,7 @@ def read_scp(path: str | Path) -> dict[str, str]:
 
 
 def load_mat(rxfilename: str) -> np.ndarray:
-    """Read one matrix or vector.
-
-    Parameters
-    ----------
-    rxfilename : str
-        ``archive:offset`` as it stands in an scp file.
-
-    Returns
-    -------
-    ndarray of float32
+    """Read one matrix or vector as float32; ``rxfilename`` is ``archive:offset`` as it stands in an scp file.
 
     Raises
     ------
@@ -87,18 +68,9 @@ def load_mat(rxfilename: str) -> np.ndarray:
 
 
 def read_all(path: str | Path, keys: list[str] | None = None) -> np.ndarray:
-    """Read the matrices of an scp file, all of one shape, into one array.
+    """Read the matrices of an scp file, all of one shape, into one float32 array of shape (n, rows, columns).
 
-    Parameters
-    ----------
-    path : str or Path
-        The scp file.
-    keys : list of str, optional
-        Which to read and in which order; default all, in the file's order.
-
-    Returns
-    -------
-    ndarray of float32, shape (n, rows, columns)
+    ``keys`` says which to read and in which order; by default all, in the file's order.
 
     Raises
     ------
@@ -169,15 +141,7 @@ class ArkWriter:
         self._scp = open(scp_path, "a", encoding="utf-8")  # noqa: SIM115
 
     def write(self, key: str, matrix: np.ndarray) -> None:
-        """Append one matrix.
-
-        Parameters
-        ----------
-        key : str
-            Without blanks, and not in ``done``.
-        matrix : ndarray of any float type, shape (rows, columns)
-            What to write, as float32.
-        """
+        """Append a matrix of any float type as float32; its key holds no blanks and is not in ``done``."""
         if key.split() != [key] or key in self.done:
             raise ValueError(f"the key {key!r} holds blanks or occurs twice")
         offset = _write_matrix(self._ark, key, matrix)
@@ -199,14 +163,9 @@ class ArkWriter:
 
 
 def write(stem: str | Path, matrices: Iterable[tuple[str, np.ndarray]]) -> None:
-    """Write an archive and its index, each whole or not at all, the index last.
+    """Write an archive and its index, each whole or not at all, the index last: ``<stem>.ark`` and ``<stem>.scp``.
 
-    Parameters
-    ----------
-    stem : str or Path
-        ``<stem>.ark`` and ``<stem>.scp`` are written.
-    matrices : iterable of (str, ndarray)
-        Keys and matrices of shape (rows, columns), in the order in which to write them; held one at a time.
+    The matrices, of shape (rows, columns), are written in the order in which they come, and held one at a time.
     """
     stem = Path(stem)
     ark_path = stem.with_name(stem.name + ".ark")

@@ -15,17 +15,8 @@ from typing import IO
 def atomic_file(path: str | Path, mode: str = "w") -> Iterator[IO]:
     r"""Open a file for writing that takes the name ``path`` only if the block ends without an error.
 
-    Parameters
-    ----------
-    path : str or Path
-        Final name; missing parent directories are made. Of a symbolic link, the target is replaced.
-    mode : str
-        ``"w"`` (UTF-8 text with ``\n`` line ends) or ``"wb"``.
-
-    Yields
-    ------
-    file object
-        Open for writing.
+    Missing parent directories are made; of a symbolic link, the target is replaced. ``mode`` is ``"w"`` (UTF-8 text
+    with ``\n`` line ends) or ``"wb"``.
     """
     path = _real(path)
     text = {} if "b" in mode else {"encoding": "utf-8", "newline": "\n"}
@@ -48,19 +39,10 @@ def atomic_file(path: str | Path, mode: str = "w") -> Iterator[IO]:
 
 @contextlib.contextmanager
 def atomic_dir(path: str | Path) -> Iterator[Path]:
-    """Make a directory that takes the name ``path`` only if the block ends without an error.
+    """Give a temporary directory to fill, which takes the name ``path`` only if the block ends without an error.
 
-    An earlier directory of that name is replaced as a whole.
-
-    Parameters
-    ----------
-    path : str or Path
-        Final name; missing parent directories are made. Of a symbolic link, the target is replaced.
-
-    Yields
-    ------
-    Path
-        The temporary directory to fill.
+    An earlier directory of that name is replaced as a whole. Missing parent directories are made; of a symbolic link,
+    the target is replaced.
     """
     path = _real(path)
     temporary = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp"))

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import re
 import shlex
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -39,27 +41,13 @@ class AudioInfo(NamedTuple):
 def info(path: str | Path) -> AudioInfo:
     """Read an audio file's header only.
 
-    Parameters
-    ----------
-    path : str or Path
-        The file.
-
-    Returns
-    -------
-    AudioInfo
-
     Raises
     ------
     UserError
         The file is missing or is not audio that libsndfile reads.
     """
-    import soundfile
-
-    try:
-        header = soundfile.info(_existing(path))
-    except soundfile.SoundFileError as error:
-        raise UserError(f"{path}: not readable as audio ({_reason(error)})") from error
-    return AudioInfo(header.samplerate, header.channels, header.frames)
+    with _opened(path, _existing(path)) as file:
+        return AudioInfo(file.samplerate, file.channels, file.frames)
 
 
 def verify(path: str | Path) -> AudioInfo:
@@ -69,43 +57,28 @@ def verify(path: str | Path) -> AudioInfo:
     file the last sample is decoded, and of one with floating-point samples, which alone can hold NaN or
     infinite ones, all; of ordinary PCM nothing is.
 
-    Parameters
-    ----------
-    path : str or Path
-        The file.
-
-    Returns
-    -------
-    AudioInfo
-
     Raises
     ------
     UserError
         The file is missing, empty, unreadable or truncated, or holds NaN or infinite samples.
     """
-    import soundfile
-
-    try:
-        with soundfile.SoundFile(_existing(path)) as file:
-            header = AudioInfo(file.samplerate, file.channels, file.frames)
-            if header.frames == 0:
-                raise UserError(f"{path}: holds no samples")
-            if header.frames > 1 << 48:
-                raise UserError(f"{path}: its header does not say how long it is")
-            # 10 ms: some writers count the header itself in the size of the data.
-            if _frames_missing(file) > 0.01 * header.sample_rate or not _has_last_frame(file):
-                raise UserError(f"{path}: truncated (its header promises more than the file holds)")
-            if file.subtype in ("FLOAT", "DOUBLE"):
-                file.seek(0)
-                if not all(np.isfinite(block).all() for block in file.blocks(1 << 16)):
-                    raise UserError(f"{path}: holds NaN or infinite samples")
-    except soundfile.SoundFileError as error:
-        raise UserError(f"{path}: not readable as audio ({_reason(error)})") from error
+    with _opened(path, _existing(path)) as file:
+        header = AudioInfo(file.samplerate, file.channels, file.frames)
+        if header.frames == 0:
+            raise UserError(f"{path}: holds no samples")
+        if header.frames > 1 << 48:
+            raise UserError(f"{path}: its header does not say how long it is")
+        if _is_cut_short(file) or not _has_last_frame(file):
+            raise UserError(f"{path}: truncated (its header promises more than the file holds)")
+        if file.subtype in ("FLOAT", "DOUBLE"):
+            file.seek(0)
+            if not all(np.isfinite(block).all() for block in file.blocks(1 << 16)):
+                raise UserError(f"{path}: holds NaN or infinite samples")
     return header
 
 
 def load(source: str | Path, start: float = 0.0, end: float | None = None) -> np.ndarray:
-    """Read audio as 16 kHz mono float32.
+    """Read audio as 16 kHz mono float32, shape (samples,).
 
     Channels are averaged; other rates are resampled with torchaudio's windowed sinc. Only the
     asked-for stretch of a file is decoded.
@@ -118,10 +91,6 @@ def load(source: str | Path, start: float = 0.0, end: float | None = None) -> np
         Stretch to read, in seconds; ``end=None`` reads to the end of the file. An ``end`` past the
         end of the file by less than 0.05 s is taken as the end.
 
-    Returns
-    -------
-    ndarray of float32, shape (samples,)
-
     Raises
     ------
     UserError
@@ -133,38 +102,26 @@ def load(source: str | Path, start: float = 0.0, end: float | None = None) -> np
 
 
 def read(source: str | Path, start: float = 0.0, end: float | None = None) -> tuple[np.ndarray, int]:
-    """Read audio as mono float32 at the file's own sampling rate; otherwise as :func:`load`.
-
-    Returns
-    -------
-    samples : ndarray of float32, shape (samples,)
-    rate : int
-        Sampling rate in Hz.
-    """
-    import soundfile
-
+    """Read audio as mono float32 at the file's own sampling rate, and give that, in Hz; otherwise as :func:`load`."""
     text = str(source)
     handle = io.BytesIO(_read_pipe(text)) if text.rstrip().endswith("|") else _existing(source)
-    try:
-        with soundfile.SoundFile(handle) as file:
-            rate = file.samplerate
-            if file.frames == 0:
-                raise UserError(f"{source}: holds no samples")
-            # Of a pipe there is no telling: programs that write to one put any size into the header.
-            if end is None and isinstance(handle, str) and _frames_missing(file) > 0.01 * rate:
-                raise UserError(f"{source}: truncated (its header promises more than the file holds)")
-            first = round(start * rate)
-            last = file.frames if end is None else round(end * rate)
-            if not 0 <= first < min(last, file.frames) or last > file.frames + 0.05 * rate:
-                raise UserError(
-                    f"{source}: the stretch {start:g}-{'end' if end is None else f'{end:g}'} s lies outside "
-                    f"the file, which is {file.frames / rate:g} s long"
-                )
-            last = min(last, file.frames)
-            file.seek(first)
-            samples = file.read(last - first, dtype="float32", always_2d=True)
-    except soundfile.SoundFileError as error:
-        raise UserError(f"{source}: not readable as audio ({_reason(error)})") from error
+    with _opened(source, handle) as file:
+        rate = file.samplerate
+        if file.frames == 0:
+            raise UserError(f"{source}: holds no samples")
+        # Of a pipe there is no telling: programs that write to one put any size into the header.
+        if end is None and isinstance(handle, str) and _is_cut_short(file):
+            raise UserError(f"{source}: truncated (its header promises more than the file holds)")
+        first = round(start * rate)
+        last = file.frames if end is None else round(end * rate)
+        if not 0 <= first < min(last, file.frames) or last > file.frames + 0.05 * rate:
+            raise UserError(
+                f"{source}: the stretch {start:g}-{'end' if end is None else f'{end:g}'} s lies outside "
+                f"the file, which is {file.frames / rate:g} s long"
+            )
+        last = min(last, file.frames)
+        file.seek(first)
+        samples = file.read(last - first, dtype="float32", always_2d=True)
     if len(samples) < last - first:
         raise UserError(f"{source}: truncated: {len(samples)} of {last - first} samples could be read")
     mono = samples[:, 0] if samples.shape[1] == 1 else samples.mean(axis=1)
@@ -204,14 +161,24 @@ def _read_pipe(text: str) -> bytes:
     return result.stdout
 
 
-def _reason(error: Exception) -> str:
-    return str(error).rstrip(".").split(": ")[-1]
+@contextlib.contextmanager
+def _opened(source: str | Path, handle: str | io.BytesIO) -> Iterator[soundfile.SoundFile]:
+    """Open a file, or what came out of a pipe; what libsndfile cannot read is a UserError that names the source."""
+    import soundfile
+
+    try:
+        with soundfile.SoundFile(handle) as file:
+            yield file
+    except soundfile.SoundFileError as error:
+        reason = str(error).rstrip(".").split(": ")[-1]
+        raise UserError(f"{source}: not readable as audio ({reason})") from error
 
 
-def _frames_missing(file: soundfile.SoundFile) -> float:
+def _is_cut_short(file: soundfile.SoundFile) -> bool:
     match = _CHUNK_SIZES.search(file.extra_info)
     promised, held = map(int, match.groups()) if match else (0, 0)
-    return 0.0 if promised >= _ENDLESS or held == 0 else file.frames * (promised - held) / held
+    missing = 0.0 if promised >= _ENDLESS or held == 0 else file.frames * (promised - held) / held
+    return missing > 0.01 * file.samplerate  # 10 ms: some writers count the header itself in the size of the data
 
 
 def _has_last_frame(file: soundfile.SoundFile) -> bool:

@@ -16,18 +16,26 @@ A file is read once in a process, so that a stamp is of the code that runs, even
 from __future__ import annotations
 
 import ast
+import atexit
+import contextlib
 import functools
 import hashlib
+import json
+import time
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from utils.atomic import atomic_file
 from utils.errors import UserError
 
 ROOT = Path(__file__).resolve().parent.parent
+_CACHE = Path(__file__).with_name("__pycache__") / "closure.json"
+_VERSION = Path(__file__).stat().st_mtime_ns  # what another version of this module has read does not count
 # Fields of syntax trees that repeat what the rest of them says.
 _MUTE = ("ctx", "kind", "type_comment", "type_ignores")
 _files: dict[Path, _File] = {}
+_fresh: list[Path] = []  # read by this process, and not kept yet
 
 
 class _Import(NamedTuple):
@@ -45,14 +53,9 @@ class _File(NamedTuple):
 
 
 def digests(modules: Iterable[str], root: Path | None = None) -> dict[str, str]:
-    """Find everything that modules import, and digest every file of it.
+    """Find everything that modules, such as ``local.probe.train``, import, and digest every file of it.
 
-    Parameters
-    ----------
-    modules : iterable of str
-        Dotted names, such as ``local.probe.train``.
-    root : Path, optional
-        The folder that holds the packages, which are folders with an ``__init__.py``; by default the repository.
+    ``root`` is the folder that holds the packages (folders with an ``__init__.py``); by default the repository.
 
     Returns
     -------
@@ -107,8 +110,36 @@ def _neutral(package: str, root: Path) -> tuple[str, ...]:
 
 def _file(path: Path, name: str) -> _File:
     if path not in _files:
-        _files[path] = _read(path, name)
+        status = path.stat()
+        mark = [_VERSION, name, status.st_mtime_ns, status.st_size]
+        found = _kept().get(str(path))
+        if found and found[0] == mark:
+            _, digest, imports, neutral = found
+            _files[path] = _File(digest, [_Import(*one) for one in imports], tuple(neutral))
+        else:
+            _files[path] = _read(path, name)
+            # A file may change again within one tick of its clock, which is 2 s on the coarsest file systems.
+            if time.time_ns() - status.st_mtime_ns > 2_000_000_000:
+                _kept()[str(path)] = [mark, *_files[path]]
+                _fresh.append(path)
     return _files[path]
+
+
+@functools.cache
+def _kept() -> dict[str, list]:
+    """What earlier processes have read, kept where Python keeps what it has compiled; written at the end of this one."""
+    try:
+        kept = json.loads(_CACHE.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        kept = {}
+    atexit.register(_keep, kept)
+    return kept
+
+
+def _keep(kept: dict[str, list]) -> None:
+    if _fresh:
+        with contextlib.suppress(OSError), atomic_file(_CACHE) as file:
+            json.dump({path: found for path, found in kept.items() if Path(path).exists()}, file)
 
 
 def _read(path: Path, name: str) -> _File:

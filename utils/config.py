@@ -30,10 +30,6 @@ def load(schema: type[T], path: str | Path, overrides: Sequence[str] = ()) -> T:
     overrides : sequence of str
         ``key.path=value``, the value written as in YAML, applied in order after the file.
 
-    Returns
-    -------
-    schema instance
-
     Raises
     ------
     UserError
@@ -71,18 +67,9 @@ def load(schema: type[T], path: str | Path, overrides: Sequence[str] = ()) -> T:
 
 
 def read_yaml(path: str | Path) -> dict[str, Any]:
-    """Read a YAML file that holds a mapping.
+    """Read a YAML file that holds a mapping; an empty one is an empty mapping.
 
     As in YAML 1.2, only ``true`` and ``false`` are booleans (``no`` is Norwegian) and ``1e-4`` is a number.
-
-    Parameters
-    ----------
-    path : str or Path
-        The file; an empty one is an empty mapping.
-
-    Returns
-    -------
-    dict
 
     Raises
     ------
@@ -113,8 +100,6 @@ def parse_yaml(text: str, origin: str) -> Any:
     except (yaml.YAMLError, ValueError) as error:
         reason = " ".join(str(error).replace('in "<unicode string>", ', "").split())
         raise UserError(f"{origin}: not valid YAML: {reason}") from error
-
-
 
 
 def _explain(error: Exception, origin: str, schema: type) -> str:

@@ -46,17 +46,7 @@ class Described(NamedTuple):
 def describe(schema: type, prefix: str = "") -> Iterator[Described]:
     """List all fields of a nested configuration dataclass: a section's own, then the sections in it, after their heads.
 
-    Parameters
-    ----------
-    schema : dataclass type
-        As :func:`utils.config.load` takes it.
-    prefix : str
-        What to put before names.
-
-    Yields
-    ------
-    Described
-        Otherwise in the order of the source.
+    Otherwise the order is that of the source; ``prefix`` is put before names.
     """
     comments, sections = _comments(schema), []
     for field, kind, item in fields_of(schema):
@@ -80,21 +70,12 @@ def fields_of(schema: type) -> Iterator[tuple[dataclasses.Field, Any, Any]]:
 
 
 def check_words(schema: type, content: Any, prefix: str = "") -> None:
-    """Refuse words that a field does not know.
-
-    Parameters
-    ----------
-    schema : dataclass type
-        What was read.
-    content : dict
-        Its fields' values, sections as dictionaries.
-    prefix : str
-        What to put before names.
+    """Refuse words that a field does not know, in what was read: a dictionary of fields, sections as dictionaries.
 
     Raises
     ------
     ValueError
-        Names the field, the word and those that it knows.
+        Names the field, after ``prefix``, the word and those that the field knows.
     """
     for field, kind, item in fields_of(schema):
         value, known = content[field.name], field.metadata.get("words", ())

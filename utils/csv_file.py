@@ -32,13 +32,7 @@ def read(path: str | Path) -> list[dict[str, str]]:
 
 
 def write(path: str | Path, columns: Sequence[str], rows: Iterable[Mapping[str, object]]) -> int:
-    """Write rows; a column that a row lacks is left empty.
-
-    Returns
-    -------
-    int
-        How many rows were written.
-    """
+    """Write rows and count them; a column that a row lacks is left empty."""
     rows = list(rows)
     with atomic_file(path) as file:
         writer = csv.DictWriter(file, columns, lineterminator="\n", restval="")

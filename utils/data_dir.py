@@ -17,16 +17,10 @@ from typing import TYPE_CHECKING
 
 from utils.atomic import atomic_dir
 from utils.errors import UserError
-from utils.table import format_table, positive, read_table, read_values, write_table
+from utils.table import format_table, positive, read_table, read_values
 
 if TYPE_CHECKING:
     import numpy as np
-
-__all__ = [
-    "Utterance", "check_replaceable", "format_data_dir", "invert", "keyed_by", "parse_segment", "read_table",
-    "read_persons", "read_utt2", "read_utterances", "seconds", "spk2utt", "table_names", "write_data_dir",
-    "write_table",
-]  # fmt: skip
 
 _KEYED_BY = dict.fromkeys(("text", "segments", "feats.scp", "vad.scp"), "utt") | {"cmvn.scp": "spk", "wav.scp": "reco"}
 _TABLE_NAME = re.compile(r"(utt|spk|reco)2[A-Za-z0-9_]+")

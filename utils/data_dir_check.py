@@ -13,22 +13,14 @@ from utils.errors import UserError
 from utils.table import parse_table, positive, read_text
 
 Tables = Mapping[str, Mapping[str, str]]
-
-_ONE_FIELD = {"utt2spk", "utt2lang", "utt2uniq", "utt2dur", "utt2num_frames", "utt2warp"}
-_ONE_FIELD |= {"spk2gender", "spk2person", "spk2warp", "reco2dur", "reco2num_frames"}
+Check = Callable[[Path, int, str], object]
 
 
 def validate(data_dir: str | Path, need_wav: bool = True, speaker_order: bool = True) -> None:
     """Check that a data directory keeps Kaldi's contract.
 
-    Parameters
-    ----------
-    data_dir : str or Path
-        The data directory.
-    need_wav : bool
-        Whether ``wav.scp`` must be there; if it is there, it is checked in any case.
-    speaker_order : bool
-        Whether utterances must also be in order when sorted by speaker first.
+    ``wav.scp`` must be there if ``need_wav`` is set, and is checked if it is there in any case. With ``speaker_order``
+    utterances must also be in order when sorted by speaker first.
 
     Raises
     ------
@@ -133,44 +125,35 @@ def _check_keys(data_dir: Path, tables: Tables) -> None:
 
 
 def _check_values(path: Path, table: Mapping[str, str]) -> None:
-    check = _VALUE_CHECKS.get(path.name)
-    if path.name in _ONE_FIELD or check:
-        for number, value in enumerate(table.values(), 1):
-            if path.name in _ONE_FIELD and len(value.split()) != 1:
-                raise UserError(f"{path}:{number}: expected one word after the key, got '{value}'; correct the line")
-            if check:
-                check(path, number, value)
+    for number, value in enumerate(table.values(), 1):
+        for check in _VALUE_CHECKS.get(path.name, ()):
+            check(path, number, value)
 
 
-def _check_gender(path: Path, number: int, value: str) -> None:
-    if value not in ("f", "m"):
-        raise UserError(f"{path}:{number}: the gender '{value}' is neither f nor m; correct the line")
+def _must(fits: Callable[[str], bool], problem: str) -> Check:
+    """Make a check of a value, with what is wrong where it does not fit."""
+
+    def check(path: Path, number: int, value: str) -> None:
+        if not fits(value):
+            raise UserError(f"{path}:{number}: {problem.format(value)}; correct the line")
+
+    return check
 
 
-def _check_frames(path: Path, number: int, value: str) -> None:
-    if not positive(path, number, value).is_integer():
-        raise UserError(f"{path}:{number}: '{value}' is not a whole number of frames; correct the line")
-
-
-def _check_warp(path: Path, number: int, value: str) -> None:
-    if not 0.5 < positive(path, number, value) < 1.5:
-        raise UserError(f"{path}:{number}: the warp factor {value} is not between 0.5 and 1.5; correct the line")
-
-
-def _check_channel(path: Path, number: int, value: str) -> None:
-    if len(value.split()) != 2:
-        raise UserError(f"{path}:{number}: expected '<file> <channel>' after the key, got '{value}'; correct the line")
-
-
-_VALUE_CHECKS: dict[str, Callable[[Path, int, str], object]] = {
-    "segments": parse_segment,
-    "spk2gender": _check_gender,
-    "utt2dur": positive,
-    "reco2dur": positive,
-    "utt2num_frames": _check_frames,
-    "utt2warp": _check_warp,
-    "spk2warp": _check_warp,
-    "reco2file_and_channel": _check_channel,
+_ONE_WORD = _must(lambda value: len(value.split()) == 1, "expected one word after the key, got '{}'")
+_LENGTH = (_ONE_WORD, positive)
+_FRAMES = (*_LENGTH, _must(lambda value: float(value).is_integer(), "'{}' is not a whole number of frames"))
+_WARP = (*_LENGTH, _must(lambda value: 0.5 < float(value) < 1.5, "the warp factor {} is not between 0.5 and 1.5"))
+_CHANNEL = _must(lambda value: len(value.split()) == 2, "expected '<file> <channel>' after the key, got '{}'")
+_VALUE_CHECKS: dict[str, tuple[Check, ...]] = {
+    "segments": (parse_segment,),
+    "spk2gender": (_ONE_WORD, _must(("f", "m").__contains__, "the gender '{}' is neither f nor m")),
+    "reco2file_and_channel": (_CHANNEL,),
+    **dict.fromkeys(("utt2spk", "utt2lang", "utt2uniq", "spk2person"), (_ONE_WORD,)),
+    **dict.fromkeys(("utt2dur", "reco2dur"), _LENGTH),
+    "utt2num_frames": _FRAMES,
+    "reco2num_frames": (_ONE_WORD,),
+    **dict.fromkeys(("utt2warp", "spk2warp"), _WARP),
 }
 
 

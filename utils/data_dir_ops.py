@@ -48,16 +48,10 @@ def restrict(tables: Tables, utterances: Iterable[str], extra: Mapping[str, str]
 
 
 def common(tables: Tables, extra: Mapping[str, str] | None = None) -> tuple[list[str], dict[str, list[str]]]:
-    """Find the utterances that all tables have, with their speakers and recordings.
+    """Find the utterances that all tables have, with their speakers and recordings, in the order of ``utt2spk``.
 
-    ``spk2utt`` is taken as derived and does not count; ``extra`` as the module says.
-
-    Returns
-    -------
-    utterances : list of str
-        What all tables have, in the order of ``utt2spk``.
-    lacking : dict of str to list of str
-        For each table that lacks any: the utterances that it lacks.
+    For each table that lacks any, tell which it lacks. ``spk2utt`` is taken as derived and does not count; ``extra`` as
+    the module says.
     """
     keys = keys_of(tables)
     lacking: dict[str, list[str]] = {}

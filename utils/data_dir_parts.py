@@ -77,16 +77,8 @@ def subset(source: Path, target: Path, tables: Tables, utterances: Iterable[str]
 def partition(data_dir: Path, utt2spk: Mapping[str, str], parts: int, per_utt: bool) -> list[list[str]]:
     """Cut utterances into consecutive parts of about the same size, none empty, as Kaldi's split_scp.pl does.
 
-    Parameters
-    ----------
-    data_dir : Path
-        Where they are, for messages.
-    utt2spk : mapping of str to str
-        Utterance to speaker, sorted.
-    parts : int
-        How many parts.
-    per_utt : bool
-        Whether a speaker's utterances may be in several parts.
+    A speaker's utterances stay in one part unless ``per_utt`` is set. ``utt2spk`` is sorted; ``data_dir``, where it is
+    from, is for messages.
 
     Raises
     ------

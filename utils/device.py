@@ -11,22 +11,11 @@ _SHOWN = ("CUDA_VISIBLE_DEVICES", "SLURM_STEP_GPUS", "SLURM_JOB_GPUS")
 
 
 def choose(job: int, ngpu: int) -> str:
-    """Choose a job's device; to be called before torch is imported.
+    """Choose the device, as torch names it, of a job, from 1; to be called before torch is imported.
 
     A library that takes every GPU it sees must see the job's own alone: where several are shown, jobs take them in
-    turn, and CUDA_VISIBLE_DEVICES is narrowed to the job's. Processes of torchrun see all and take their own.
-
-    Parameters
-    ----------
-    job : int
-        From 1.
-    ngpu : int
-        GPUs that the jobs share; 0 for the CPU.
-
-    Returns
-    -------
-    str
-        As torch names it: ``cpu``, ``cuda:0``, or under torchrun ``cuda:<LOCAL_RANK>``.
+    turn, and CUDA_VISIBLE_DEVICES is narrowed to the job's. Processes of torchrun see all and take their own,
+    ``cuda:<LOCAL_RANK>``. ``ngpu`` is how many GPUs the jobs share; 0 for the CPU.
 
     Raises
     ------

@@ -26,17 +26,9 @@ _ASIDE = ".unused-with-torch-"
 
 
 def unmet(files: Iterable[str | Path]) -> list[str]:
-    """List the requirements that this environment does not satisfy.
+    """List the requirements that this environment does not satisfy, a line each.
 
-    Parameters
-    ----------
-    files : iterable of paths
-        Requirement files in pip's format: one specifier a line, comments, ``-r other.txt``.
-
-    Returns
-    -------
-    list of str
-        One line each, empty when all are satisfied.
+    The files are in pip's format: one specifier a line, comments, ``-r other.txt``.
     """
     try:
         from packaging.requirements import Requirement
@@ -55,12 +47,9 @@ def unmet(files: Iterable[str | Path]) -> list[str]:
 
 
 def torchaudio_fault() -> str | None:
-    """Tell, without importing it, whether torchaudio's native extension can load beside the installed torch.
+    """Tell, without importing it, why torchaudio's native extension cannot load beside the installed torch.
 
-    Returns
-    -------
-    str or None
-        What is wrong, or None; None also where torch or torchaudio is not installed.
+    None where it can, and where one of the two is not installed.
     """
     torch, torchaudio = _folder("torch"), _folder("torchaudio")
     if torch is None or torchaudio is None:
@@ -75,17 +64,12 @@ def torchaudio_fault() -> str | None:
 
 
 def mend_torchaudio() -> str | None:
-    """Make ``import torchaudio`` work whatever torch stands beside it.
+    """Make ``import torchaudio`` work whatever torch stands beside it; say in a line what was done, if anything.
 
     The package index has only torchaudio wheels linked against CUDA. Beside a torch without CUDA (or with
     another CUDA) their extension does not load, and ``import torchaudio`` fails. torchaudio works without its
     extension when the library files are absent, in all that is used here, so they are renamed. The new
     name says for which torch; when another torch stands there, they get their names back and are tried again.
-
-    Returns
-    -------
-    str or None
-        What was done, in one line, or None where nothing needed to be.
 
     Raises
     ------

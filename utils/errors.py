@@ -18,17 +18,12 @@ class UserError(Exception):
 
 
 def run_main(main: Callable[[], int | None]) -> None:
-    """Run a command's ``main`` and exit with its status.
+    """Run a command's ``main``, which gives an exit status or None for success, and exit with its status.
 
     A :class:`UserError`, a full disk and a missing permission become one line on standard error and exit
     status 1; a closed output pipe (``command | head``) and an interrupt end quietly with the status that a
     shell expects. When it is asked to terminate, it unwinds first, so that no temporary files stay behind;
     so it does when the driver, whose direct child it is, has been killed.
-
-    Parameters
-    ----------
-    main : callable
-        Takes nothing, returns an exit status or None for success.
     """
     signal.signal(signal.SIGTERM, _terminate)
     if os.environ.get("XSER_DRIVER") == str(os.getppid()):

@@ -26,16 +26,9 @@ _INDEX, _LOCK = "index.json", ".lock"
 
 
 class InputCache:
-    """Inputs of one kind.
+    """Inputs of one kind, kept as ``float16`` or ``float32`` in a folder, where other kinds' may lie beside them.
 
-    Parameters
-    ----------
-    folder : str or Path
-        Where they are kept; inputs of other kinds may lie beside them.
-    kind : str
-        What the inputs depend on apart from the audio: the same string, the same inputs.
-    precision : str
-        ``float16`` or ``float32``.
+    The kind is what they depend on apart from the audio: the same string, the same inputs.
     """
 
     def __init__(self, folder: str | Path, kind: str, precision: str = "float16"):
@@ -98,10 +91,9 @@ class InputCache:
         place = self._places.get(_key(utterance))
         if place is None:
             return self._compute(utterance, compute)
-        with open(self._data, "rb") as file:
-            file.seek(place[0] * self._row_size())
-            found = file.read(place[1] * self._row_size())
-            return np.frombuffer(found, dtype=self._dtype).reshape(place[1], *self._shape)
+        values = place[1] * int(np.prod(self._shape))
+        found = np.fromfile(self._data, self._dtype, values, offset=place[0] * self._row_size())
+        return found.reshape(place[1], *self._shape)
 
     def _append(
         self, missing: dict[str, Utterance], compute: Callable[[np.ndarray], np.ndarray], bar: bool, threads: int

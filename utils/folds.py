@@ -20,24 +20,12 @@ PARTS = ("train", "dev", "test")
 
 
 def read_folds(directory: Path, mend: str = "run the data stage again") -> list[dict[str, list[str]]]:
-    """Read all folds of a scheme.
-
-    Parameters
-    ----------
-    directory : Path
-        ``data/<corpus>/folds/<scheme>``.
-    mend : str
-        What a person can do where folds are missing.
-
-    Returns
-    -------
-    list of dict of str to list of str
-        For each fold, the utterances of each part.
+    """Read all folds of a scheme, ``data/<corpus>/folds/<scheme>``: for each fold, the utterances of each part.
 
     Raises
     ------
     UserError
-        The folders are not numbered 0, 1, 2 ..., or a list is missing or malformed.
+        The folders are not numbered 0, 1, 2 ... (``mend`` says what to do), or a list is missing or malformed.
     """
     numbers = sorted(int(path.name) for path in directory.glob("*") if path.is_dir() and path.name.isdecimal())
     if not numbers or numbers != list(range(len(numbers))):
@@ -51,15 +39,7 @@ def count(directory: Path) -> int:
 
 
 def write_folds(directory: Path, folds: Iterable[Mapping[str, Iterable[str]]]) -> None:
-    """Write folds, numbered from 0, as :func:`read_folds` reads them.
-
-    Parameters
-    ----------
-    directory : Path
-        ``folds/<scheme>`` of a data directory; made if it is not there.
-    folds : iterable of mapping of str to iterable of str
-        For each fold, the utterances of each part; written sorted.
-    """
+    """Write folds (the utterances of each part, sorted) as :func:`read_folds` reads them; make their folders."""
     for number, fold in enumerate(folds):
         folder = directory / str(number)
         folder.mkdir(parents=True)
@@ -76,16 +56,7 @@ def read_excluded(path: Path) -> set[str]:
 
 
 def indices(directory: Path, lists: Iterable[dict[str, list[str]]], utts: Sequence[str]) -> list[dict[str, np.ndarray]]:
-    """Turn fold lists into indices.
-
-    Parameters
-    ----------
-    directory : Path
-        Where the lists are from, for messages.
-    lists : iterable of dict of str to list of str
-        From :func:`read_folds`.
-    utts : sequence of str
-        All utterances that there are; others in the lists are passed over.
+    """Turn fold lists, which are from a directory (for messages), into indices of utterances; others are passed over.
 
     Returns
     -------

@@ -54,21 +54,12 @@ def main() -> int:
 def take(path: Path, descriptor: int, command: str, wait: bool = False) -> None:
     """Take a lock for the process that started this one, and for all that inherit its file descriptor.
 
-    Parameters
-    ----------
-    path : Path
-        The lock's file.
-    descriptor : int
-        Of that file, open for appending.
-    command : str
-        What is being run, for others to read.
-    wait : bool
-        Whether to wait for a run that holds it.
+    The descriptor is that of the lock's file at ``path``, open for appending; the command is for others to read.
 
     Raises
     ------
     UserError
-        Another run holds it.
+        Another run holds it, and is not to be waited for.
     """
     deadline = time.monotonic() + _ENDING_S
     told = False

@@ -1,7 +1,7 @@
 """Metrics of a classification, all read off one table of counts.
 
 Every function but :func:`confusion` takes counts of shape (..., classes, classes), reference down and
-hypothesis across, and works on any number of leading axes at once (layers, seeds, folds).
+hypothesis across, and works on any number of leading axes at once (layers, seeds, folds), which it keeps.
 """
 
 from __future__ import annotations
@@ -49,17 +49,9 @@ def confusion(reference: np.ndarray, hypothesis: np.ndarray, classes: int) -> np
 
 
 def recalls(counts: np.ndarray) -> np.ndarray:
-    """Share of each class's utterances that were recognised as such.
+    """Share of each class's utterances that were recognised as such, shape (..., classes).
 
-    Parameters
-    ----------
-    counts : ndarray, shape (..., classes, classes)
-        Reference down, hypothesis across.
-
-    Returns
-    -------
-    ndarray of float, shape (..., classes)
-        NaN for a class that the reference does not hold.
+    It is NaN for a class that the reference does not hold.
 
     Examples
     --------
@@ -67,9 +59,7 @@ def recalls(counts: np.ndarray) -> np.ndarray:
     [0.8, 0.75]
     """
     counts = np.asarray(counts, dtype=float)
-    totals = counts.sum(axis=-1)
-    hits = np.diagonal(counts, axis1=-2, axis2=-1)
-    return np.divide(hits, totals, out=np.full(totals.shape, np.nan), where=totals > 0)
+    return _ratio(np.diagonal(counts, axis1=-2, axis2=-1), counts.sum(axis=-1))
 
 
 def unweighted_accuracy(counts: np.ndarray) -> np.ndarray:
@@ -80,15 +70,6 @@ def unweighted_accuracy(counts: np.ndarray) -> np.ndarray:
     Source: B. Schuller, S. Steidl, A. Batliner, "The INTERSPEECH 2009 Emotion Challenge", Interspeech 2009
     (there "unweighted average recall").
 
-    Parameters
-    ----------
-    counts : ndarray, shape (..., classes, classes)
-        Reference down, hypothesis across.
-
-    Returns
-    -------
-    ndarray of float, shape (...)
-
     Examples
     --------
     >>> float(unweighted_accuracy(np.array([[8, 2], [1, 3]])))
@@ -96,9 +77,7 @@ def unweighted_accuracy(counts: np.ndarray) -> np.ndarray:
     """
     values = recalls(counts)
     present = np.isfinite(values)
-    total = np.where(present, values, 0.0).sum(axis=-1)
-    number = present.sum(axis=-1)
-    return np.divide(total, number, out=np.full(total.shape, np.nan), where=number > 0)
+    return _ratio(np.where(present, values, 0.0).sum(axis=-1), present.sum(axis=-1))
 
 
 def weighted_accuracy(counts: np.ndarray) -> np.ndarray:
@@ -106,24 +85,13 @@ def weighted_accuracy(counts: np.ndarray) -> np.ndarray:
 
     Source: as :func:`unweighted_accuracy` (there "weighted average recall").
 
-    Parameters
-    ----------
-    counts : ndarray, shape (..., classes, classes)
-        Reference down, hypothesis across.
-
-    Returns
-    -------
-    ndarray of float, shape (...)
-
     Examples
     --------
     >>> round(float(weighted_accuracy(np.array([[8, 2], [1, 3]]))), 4)
     0.7857
     """
     counts = np.asarray(counts, dtype=float)
-    total = counts.sum(axis=(-2, -1))
-    hits = np.trace(counts, axis1=-2, axis2=-1)
-    return np.divide(hits, total, out=np.full(total.shape, np.nan), where=total > 0)
+    return _ratio(np.trace(counts, axis1=-2, axis2=-1), counts.sum(axis=(-2, -1)))
 
 
 def macro_f1(counts: np.ndarray) -> np.ndarray:
@@ -134,15 +102,6 @@ def macro_f1(counts: np.ndarray) -> np.ndarray:
 
     Source: J. Opitz, S. Burst, "Macro F1 and Macro F1", arXiv:1911.03347 (their "averaged F1").
 
-    Parameters
-    ----------
-    counts : ndarray, shape (..., classes, classes)
-        Reference down, hypothesis across.
-
-    Returns
-    -------
-    ndarray of float, shape (...)
-
     Examples
     --------
     >>> round(float(macro_f1(np.array([[8, 2], [1, 3]]))), 4)
@@ -152,6 +111,9 @@ def macro_f1(counts: np.ndarray) -> np.ndarray:
     hits = np.diagonal(counts, axis1=-2, axis2=-1)
     size = counts.sum(axis=-1) + counts.sum(axis=-2)
     scores = np.divide(2 * hits, size, out=np.zeros(size.shape), where=size > 0)
-    number = (size > 0).sum(axis=-1)
-    total = scores.sum(axis=-1)
-    return np.divide(total, number, out=np.full(total.shape, np.nan), where=number > 0)
+    return _ratio(scores.sum(axis=-1), (size > 0).sum(axis=-1))
+
+
+def _ratio(part: np.ndarray, whole: np.ndarray) -> np.ndarray:
+    """Divide; NaN where the whole is 0."""
+    return np.divide(part, whole, out=np.full(np.shape(whole), np.nan), where=whole > 0)

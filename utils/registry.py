@@ -34,16 +34,7 @@ def folders(recipe: str | Path) -> list[Path]:
 
 
 def read(name: str, path_field: str, recipe: str | Path) -> dict[str, Entry]:
-    """Read a registry.
-
-    Parameters
-    ----------
-    name : str
-        File name, in the ``conf`` folders.
-    path_field : str
-        The field that may hold a relative path.
-    recipe : str or Path
-        The recipe's folder.
+    """Read a registry: a file of this name in the ``conf`` folders, in which ``path_field`` may be a relative path.
 
     Raises
     ------

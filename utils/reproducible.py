@@ -9,13 +9,7 @@ from collections.abc import Iterator
 
 @contextlib.contextmanager
 def reproducible(device: str) -> Iterator[None]:
-    """Let torch use algorithms that give the same result every time, and leave its random numbers as they were.
-
-    Parameters
-    ----------
-    device : str
-        Where the work is done, as torch names it.
-    """
+    """Let torch use algorithms that give the same result every time, and leave its random numbers as they were."""
     import torch
 
     index = torch.device(device).index or 0

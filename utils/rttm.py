@@ -33,19 +33,10 @@ class Segment:
 
 
 def read_rttm(path: str | Path, lines: dict[Segment, int] | None = None) -> dict[str, list[Segment]]:
-    """Read an RTTM file.
+    """Read an RTTM file: utterance, in order of appearance, to its segments, in order of time.
 
-    Parameters
-    ----------
-    path : str or Path
-        The file; blank lines and comments (``;;``) are skipped, the order of lines is free.
-    lines : dict of Segment to int, optional
-        When given, each segment's line number is added, for messages; the last one of equal segments.
-
-    Returns
-    -------
-    dict of str to list of Segment
-        Utterance, in order of appearance, to its segments, in order of time.
+    Blank lines and comments (``;;``) are skipped; the order of lines is free. Where ``lines`` is given, each segment's
+    line number is added, for messages; the last one of equal segments.
 
     Raises
     ------
@@ -67,12 +58,7 @@ def read_rttm(path: str | Path, lines: dict[Segment, int] | None = None) -> dict
 def write_rttm(path: str | Path, segments: Iterable[Segment]) -> None:
     """Write an RTTM file, whole or not at all, sorted by utterance and time.
 
-    Parameters
-    ----------
-    path : str or Path
-        The file.
-    segments : iterable of Segment
-        Times are rounded to milliseconds such that segments that touch still touch.
+    Times are rounded to milliseconds such that segments that touch still touch.
 
     Raises
     ------

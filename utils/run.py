@@ -64,26 +64,12 @@ class UsageError(Exception):
 
 @dataclass
 class Call:
-    """What one command line asks for.
+    """What one command line asks for; options that are not given are 0."""
 
-    Attributes
-    ----------
-    log : str
-        Log file, with the job's name in it where there are several jobs.
-    words : list of str
-        The command.
-    name : str
-        What stands for the job's number; empty when there is one job without a number.
-    numbers : range
-        The jobs.
-    max_jobs, threads, gpus : int
-        Options; 0 where not given.
-    """
-
-    log: str
-    words: list[str]
-    name: str = ""
-    numbers: range = range(1, 2)
+    log: str  # file, with the job's name in it where there are several jobs
+    words: list[str]  # the command
+    name: str = ""  # what stands for the job's number; empty when there is one job without a number
+    numbers: range = range(1, 2)  # the jobs
     max_jobs: int = 0
     threads: int = 0
     gpus: int = 0
@@ -102,21 +88,7 @@ class Call:
 
 
 def parse(arguments: Sequence[str]) -> Call:
-    """Read a command line.
-
-    Parameters
-    ----------
-    arguments : sequence of str
-        Without the program's name.
-
-    Returns
-    -------
-    Call
-
-    Raises
-    ------
-    UsageError
-    """
+    """Read a command line, without the program's name; one that makes no sense is a UsageError."""
     rest = list(arguments)
     call = Call("", [])
     while rest:
@@ -165,12 +137,7 @@ def _option(call: Call, rest: list[str]) -> None:
 
 @dataclass
 class Runner:
-    """Runs the jobs of a call.
-
-    Parameters
-    ----------
-    call : Call
-    """
+    """Runs the jobs of a call."""
 
     call: Call
     failed: list[tuple[int, str]] = field(default_factory=list, init=False)  # number and status, as they came

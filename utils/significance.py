@@ -230,9 +230,6 @@ def benjamini_hochberg(p: np.ndarray) -> np.ndarray:
     >>> benjamini_hochberg(np.array([0.01, 0.04, 0.03])).round(2).tolist()
     [0.03, 0.04, 0.04]
     """
-    p = np.asarray(p, dtype=float)
-    order = np.argsort(p, kind="stable")[::-1]
-    steps = p[order] * len(p) / np.arange(len(p), 0, -1)
-    adjusted = np.empty_like(p)
-    adjusted[order] = np.minimum(np.minimum.accumulate(steps), 1.0)
-    return adjusted
+    from scipy import stats
+
+    return stats.false_discovery_control(p)

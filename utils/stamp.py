@@ -30,7 +30,7 @@ _fingerprints: dict[tuple[int, ...], str] = {}
 
 
 def make(config: Mapping, code: Iterable[str], inputs: Iterable[str | Path]) -> dict:
-    """Describe what a result is made from.
+    """Describe what a result is made from, for :func:`why_stale` and :func:`write`.
 
     Parameters
     ----------
@@ -42,11 +42,6 @@ def make(config: Mapping, code: Iterable[str], inputs: Iterable[str | Path]) -> 
     inputs : iterable of paths
         Files the result is made from; a missing one counts as such. An input's fingerprint is the hash
         of its content up to 1 MiB, and of size and modification time above that.
-
-    Returns
-    -------
-    dict
-        To be given to :func:`why_stale` and :func:`write`.
 
     Raises
     ------
@@ -61,19 +56,9 @@ def make(config: Mapping, code: Iterable[str], inputs: Iterable[str | Path]) -> 
 
 
 def why_stale(directory: str | Path, stamp: Mapping) -> str | None:
-    """Tell why the result in a directory does not match a stamp.
+    """Tell what changed since the result in a directory was made, which holds its ``.done``; None if it is still valid.
 
-    Parameters
-    ----------
-    directory : str or Path
-        Where the result and its ``.done`` are.
-    stamp : mapping
-        From :func:`make`.
-
-    Returns
-    -------
-    str or None
-        None when the result is still valid; otherwise what changed, in words.
+    ``stamp`` is from :func:`make`.
     """
     path = Path(directory) / NAME
     try:

@@ -7,7 +7,6 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TypeVar
 
-from utils.atomic import atomic_file
 from utils.errors import UserError
 
 T = TypeVar("T")
@@ -112,13 +111,6 @@ def format_table(path: str | Path, table: Mapping[str, str]) -> str:
         line = lines[text.count("\n", 0, error.start)]
         raise UserError(f"{path}: {line.rstrip()!r} holds bytes that are not UTF-8; rename the file it names") from None
     return text
-
-
-def write_table(path: str | Path, table: Mapping[str, str]) -> None:
-    """Write a table, whole or not at all; what is accepted is as in :func:`format_table`."""
-    text = format_table(path, table)
-    with atomic_file(path) as file:
-        file.write(text)
 
 
 def read_list(path: str | Path) -> list[str]:

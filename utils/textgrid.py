@@ -18,17 +18,10 @@ _SAME = 0.001
 
 
 def write_textgrid(path: str | Path, duration: float, tiers: Mapping[str, Iterable[Interval]]) -> None:
-    """Write a TextGrid of interval tiers, whole or not at all.
+    """Write a TextGrid of interval tiers, whole or not at all, of a recording of so many seconds.
 
-    Parameters
-    ----------
-    path : str or Path
-        The file, ``<name>.TextGrid``.
-    duration : float
-        The recording's length in seconds.
-    tiers : mapping of str to iterable of (float, float, str)
-        Tier to its intervals: start and end in seconds, label. The order is free; what no interval covers is an
-        interval without a label, as Praat wants it. Gaps and overlaps of at most a millisecond are closed.
+    A tier's intervals are start and end in seconds, and label. The order is free; what no interval covers is an
+    interval without a label, as Praat wants it. Gaps and overlaps of at most a millisecond are closed.
 
     Raises
     ------

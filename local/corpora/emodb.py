@@ -10,11 +10,12 @@ import re
 from pathlib import Path
 
 from local.corpora.records import Utterance
-from local.corpora.sources import by_name
+from local.corpora.sources import NOT_UNDERSTOOD, by_name
 
 LAYOUT = "wav/03a01Fa.wav"
-_NAME = re.compile(r"(03|08|09|1[0-6])(a0[12457]|b0[1239]|b10)([A-Z])[a-z]")
+_NAME = re.compile(r"(\d\d)([ab]\d\d)([A-Z])[a-z]")
 _MEN = {"03", "10", "11", "12", "15"}
+_WOMEN = {"08", "09", "13", "14", "16"}
 _EMOTIONS = {
     "W": "anger",  # Wut
     "L": "boredom",  # Langeweile
@@ -38,7 +39,9 @@ _SENTENCES = {
 }
 
 
-def _understand(path: Path, speaker: str, sentence: str, letter: str) -> Utterance:
+def _understand(path: Path, speaker: str, sentence: str, letter: str) -> Utterance | str:
+    if speaker not in _MEN | _WOMEN or sentence not in _SENTENCES:
+        return NOT_UNDERSTOOD
     return Utterance(
         name=path.stem, speaker=speaker, path=path, emotion=_EMOTIONS.get(letter, letter),
         gender="m" if speaker in _MEN else "f", text=_SENTENCES[sentence], sentence=sentence,

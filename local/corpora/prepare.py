@@ -44,16 +44,7 @@ def main() -> None:
 def prepare(spec: CorpusSpec, root: Path, data_dir: Path, variants: Iterable[str] = ()) -> None:
     """Prepare one corpus, unless it is up to date, and say so in one line.
 
-    Parameters
-    ----------
-    spec : CorpusSpec
-        The corpus.
-    root : Path
-        Where it is.
-    data_dir : Path
-        Where its data directory goes.
-    variants : iterable of str
-        Choices on emotions, by their names in ``conf/emotions.yaml``.
+    ``variants`` are choices on emotions, by their names in ``conf/emotions.yaml``.
 
     Raises
     ------

@@ -10,7 +10,8 @@ words to the repository's, or change single fields of them. To add a corpus, wri
         Yield every utterance, and everything that looks like one but cannot be understood. Reads names
         and annotations, never audio: durations and damaged files are found by local/corpora/prepare.py.
 
-and give it an entry in ``conf/corpora.yaml``; words for emotions that ``conf/emotions.yaml`` does not know go there.
+and give it an entry in ``conf/corpora.yaml``. Where files' names say everything, :func:`local.corpora.sources.by_name`
+makes both functions; words for emotions that ``conf/emotions.yaml`` does not know go there.
 """
 
 from __future__ import annotations

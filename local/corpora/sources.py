@@ -74,17 +74,10 @@ def by_name(
 
 
 def read_rows(path: Path, required: Sequence[str]) -> Iterator[tuple[int, dict[str, str] | None]]:
-    """Read a table with a header, tab-separated or (by its name, ``.csv``) comma-separated.
+    """Read a UTF-8 table with a header, tab-separated or (by its name, ``.csv``) comma-separated.
 
     In a ``.csv`` double quotes enclose values; elsewhere they are ordinary characters. Blanks around values are
-    dropped, and so is a byte order mark.
-
-    Parameters
-    ----------
-    path : Path
-        The table, in UTF-8.
-    required : sequence of str
-        Columns that it must have.
+    dropped, and so is a byte order mark. Columns that are ``required`` must be there.
 
     Yields
     ------
@@ -123,17 +116,7 @@ def decode(content: bytes) -> str | None:
     """Decode a text whose encoding its makers did not settle, strictly: UTF-16, UTF-8 or GB18030, in this order.
 
     UTF-16 is tried, and nothing else, where a byte order mark or zero bytes speak for it; GB18030 comes last because
-    it takes almost any bytes.
-
-    Parameters
-    ----------
-    content : bytes
-        The whole file.
-
-    Returns
-    -------
-    str or None
-        Without a byte order mark; None where it is none of these.
+    it takes almost any bytes. The text has no byte order mark; None where it is none of these.
 
     Examples
     --------
@@ -170,15 +153,7 @@ def gender(word: str) -> str | None:
 def short_names(paths: Iterable[str | Path]) -> dict[str, str]:
     """Name files as shortly as keeps them apart: by stem, else by path from where they part, else with the suffix.
 
-    Parameters
-    ----------
-    paths : iterable of str or Path
-        All absolute or all relative; each counts once.
-
-    Returns
-    -------
-    dict of str to str
-        The path to its name.
+    The paths are all absolute or all relative; each counts once.
 
     Examples
     --------

@@ -29,24 +29,12 @@ _OPTIONAL = ("spk2gender", "utt2sent", "utt2sess", "utt2delivery")
 
 @dataclass
 class Prepared:
-    """The content of a data directory.
+    """The content of a data directory."""
 
-    Attributes
-    ----------
-    tables : dict of str to dict of str to str
-        File name to table.
-    rttm : dict of str to list of str
-        Utterance to its lines of ``ref.rttm``; empty for a corpus without segment-level labels.
-    excluded : list of Excluded
-        In the order in which they were found.
-    notes : list of str
-        What else a person should know, a line each.
-    """
-
-    tables: dict[str, dict[str, str]] = field(default_factory=lambda: defaultdict(dict))
-    rttm: dict[str, list[str]] = field(default_factory=dict)
-    excluded: list[Excluded] = field(default_factory=list)
-    notes: list[str] = field(default_factory=list)
+    tables: dict[str, dict[str, str]] = field(default_factory=lambda: defaultdict(dict))  # by file name
+    rttm: dict[str, list[str]] = field(default_factory=dict)  # lines of ref.rttm by utterance, if labels have times
+    excluded: list[Excluded] = field(default_factory=list)  # in the order in which they were found
+    notes: list[str] = field(default_factory=list)  # what else a person should know, a line each
 
     @property
     def hours(self) -> float:
@@ -79,18 +67,7 @@ def clean_name(name: str) -> str:
 
 
 def verify(paths: Iterable[Path]) -> dict[Path, float | str]:
-    """Check audio files in parallel.
-
-    Parameters
-    ----------
-    paths : iterable of Path
-        Each is opened once, however often it occurs.
-
-    Returns
-    -------
-    dict of Path to float or str
-        Duration in seconds, or why the file is of no use.
-    """
+    """Check audio files in parallel, each once: the duration in seconds, or why the file is of no use."""
     from tqdm import tqdm
 
     def one(path: Path) -> float | str:
@@ -108,22 +85,10 @@ def verify(paths: Iterable[Path]) -> dict[Path, float | str]:
 
 
 def build(items: Iterable[Utterance | Excluded], spec: CorpusSpec, words: Mapping[str, str], root: Path) -> Prepared:
-    """Turn what a corpus module yields into the content of a data directory.
+    """Turn what a corpus module's ``scan`` yields into the content of a data directory.
 
-    Parameters
-    ----------
-    items : iterable of Utterance or Excluded
-        From the module's ``scan``.
-    spec : CorpusSpec
-        The corpus.
-    words : mapping of str to str
-        The corpus's words for emotions, in lower case, to harmonised ones.
-    root : Path
-        The corpus's root; ``excluded.tsv`` names files from there.
-
-    Returns
-    -------
-    Prepared
+    ``words`` are the corpus's own for emotions, in lower case, to harmonised ones; ``excluded.tsv`` names files from
+    the root.
 
     Raises
     ------

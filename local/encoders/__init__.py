@@ -40,10 +40,6 @@ def load(encoder: EncoderSpec, device: str = "cpu", precision: str = "fp32") -> 
         ``fp32``, or ``bf16`` for matrix products in bfloat16; on a processor without bfloat16
         instructions, where that is several times slower, fp32 is used and a line says so.
 
-    Returns
-    -------
-    Encoder
-
     Raises
     ------
     UserError
@@ -81,9 +77,6 @@ def unavailable(encoder: EncoderSpec) -> str | None:
 def untunable(encoder: EncoderSpec) -> str | None:
     """Tell why an encoder has no transformer blocks that stages 4 and 6 could work on.
 
-    Returns
-    -------
-    str or None
-        The reason; None if it has them, or if only loading it (:func:`load_tunable`) can tell.
+    None if it has them, or if only loading it (:func:`load_tunable`) can tell.
     """
     return kinds.of(encoder.kind).untunable(encoder)

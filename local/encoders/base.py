@@ -11,30 +11,17 @@ from local.encoders.registry import EncoderSpec
 
 
 class Encoder(abc.ABC):
-    """A speech representation, ready to run.
+    """A speech representation, ready to run."""
 
-    Attributes
-    ----------
-    spec : EncoderSpec
-        Its entry in the registry: name, layers, dim, languages.
-    min_samples : int
-        Samples (16 kHz) of the shortest utterance that it can represent.
-    precision : str
-        ``fp32`` or ``bf16``: what it really runs in.
-    untunable : str or None
-        Why it has no transformer blocks that can be run one by one; None if it has.
-    """
-
-    spec: EncoderSpec
-    min_samples: int
-    precision: str = "fp32"
+    spec: EncoderSpec  # its entry in the registry: name, layers, dim, languages
+    min_samples: int  # (16 kHz) of the shortest utterance that it can represent
+    precision: str = "fp32"  # or bf16: what it really runs in
+    # Why it has no transformer blocks that can be run one by one; None if it has.
     untunable: str | None = "it has no transformer blocks"
 
     @abc.abstractmethod
     def pooled(self, waves: Sequence[np.ndarray]) -> np.ndarray:
-        """Represent utterances by one vector a layer.
-
-        An utterance's vectors do not depend on its neighbours in the batch (to 1e-4).
+        """Represent utterances by one vector a layer, which does not depend on neighbours in the batch (to 1e-4).
 
         Parameters
         ----------

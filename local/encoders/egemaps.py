@@ -31,13 +31,7 @@ class Kind(kinds.Kind):
 
 
 class Egemaps(Encoder):
-    """The 88 functionals.
-
-    Parameters
-    ----------
-    spec : EncoderSpec
-        Its entry in the registry.
-    """
+    """The 88 functionals."""
 
     min_samples = SAMPLE_RATE * 60 // 1000  # the window of the fundamental frequency
 

@@ -30,13 +30,6 @@ class FrontEnd:
         A transformers model's ``feature_extractor``, in evaluation mode.
     dtype : torch.dtype
         Of the matrix products after the first layer, which is always float32.
-
-    Attributes
-    ----------
-    field : int
-        Samples that one frame sees: the shortest input.
-    hop : int
-        Samples from one frame to the next.
     """
 
     def __init__(self, extractor: nn.Module, dtype: torch.dtype = torch.float32):
@@ -45,6 +38,7 @@ class FrontEnd:
         self._group_norm = first.norm if isinstance(first.norm, nn.GroupNorm) else None
         self._first_weight = _as_matrix(extractor.conv_layers[0].conv.weight).float()
         self._first_bias = None if first.bias is None else first.bias.float()
+        # Samples that one frame sees, which are those of the shortest input, and from one frame to the next.
         self.field, self.hop = 1, 1
         for layer in (first, *rest):
             self.field += (layer.kernel - 1) * self.hop
@@ -55,17 +49,7 @@ class FrontEnd:
         return max(0, (samples - self.field) // self.hop + 1)
 
     def __call__(self, wave: torch.Tensor) -> torch.Tensor:
-        """Run one utterance.
-
-        Parameters
-        ----------
-        wave : Tensor of float32, shape (samples,)
-            At least ``field`` samples.
-
-        Returns
-        -------
-        Tensor, shape (frames, channels)
-        """
+        """Run one utterance of at least ``field`` samples: float32 of shape (samples,) to (frames, channels)."""
         weight, bias = self._first_weight, self._first_bias
         if self._group_norm is not None:
             weight, bias = self._fold(wave)

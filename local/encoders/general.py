@@ -29,22 +29,12 @@ _WINDOWS = 8
 
 
 class _Type(NamedTuple):
-    """How encoders of a model type are run.
+    """How encoders of a model type are run."""
 
-    Attributes
-    ----------
-    least : callable
-        From the encoder to the samples that it needs.
-    layers, dim : str
-        The fields of the configuration that number its blocks, and say their size.
-    windows : bool
-        Whether it takes windows of one length alone.
-    """
-
-    least: Callable[[nn.Module], int]
-    layers: str = "num_hidden_layers"
-    dim: str = "hidden_size"
-    windows: bool = False
+    least: Callable[[nn.Module], int]  # from the encoder to the samples that it needs
+    layers: str = "num_hidden_layers"  # the field of the configuration that numbers its blocks
+    dim: str = "hidden_size"  # the field that says their size
+    windows: bool = False  # whether it takes windows of one length alone
 
 
 def _field(convolutions: Sequence[nn.Module], frames: int = 1) -> int:
@@ -83,25 +73,10 @@ def shape(config: Any) -> tuple[int, int]:
 
 
 class General(Encoder):
-    """An encoder that transformers runs.
+    """An encoder that transformers runs, of one of :data:`TYPES`; of a model that decodes, its encoder.
 
-    Parameters
-    ----------
-    spec : EncoderSpec
-        Its entry in the registry.
-    model : nn.Module
-        A transformers model with float32 weights, of one of :data:`TYPES`; of one that decodes, the encoder is kept.
-    extractor : object
-        The checkpoint's feature extractor.
-    device : str
-        Where to run.
-    precision : str
-        ``fp32`` or ``bf16``.
-
-    Raises
-    ------
-    UserError
-        The extractor does not fit the model.
+    The model has float32 weights; ``extractor`` is the checkpoint's feature extractor, and one that does not fit the
+    model is a UserError. The rest as for :func:`local.encoders.load`.
     """
 
     def __init__(self, spec: EncoderSpec, model: nn.Module, extractor: Any, device: str, precision: str):

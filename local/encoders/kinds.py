@@ -24,18 +24,10 @@ KINDS = {
 
 
 class Kind:
-    """What the project asks of a kind of encoder; the answers here are those of a kind without a checkpoint.
+    """What the project asks of a kind of encoder; the answers here are those of a kind without a checkpoint."""
 
-    Attributes
-    ----------
-    has_source : bool
-        Whether an entry must say where its checkpoint is.
-    shape : (int, int) or None
-        Layers and dim, where all encoders of the kind have the same.
-    """
-
-    has_source: bool = False
-    shape: tuple[int, int] | None = None
+    has_source: bool = False  # whether an entry must say where its checkpoint is
+    shape: tuple[int, int] | None = None  # layers and dim, where all encoders of the kind have the same
 
     def load(self, spec: EncoderSpec, device: str, precision: str) -> Encoder:
         """Make an encoder; see :func:`local.encoders.load`. One that has no use for a GPU stays on the CPU."""

@@ -25,13 +25,7 @@ class Kind(kinds.Kind):
 
 
 class LogMel(Encoder):
-    """Mean and standard deviation over time of Kaldi's log-mel filter banks: 80 bands, 25 ms each 10 ms.
-
-    Parameters
-    ----------
-    spec : EncoderSpec
-        Its entry in the registry.
-    """
+    """Mean and standard deviation over time of Kaldi's log-mel filter banks: 80 bands, 25 ms each 10 ms."""
 
     min_samples = SAMPLE_RATE * 25 // 1000
 

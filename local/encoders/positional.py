@@ -16,13 +16,7 @@ from torch.nn import functional
 
 
 class PositionalEmbedding:
-    """Computes ``model.encoder.pos_conv_embed`` of packed utterances.
-
-    Parameters
-    ----------
-    module : nn.Module
-        A transformers encoder's ``pos_conv_embed``, in evaluation mode.
-    """
+    """Computes ``pos_conv_embed`` of a transformers encoder in evaluation mode, for packed utterances."""
 
     def __init__(self, module: nn.Module):
         self._module = module
@@ -42,18 +36,9 @@ class PositionalEmbedding:
         self._spectrum = spectrum.reshape(-1, width, grouped.shape[1]).resolve_conj().contiguous()
 
     def __call__(self, x: torch.Tensor, lengths: Sequence[int]) -> torch.Tensor:
-        """Embed.
+        """Embed what the feature projection gives, float32 of shape (frames of all utterances, dim), to the same shape.
 
-        Parameters
-        ----------
-        x : Tensor of float32, shape (frames of all utterances, dim)
-            What the feature projection gives.
-        lengths : sequence of int
-            Frames of each utterance.
-
-        Returns
-        -------
-        Tensor of float32, shape (frames of all utterances, dim)
+        ``lengths`` are the frames of each utterance.
         """
         if self._is_stack:
             return torch.cat([self._module(part[None])[0] for part in x.split(list(lengths))])

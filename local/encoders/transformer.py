@@ -36,23 +36,17 @@ class Transformer(Encoder):
 
     Parameters
     ----------
-    spec : EncoderSpec
-        Its entry in the registry.
+    spec, device, precision
+        As of :func:`local.encoders.load`.
     model : nn.Module
         ``Wav2Vec2Model``, ``HubertModel``, ``WavLMModel`` or ``Data2VecAudioModel`` with float32 weights.
     normalise : bool
         Whether waveforms are brought to zero mean and unit variance, as the checkpoint wants.
-    device : str
-        Where to run.
-    precision : str
-        ``fp32`` or ``bf16``.
 
     Attributes
     ----------
     model : nn.Module
         The transformers model, on its device.
-    normalise : bool
-        As above.
     checkpointing : bool
         Whether the backward pass computes the inside of each block anew instead of keeping it: less memory, more
         time. False to begin with.
@@ -133,17 +127,7 @@ class Transformer(Encoder):
         yield from self.blocks(x, lengths)
 
     def embed(self, features: torch.Tensor, lengths: Sequence[int]) -> torch.Tensor:
-        """Make the input of the first block.
-
-        Parameters
-        ----------
-        features, lengths
-            As for :meth:`states`.
-
-        Returns
-        -------
-        Tensor of float32, shape (frames of all utterances, dim)
-        """
+        """Make the input of the first block, float32 of shape (frames, dim); arguments as for :meth:`states`."""
         encoder = self.model.encoder
         with self._autocast():
             x = self.model.feature_projection(features)
@@ -154,19 +138,9 @@ class Transformer(Encoder):
         return encoder.dropout(x)
 
     def blocks(self, x: torch.Tensor, lengths: Sequence[int]) -> Iterator[torch.Tensor]:
-        """Run the transformer blocks.
+        """Run the transformer blocks on what :meth:`embed` gives; yield what each gives, of the same shape.
 
-        Parameters
-        ----------
-        x : Tensor of float32, shape (frames of all utterances, dim)
-            From :meth:`embed`.
-        lengths : sequence of int
-            As for :meth:`states`.
-
-        Yields
-        ------
-        Tensor of float32, shape (frames of all utterances, dim)
-            What each block gives.
+        ``lengths`` as for :meth:`states`.
         """
         run = self._block
         if self.checkpointing and torch.is_grad_enabled():

@@ -37,16 +37,7 @@ def main() -> None:
 
 
 def extract(works: list[Work], job: int, nj: int, device: str) -> None:
-    """Make a job's share of one encoder's features.
-
-    Parameters
-    ----------
-    works : list of Work
-        Of one encoder; what is up to date is skipped.
-    job, nj : int
-        Which share, from 1, and of how many.
-    device : str
-        Where to run the encoder.
+    """Make a job's share of one encoder's features, but for what is up to date.
 
     Raises
     ------

@@ -38,14 +38,7 @@ def main() -> None:
 
 
 def merge(work: Work, nj: int) -> None:
-    """Put the parts of ``nj`` jobs together.
-
-    Parameters
-    ----------
-    work : Work
-        What to finish.
-    nj : int
-        As local.features.extract ran.
+    """Put the parts of ``nj`` jobs together, as many as local.features.extract ran.
 
     Raises
     ------
@@ -77,25 +70,15 @@ def merge(work: Work, nj: int) -> None:
     with atomic_file(work.directory / "excluded.tsv") as file:
         file.write("item\treason\n")
         file.writelines(f"{utterance}\t{excluded[utterance]}\n" for utterance in sorted(excluded))
+    info = {"encoder": work.encoder.name, "precision": "+".join(sorted(filter(None, precisions)))}
+    info |= {name: getattr(work.encoder, name) for name in ("layers", "dim", "languages", "pretrained_on")}
     with atomic_file(work.directory / "info.json") as file:
-        json.dump(_info(work, "+".join(sorted(filter(None, precisions)))), file, indent=1)
+        json.dump(info, file, indent=1)
         file.write("\n")
     stamp.write(work.directory, mark)
     for folder in work.directory.glob("shard.*"):
         shutil.rmtree(folder)
     print(f"{work.directory}: {len(index)} utterances, {len(excluded)} excluded", file=sys.stderr)
-
-
-def _info(work: Work, precision: str) -> dict:
-    encoder = work.encoder
-    return {
-        "encoder": encoder.name,
-        "layers": encoder.layers,
-        "dim": encoder.dim,
-        "precision": precision,
-        "languages": encoder.languages,
-        "pretrained_on": encoder.pretrained_on,
-    }
 
 
 if __name__ == "__main__":

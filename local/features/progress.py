@@ -8,15 +8,7 @@ from typing import TextIO
 
 
 class Progress:
-    """Shows how much audio is done, how fast, and the time left.
-
-    Parameters
-    ----------
-    label : str
-        What is being done.
-    total : float
-        Seconds of audio.
-    """
+    """Shows how much audio is done, how fast, and the time left, of ``total`` seconds of audio."""
 
     def __init__(self, label: str, total: float):
         from tqdm import tqdm

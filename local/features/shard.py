@@ -14,23 +14,10 @@ from utils.errors import UserError
 
 
 class Shard:
-    """What one job has made: ``feats.<job>.{ark,scp}``, ``excluded.<job>.tsv`` and ``job.<job>.json``.
+    """What one job, counted from 1, has made: ``feats.<job>.{ark,scp}``, ``excluded.<job>.tsv`` and ``job.<job>.json``.
 
-    Opening it drops what an earlier run left there if that was made from something else, and what is damaged.
-
-    Parameters
-    ----------
-    folder : Path
-        For all jobs of one division of the work.
-    job : int
-        Counted from 1.
-    stamp : dict
-        What the features are made from.
-
-    Attributes
-    ----------
-    done : set of str
-        Utterances that are written or excluded.
+    Opening it drops what an earlier run left there if that was made from something else (``stamp``), and what is
+    damaged. The folder is for all jobs of one division of the work; ``done`` are the utterances written or excluded.
     """
 
     def __init__(self, folder: Path, job: int, stamp: dict):
@@ -69,29 +56,11 @@ class Shard:
         """Close the files."""
         self._writer.close()
 
-    def __enter__(self) -> Shard:
-        return self
-
-    def __exit__(self, *exception: object) -> None:
-        self.close()
-
 
 def read(folder: Path, job: int, stamp: dict) -> tuple[Path, dict[str, str], str | None]:
-    """Read what a job has made.
+    """Read what a job has made, with the arguments of :class:`Shard`: its scp file, exclusions and precision.
 
-    Parameters
-    ----------
-    folder, job, stamp
-        As of :class:`Shard`.
-
-    Returns
-    -------
-    index : Path
-        Its scp file.
-    excluded : dict of str to str
-        Utterance to reason.
-    precision : str or None
-        None if the job had nothing to do.
+    Exclusions are utterance to reason; the precision is None if the job had nothing to do.
 
     Raises
     ------

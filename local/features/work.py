@@ -24,21 +24,11 @@ _TABLES = ("wav.scp", "segments", "utt2spk", "utt2emo", "utt2dur")
 
 @dataclass(frozen=True)
 class Work:
-    """One encoder's features of one corpus.
-
-    Attributes
-    ----------
-    encoder : EncoderSpec
-        Registry entry.
-    corpus : str
-        Name of a data directory.
-    experiment : Experiment
-        Which emotions count, and how the stage runs.
-    """
+    """One encoder's features of one corpus."""
 
     encoder: EncoderSpec
-    corpus: str
-    experiment: Experiment
+    corpus: str  # name of a data directory
+    experiment: Experiment  # which emotions count, and how the stage runs
 
     @property
     def data(self) -> Path:
@@ -71,13 +61,7 @@ class Work:
         return stamp.why_stale(self.directory, self.stamp())
 
     def utterances(self) -> list[Utterance]:
-        """List the utterances with one of the experiment's emotions, in the data directory's order.
-
-        Raises
-        ------
-        UserError
-            There is none, or the data directory is not whole.
-        """
+        """List the utterances with one of the experiment's emotions, in the data directory's order, at least one."""
         emotion = data_dir.read_utt2(self.data, "emo")
         wanted = set(self.experiment.emotions)
         chosen = [utterance for utterance in data_dir.read_utterances(self.data) if emotion[utterance.id] in wanted]
@@ -94,19 +78,7 @@ class Work:
 
 
 def all_work(experiment: Experiment, only: str | None = None) -> list[Work]:
-    """List the work of an experiment, or of one of its encoders, done or not.
-
-    Parameters
-    ----------
-    experiment : Experiment
-        Names the encoders and corpora.
-    only : str, optional
-        An encoder's name.
-
-    Returns
-    -------
-    list of Work
-        By encoder, then by corpus, in the experiment's order.
+    """List the work of an experiment, or of one of its encoders, done or not: by encoder, then by corpus.
 
     Raises
     ------
@@ -120,20 +92,9 @@ def all_work(experiment: Experiment, only: str | None = None) -> list[Work]:
 
 
 def group(utterances: Iterable[Utterance], seconds: float, source: Path) -> list[list[Utterance]]:
-    """Sort utterances by length, the longest first, and cut them into batches of at most ``seconds``.
+    """Sort utterances by length, the longest first, and cut them into batches of at most so many seconds.
 
-    Parameters
-    ----------
-    utterances : iterable of Utterance
-        In any order.
-    seconds : float
-        Audio a batch; a longer utterance is a batch of its own.
-    source : Path
-        Their data directory, for messages.
-
-    Returns
-    -------
-    list of list of Utterance
+    A longer utterance is a batch of its own. ``source`` is their data directory, for messages.
 
     Raises
     ------

@@ -26,14 +26,7 @@ CUT = -1  # the layer's name where it differs between folds
 
 
 def test(group: Group, device: str = "cpu") -> None:
-    """Test conditions and write their directories.
-
-    Parameters
-    ----------
-    group : Group
-        With the conditions to test, whose models are trained; earlier results are replaced.
-    device : str
-        As torch names it.
+    """Test conditions, whose models are trained, and write their directories anew.
 
     Raises
     ------
@@ -63,7 +56,7 @@ def _apply(training: Training, corpus: Corpus, device: str) -> tuple[Run, int]:
     classifier = EmotionClassifier.load(training.directory, device)
     examples = data.part(corpus, training.fold, "test")
     cache = data.open_cache(data.cache_folder(training.group.first.encoder), classifier)
-    data.fill(cache, examples, classifier, sys.stderr.isatty(), 1)
+    cache.fill(examples.utterances, classifier.features, sys.stderr.isatty(), 1)
     batches = data.by_length(cache, examples, 16)
     probabilities = np.empty((len(examples.labels), len(classifier.emotions)), dtype=np.float32)
     for rows, scores in zip(batches, trainer.score(classifier, cache, examples, batches), strict=True):

@@ -23,21 +23,10 @@ if TYPE_CHECKING:
 
 
 def text(classifier: EmotionClassifier, folder: Path, batches: bool) -> str:
-    """Write a model card.
+    """Write the card of an exported model, in Markdown with a YAML header, as the Hugging Face hub reads.
 
-    Parameters
-    ----------
-    classifier : EmotionClassifier
-        What was exported; its ``provenance["trained_on"]`` lists, for each stage of training, corpora.
-    folder : Path
-        Where the classifier was loaded from; results are looked for beside it.
-    batches : bool
-        Whether padded batches have the scores of single recordings.
-
-    Returns
-    -------
-    str
-        Markdown with a YAML header, as the Hugging Face hub reads.
+    Results are looked for beside the folder that it was loaded from; ``batches`` says whether padded batches have the
+    scores of single recordings.
     """
     import jinja2
 
@@ -77,16 +66,8 @@ def text(classifier: EmotionClassifier, folder: Path, batches: bool) -> str:
 def results(folder: Path) -> list[dict[str, str]]:
     """Read what testing found of a model that lies where stage 4 puts it, ``exp/finetune/models/<group>/fold0.seed0``.
 
-    Parameters
-    ----------
-    folder : Path
-        The model's.
-
-    Returns
-    -------
-    list of dict of str to str
-        A row a test corpus, of this model's fold and seed: columns of ``scores.csv``, ``test`` and ``notes``. Empty if
-        the model lies elsewhere; conditions that were not tested since it was trained are left out.
+    There is a row a test corpus, of this model's fold and seed: columns of ``scores.csv``, ``test`` and ``notes``; none
+    if the model lies elsewhere. Conditions that were not tested since it was trained are left out.
     """
     folder = folder.resolve()
     fold, _, seed = folder.name.removeprefix("fold").partition(".seed")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
@@ -122,7 +123,9 @@ def _probe(group: Group) -> Path | None:
     """Find the scores of a probe that chose its layer on the same data, by the factors that both have."""
     lead = group.first
     wanted = {name: lead.identity[name] for name in _SHARED} | {"method": lead.factors["head"]}
-    for entry in _manifest(lead.experiment.exp / PROBE):
+    folder = lead.experiment.exp / PROBE
+    listed = folder / manifest.NAME
+    for entry in _manifest(folder, listed.stat().st_mtime_ns if listed.is_file() else 0):
         factors = entry.factors
         # Dev lists of the training corpora choose the same layer whatever the test corpus is.
         dev = [factors["test"]] if factors.get("cross_dev") == "target" else factors["train"]
@@ -133,16 +136,10 @@ def _probe(group: Group) -> Path | None:
     return None
 
 
-def _manifest(folder: Path) -> list[manifest.Entry]:
-    """Read the probes' manifest, once a process and state."""
-    path = folder / manifest.NAME
-    key = (str(path.resolve()), path.stat().st_mtime_ns if path.is_file() else 0)
-    if key not in _READ:
-        _READ[key] = manifest.read(folder)
-    return _READ[key]
-
-
-_READ: dict[tuple[str, int], list[manifest.Entry]] = {}
+@functools.cache
+def _manifest(folder: Path, changed: int) -> list[manifest.Entry]:
+    """Read the probes' manifest, once a process and time of its last change."""
+    return manifest.read(folder)
 
 
 def _trainings(group: Group) -> list[Training]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,11 +13,10 @@ import torch
 
 from local import encoders
 from local.finetune.model import EmotionClassifier
+from local.models import batches
 from local.results.corpus import Corpus
 from utils.data_dir import Utterance
 from utils.feature_cache import InputCache
-
-_FRAMES_A_SECOND = 50
 
 
 @dataclass(frozen=True)
@@ -45,13 +44,6 @@ def open_cache(folder: Path, classifier: EmotionClassifier) -> InputCache:
 
     All classifiers of an encoder whose blocks are trained share one, of the front end's output in 16 bits; those of
     a frozen encoder share one by layer and pooling, of means in 32 bits.
-
-    Parameters
-    ----------
-    folder : Path
-        Where caches are.
-    classifier : EmotionClassifier
-        With a fresh encoder.
     """
     spec = classifier.encoder.spec
     files = [(path.name, path.stat().st_size, path.stat().st_mtime_ns) for path in spec.files()]
@@ -61,71 +53,31 @@ def open_cache(folder: Path, classifier: EmotionClassifier) -> InputCache:
     return InputCache(folder, repr((*kind, classifier.design.layer, classifier.design.pooling)), "float32")
 
 
-def fill(cache: InputCache, examples: Examples, classifier: EmotionClassifier, bar: bool, threads: int) -> None:
-    """Compute what a cache lacks of some examples; see :meth:`InputCache.fill`."""
-    cache.fill(examples.utterances, classifier.features, bar, threads)
-
-
 def cache_folder(encoder: str) -> Path:
     """Tell where an encoder's caches are, from the recipe's folder."""
     return Path("dump", encoders.spec(encoder).name, "finetune")
 
 
-class Batches(torch.utils.data.Sampler):
-    """Cuts utterances into batches, anew in every epoch.
+class Batches(batches.Batches):
+    """Cuts utterances into batches of one size, for all processes together: each gets its share of every batch.
 
-    Utterances of about the same length (to a second) share a batch, so that processes have equal work; which of them
-    do, and the order of the batches, depends on the seed and the epoch. A last batch that is too small joins the one
-    before: a single utterance would give a gradient of its own.
-
-    Parameters
-    ----------
-    frames : sequence of int
-        Rows of each utterance in the cache.
-    size : int
-        Utterances a batch, of all processes together.
-    seed : int
-        Not negative.
-    rank, world : int
-        Which of how many processes this is: each gets its share of every batch.
+    A last batch that is too small joins the one before: a single utterance would give a gradient of its own.
     """
 
     def __init__(self, frames: Sequence[int], size: int, seed: int, rank: int = 0, world: int = 1):
-        self._frames, self._seed = np.asarray(frames), seed
-        self._rank, self._world = rank, world
-        starts = list(range(0, len(self._frames), size))
-        if len(starts) > 1 and len(self._frames) - starts[-1] < max(2, world):
+        self._size, self._rank, self._world = size, rank, world
+        super().__init__(frames, seed)
+
+    def cut(self, order: np.ndarray) -> list[np.ndarray]:
+        """Cut after so many utterances; of every batch, give this process's share."""
+        starts = list(range(self._size, len(order), self._size))
+        if starts and len(order) - starts[-1] < max(2, self._world):
             starts.pop()
-        self._starts = starts
-        self.set_epoch(0)
-
-    def set_epoch(self, epoch: int) -> None:
-        """Cut the utterances into the batches of an epoch."""
-        rng = np.random.default_rng([self._seed, epoch])
-        order = rng.permutation(len(self._frames))
-        order = order[np.argsort(self._frames[order] // _FRAMES_A_SECOND, kind="stable")]
-        batches = np.split(order, self._starts[1:])
-        self._batches = [batches[index][self._rank :: self._world].tolist() for index in rng.permutation(len(batches))]
-
-    def __iter__(self) -> Iterator[list[int]]:
-        return iter(self._batches)
-
-    def __len__(self) -> int:
-        return len(self._starts)
+        return [batch[self._rank :: self._world] for batch in np.split(order, starts)]
 
 
 class Loader(torch.utils.data.DataLoader):
-    """Reads batches from a cache; transformers' Trainer tells it the epoch.
-
-    Parameters
-    ----------
-    cache : InputCache
-        Filled.
-    examples : Examples
-        What to read.
-    batches : Batches
-        Which of them together.
-    """
+    """Reads batches of examples from a filled cache; transformers' Trainer tells it the epoch."""
 
     def __init__(self, cache: InputCache, examples: Examples, batches: Batches):
         read = functools.partial(read_batch, cache, examples)

@@ -58,13 +58,6 @@ def main() -> None:
 def export(folder: Path, out: Path) -> None:
     """Write ``config.json``, ``model.safetensors``, ``preprocessor_config.json`` and ``README.md``, or nothing.
 
-    Parameters
-    ----------
-    folder : Path
-        What ``EmotionClassifier.save`` wrote.
-    out : Path
-        Does not exist, or is empty.
-
     Raises
     ------
     UserError
@@ -133,17 +126,9 @@ def masks_padding(config: PreTrainedConfig) -> bool:
 
 
 def convert(classifier: EmotionClassifier) -> PreTrainedModel:
-    """Make a model of transformers' own with the weights of a classifier.
+    """Make a model of transformers' own with the weights of a classifier, which is merged and has a linear head.
 
-    Parameters
-    ----------
-    classifier : EmotionClassifier
-        Merged, with a linear head.
-
-    Returns
-    -------
-    PreTrainedModel
-        ``...ForSequenceClassification`` of the encoder's architecture, in evaluation mode.
+    It is ``...ForSequenceClassification`` of the encoder's architecture, in evaluation mode.
     """
     import torch
     import transformers

@@ -30,29 +30,19 @@ from local.finetune.data import Examples
 from local.finetune.model import EmotionClassifier
 from local.finetune.trainer import WHOLE, EmotionTrainer, Run, rank, rows_of, wait
 from local.models import curve, store
-from utils.atomic import atomic_file
 from utils.errors import UserError
 from utils.reproducible import reproducible
 
-_RUN, _CHECKPOINTS, _STATE = "run.json", "checkpoints", "trainer_state.json"
+_CHECKPOINTS, _STATE = "checkpoints", "trainer_state.json"
 _DAY = 24 * 3600
 
 
 def fit(run: Run) -> EmotionClassifier:
     """Train, or go on where an interrupted run stopped.
 
-    The same run gives the same weights, to the bit, on the same machine.
-
-    Parameters
-    ----------
-    run : Run
-        What to train.
-
-    Returns
-    -------
-    EmotionClassifier
-        Of the epoch with the lowest dev loss (in two-stage training, of the second stage), in evaluation mode; also
-        saved in the folder.
+    The classifier, which is also saved in the folder, is that of the epoch with the lowest dev loss (in two-stage
+    training, of the second stage), in evaluation mode. The same run gives the same weights, to the bit, on the same
+    machine.
 
     Raises
     ------
@@ -64,12 +54,14 @@ def fit(run: Run) -> EmotionClassifier:
     with reproducible(run.device):
         # Made first: it also starts the processes' communication.
         arguments = [_arguments(run, index) for index in range(len(run.legs))]
-        _begin(run)
+        if rank() == 0:
+            store.resumes(run.folder, run.identity)
+        wait()
         classifier = _make(run)
         cache = data.open_cache(run.cache, classifier)
         threads = (os.cpu_count() or 1) if run.device == "cpu" else 1
         used = Examples.joined([part for leg in run.legs for part in (leg.train, leg.dev)])
-        data.fill(cache, used, classifier, sys.stderr.isatty(), threads)
+        cache.fill(used.utterances, classifier.features, sys.stderr.isatty(), threads)
         curves: list[list[dict[str, Any]]] = []
         for leg, own in zip(run.legs, arguments, strict=True):
             curves.append(_train(EmotionTrainer(run, leg, classifier, cache, own, sum(curves, []))))
@@ -86,7 +78,7 @@ def fit(run: Run) -> EmotionClassifier:
         curve.write(run.folder, sum(curves, []))
         classifier.save(run.folder)
         shutil.rmtree(run.folder / _CHECKPOINTS)
-        (run.folder / _RUN).unlink()
+        (run.folder / store.RUN).unlink()
         run.say(f"epoch {best['epoch']} has the lowest dev loss, {best['dev_loss']:.3f}")
     return classifier
 
@@ -151,21 +143,6 @@ def _make(run: Run) -> EmotionClassifier:
     classifier = EmotionClassifier(spec, run.emotions, run.design, run.seed, run.device, precision)
     classifier.encoder.checkpointing = run.settings.checkpointing
     return classifier
-
-
-def _begin(run: Run) -> None:
-    """Clear away what another run has left."""
-    if rank() == 0:
-        path = run.folder / _RUN
-        try:
-            resumes = json.loads(path.read_text(encoding="utf-8")) == json.loads(json.dumps(run.identity))
-        except (FileNotFoundError, ValueError):
-            resumes = False
-        if not resumes:
-            shutil.rmtree(run.folder, ignore_errors=True)
-            with atomic_file(path) as file:
-                json.dump(run.identity, file, indent=1)
-    wait()
 
 
 def _last_checkpoint(folder: Path) -> Path | None:

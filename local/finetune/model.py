@@ -60,15 +60,11 @@ class EmotionClassifier(nn.Module):
 
     Attributes
     ----------
-    emotions, design
-        As above; ``emotions`` is a list.
     frozen : bool
         Whether training leaves the encoder as it is: all of it can then be run once an utterance, not only the
         convolutional front end.
-    encoder : Transformer
-        The encoder, cut behind the layer.
-    model : nn.Module
-        Its transformers model, as the strategy changed it.
+    encoder, model : Transformer, nn.Module
+        The encoder, cut behind the layer, and its transformers model, as the strategy changed it.
     provenance : dict
         What it was trained on and how, in words that JSON knows; kept with the model.
 
@@ -99,30 +95,15 @@ class EmotionClassifier(nn.Module):
         self.to(device).eval()
 
     def forward(self, features: torch.Tensor, lengths: Sequence[int]) -> torch.Tensor:
-        """Score several utterances.
+        """Score several utterances, before the softmax: float32, shape (utterances, emotions).
 
-        Parameters
-        ----------
-        features : Tensor of float32, shape (rows of all utterances, ...)
-            What :meth:`features` gives of each, one after the other.
-        lengths : sequence of int
-            Rows of each utterance.
-
-        Returns
-        -------
-        Tensor of float32, shape (utterances, emotions)
-            Scores before the softmax.
+        ``features`` are what :meth:`features` gives of each, one after the other, and ``lengths`` the rows of each.
         """
         means = features.unflatten(0, (len(lengths), -1)) if self.frozen else self._means(features, lengths)
         return self._classify(means)
 
     def features(self, wave: np.ndarray) -> np.ndarray:
-        """Run what training does not change: to be computed once an utterance.
-
-        Parameters
-        ----------
-        wave : ndarray of float32, shape (samples,)
-            16 kHz mono.
+        """Run what training does not change of a 16 kHz mono wave: to be computed once an utterance.
 
         Returns
         -------
@@ -142,20 +123,11 @@ class EmotionClassifier(nn.Module):
         return front_end(self.encoder, wave).float().cpu().numpy()
 
     def posteriors(self, waves: Sequence[np.ndarray]) -> np.ndarray:
-        """Give the probability of every emotion.
+        """Give the probability of every emotion: float32, shape (utterances, emotions), rows sum to 1.
 
-        Short utterances are run together, long ones window by window, so memory beyond that for the front end's
-        features (0.1 MB a second) depends neither on their number nor on their length.
-
-        Parameters
-        ----------
-        waves : sequence of ndarray, each of shape (samples,)
-            16 kHz mono float32, of any length that the encoder can represent.
-
-        Returns
-        -------
-        ndarray of float32, shape (utterances, emotions)
-            Rows sum to 1.
+        Waves are 16 kHz mono, of any length that the encoder can represent. Short ones are run together, long ones
+        window by window, so memory beyond that for the front end's features (0.1 MB a second) depends neither on their
+        number nor on their length.
 
         Raises
         ------
@@ -197,11 +169,6 @@ class EmotionClassifier(nn.Module):
     def save(self, folder: str | Path) -> None:
         """Write ``config.json`` and ``model.safetensors``, which holds the parameters of :meth:`trainable` alone.
 
-        Parameters
-        ----------
-        folder : str or Path
-            Made if it is not there.
-
         Raises
         ------
         UserError
@@ -216,19 +183,7 @@ class EmotionClassifier(nn.Module):
 
     @staticmethod
     def load(folder: str | Path, device: str = "cpu", precision: str = "fp32") -> EmotionClassifier:
-        """Read what :meth:`save` wrote.
-
-        Parameters
-        ----------
-        folder : str or Path
-            Where it is.
-        device, precision : str
-            As for a new one.
-
-        Returns
-        -------
-        EmotionClassifier
-            In evaluation mode.
+        """Read what :meth:`save` wrote, for use in evaluation mode.
 
         Raises
         ------

@@ -18,8 +18,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from local.models import recordings
 from utils import audio
-from utils.errors import UserError, run_main
+from utils.errors import run_main
 
 if TYPE_CHECKING:
     from local.finetune.model import EmotionClassifier
@@ -27,21 +28,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Result:
-    """What was found in one recording.
-
-    Attributes
-    ----------
-    path : str
-        Its file.
-    duration : float
-        In seconds.
-    posteriors : ndarray of float32, shape (emotions,)
-        They sum to 1.
-    """
+    """What was found in one recording."""
 
     path: str
-    duration: float
-    posteriors: np.ndarray
+    duration: float  # seconds
+    posteriors: np.ndarray  # float32, (emotions,), sum to 1
 
 
 def main() -> None:
@@ -63,40 +54,18 @@ def main() -> None:
 
 
 def predict(model: EmotionClassifier, paths: Sequence[str]) -> list[Result]:
-    """Run a model on recordings, with a progress bar on standard error where that is a terminal.
-
-    Parameters
-    ----------
-    model : EmotionClassifier
-        In whatever mode.
-    paths : sequence of str
-        The recordings.
-
-    Returns
-    -------
-    list of Result
-        In the order of the recordings.
+    """Run a model on recordings; the results are in their order.
 
     Raises
     ------
     UserError
         A recording cannot be read, or is too short for the model.
     """
-    from tqdm import tqdm
 
-    results = []
-    seconds = [audio.info(path).duration for path in paths]
-    # disable=None: on a terminal only.
-    with tqdm(total=round(sum(seconds), 1), unit="s", desc="predict", disable=None) as bar:
-        for path, duration in zip(paths, seconds, strict=True):
-            samples = audio.load(path)
-            try:
-                posteriors = model.posteriors([samples])[0]
-            except UserError as error:
-                raise UserError(f"{path}: {error}") from error
-            results.append(Result(path, duration, posteriors))
-            bar.update(duration)
-    return results
+    def find(path: str, samples: np.ndarray) -> Result:
+        return Result(path, audio.info(path).duration, model.posteriors([samples])[0])
+
+    return list(recordings.each(paths, find, "predict"))
 
 
 def as_table(results: Sequence[Result], emotions: Sequence[str]) -> str:
@@ -113,12 +82,8 @@ def as_table(results: Sequence[Result], emotions: Sequence[str]) -> str:
         shares = [f"{share:.3f}" for share in result.posteriors]
         rows.append([result.path, emotions[int(result.posteriors.argmax())], *shares])
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    lines = []
-    for row in rows:
-        cells = [cell.ljust(width) if place < 2 else cell.rjust(width)
-                 for place, (cell, width) in enumerate(zip(row, widths, strict=True))]  # fmt: skip
-        lines.append("  ".join(cells) + "\n")
-    return "".join(lines)
+    layout = "  ".join(f"{{:{'<' if place < 2 else '>'}{width}}}" for place, width in enumerate(widths))
+    return "".join(layout.format(*row) + "\n" for row in rows)
 
 
 def as_json(results: Sequence[Result], emotions: Sequence[str]) -> str:

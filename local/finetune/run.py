@@ -12,14 +12,7 @@ from utils import stamp
 
 
 def train(training: Training, device: str = "cpu") -> None:
-    """Train a model and save it.
-
-    Parameters
-    ----------
-    training : Training
-        What to train; an older result is replaced.
-    device : str
-        As torch names it.
+    """Train a model and save it; an older result is replaced.
 
     Raises
     ------

@@ -31,22 +31,12 @@ _COLUMNS = ("train", "epoch", "train_loss", "dev_loss", "dev_ua", "seconds")
 
 @dataclass(frozen=True)
 class Leg:
-    """One stage of training.
+    """One stage of training."""
 
-    Attributes
-    ----------
-    corpora : sequence of str
-        Names of what it is trained on.
-    train, dev : Examples
-        To train on and to stop by.
-    seed : int
-        Of the batches and the dropout; below 2**32.
-    """
-
-    corpora: Sequence[str]
+    corpora: Sequence[str]  # names of what it is trained on
     train: Examples
-    dev: Examples
-    seed: int
+    dev: Examples  # to stop by
+    seed: int  # of the batches and the dropout; below 2**32
 
     @property
     def name(self) -> str:
@@ -56,40 +46,17 @@ class Leg:
 
 @dataclass(frozen=True)
 class Run:
-    """What to train.
+    """What to train."""
 
-    Attributes
-    ----------
-    folder : Path
-        For the classifier, its curve and its checkpoints.
-    encoder : str
-        Its name in the registry.
-    emotions : list of str
-        The classes.
-    design : Design
-        How the classifier is built.
-    seed : int
-        Of its initial weights.
-    settings : experiment.Finetune
-        Rates, epochs, patience, batches and precision.
-    legs : list of Leg
-        One, or two for two-stage training.
-    cache : Path
-        For what training does not change of each utterance, which runs share.
-    identity : dict
-        What the result depends on: an interrupted run is gone on with if it had the same. JSON must know it.
-    device : str
-        As torch names it.
-    """
-
-    folder: Path
-    encoder: str
+    folder: Path  # for the classifier, its curve and its checkpoints
+    encoder: str  # its name in the registry
     emotions: list[str]
     design: Design
-    seed: int
-    settings: experiment.Finetune
-    legs: list[Leg]
-    cache: Path
+    seed: int  # of the initial weights
+    settings: experiment.Finetune  # rates, epochs, patience, batches and precision
+    legs: list[Leg]  # one, or two for two-stage training
+    cache: Path  # for what training does not change of each utterance, which runs share
+    # What the result depends on: an interrupted run is gone on with if it had the same. JSON must know it.
     identity: dict[str, Any] = field(default_factory=dict)
     device: str = "cpu"
 
@@ -104,22 +71,9 @@ class Run:
 
 
 class EmotionTrainer(transformers.Trainer):
-    """transformers' loops over epochs and batches, for a classifier of packed utterances.
+    """transformers' loops over epochs and batches, for a classifier of packed utterances, which is trained in place.
 
-    Parameters
-    ----------
-    run : Run
-        What to train.
-    leg : Leg
-        On what.
-    classifier : EmotionClassifier
-        Trained in place.
-    cache : InputCache
-        Filled with all that the leg reads.
-    arguments : TrainingArguments
-        From the run's settings.
-    earlier : list of dict
-        Rows of the curve of an earlier leg.
+    The cache is filled with all that the leg reads; ``earlier`` are rows of the curve of an earlier leg.
     """
 
     def __init__(
@@ -217,18 +171,7 @@ class EmotionTrainer(transformers.Trainer):
 def score(
     classifier: EmotionClassifier, cache: InputCache, examples: Examples, batches: Sequence[Sequence[int]]
 ) -> Iterator[torch.Tensor]:
-    """Score batches of examples.
-
-    Parameters
-    ----------
-    classifier : EmotionClassifier
-        Is left in evaluation mode.
-    cache : InputCache
-        Filled.
-    examples : Examples
-        What to score.
-    batches : sequence of sequence of int
-        Rows of the examples.
+    """Score batches (rows) of examples; the classifier is left in evaluation mode.
 
     Yields
     ------
@@ -243,20 +186,7 @@ def score(
 
 
 def rows_of(history: Sequence[dict[str, float]], name: str) -> list[dict[str, Any]]:
-    """Make a curve of what transformers' Trainer has logged.
-
-    Parameters
-    ----------
-    history : sequence of dict
-        ``log_history`` of its state.
-    name : str
-        Of what it is trained on.
-
-    Returns
-    -------
-    list of dict
-        A row an epoch, of ``curve.csv``.
-    """
+    """Make the rows of ``curve.csv``, one an epoch, of the ``log_history`` of transformers' Trainer."""
     losses = [entry["loss"] for entry in history if "loss" in entry]
     dev = [[entry[f"eval_{key}"] for key in ("loss", "ua", "seconds")] for entry in history if "eval_loss" in entry]
     return [

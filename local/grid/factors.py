@@ -3,8 +3,7 @@
 A condition is a stage and a value of each of its factors. A factor that has a ``field`` takes its value from there
 (``probe.normalise``); every factor can take several values side by side through ``vary``. To add one, give it a line in
 ``FACTORS``; where frozen features are to be treated in a new way, name the module that does it (local/probe/scale.py).
-A factor with a module or without a field is not mentioned at its default, not even in ``meta.json``: older results,
-which were made before there was such a factor, remain what they are.
+Older results, which were made before there was such a factor, are read as at its default and stay valid.
 """
 
 from __future__ import annotations
@@ -63,7 +62,7 @@ class Factor:
         return (self.phrase or f"{self.name} {{value}}").format(value=show(value))
 
 
-# In the order of names and columns.
+# In the order of names and columns. The first five make a condition; the default of the others is not mentioned.
 FACTORS = {
     factor.name: factor
     for factor in (

@@ -16,7 +16,6 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from local import experiment
-from local.experiment import Experiment
 from local.grid import plan
 from local.grid.conditions import Group, Training
 from local.grid.plan import Stage
@@ -43,13 +42,10 @@ def command(
         Makes a training's directory, given the device.
     """
     parser = argparse.ArgumentParser(description=(description or "").splitlines()[0])
-    parser.add_argument("--job", type=int, default=1, help="which job this is, from 1 (default: 1)")
-    parser.add_argument("--nj", type=int, default=1, help="how many jobs share the work (default: 1)")
-    parser.add_argument("--ngpu", type=int, default=0, help="GPUs that the jobs share; 0 for the CPU (default: 0)")
-    experiment.add_arguments(parser)
+    add_arguments(parser)
     arguments = parser.parse_args()
     settings = experiment.load(arguments)
-    mine = share(stage, settings, arguments.job, arguments.nj)
+    mine = share(settings.exp / stage.name, arguments.job, arguments.nj)
     where = device.choose(arguments.job, arguments.ngpu)
     for group in stage.groups(settings):
         taken = [one for one in stage.trainings(group) if str(one.directory) in mine]
@@ -60,8 +56,16 @@ def command(
     _part()
 
 
-def share(stage: Stage, settings: Experiment, job: int, jobs: int) -> set[str]:
-    """Pick a job's units of the plan: every N-th, beginning with the J-th.
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Give a command the options that say which job it is, and which experiment's."""
+    parser.add_argument("--job", type=int, default=1, help="which job this is, from 1 (default: 1)")
+    parser.add_argument("--nj", type=int, default=1, help="how many jobs share the work (default: 1)")
+    parser.add_argument("--ngpu", type=int, default=0, help="GPUs that the jobs share; 0 for the CPU (default: 0)")
+    experiment.add_arguments(parser)
+
+
+def share(folder: Path, job: int, jobs: int) -> set[str]:
+    """Pick a job's units of the plan in a stage's folder: every N-th, beginning with the J-th.
 
     The plan is divided, not what has work at the moment, which shrinks while other jobs finish theirs.
 
@@ -72,11 +76,11 @@ def share(stage: Stage, settings: Experiment, job: int, jobs: int) -> set[str]:
     """
     if not 1 <= job <= jobs:
         raise UserError(f"--job {job} --nj {jobs}: the job must be one of 1..nj")
-    path = settings.exp / stage.name / plan.NAME
+    path = folder / plan.NAME
     try:
         planned = path.read_text(encoding="utf-8").splitlines()
     except FileNotFoundError:
-        raise UserError(f"{path}: no such plan; run python3 -m local.{stage.name}.plan first") from None
+        raise UserError(f"{path}: no such plan; run python3 -m local.{folder.name}.plan first") from None
     return set(planned[job - 1 :: jobs])
 
 

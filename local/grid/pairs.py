@@ -106,5 +106,3 @@ def _joined(names: str, word: str, corpora: Sequence[str], option: str) -> tuple
 def _check_known(corpus: str, word: str, corpora: Sequence[str], option: str) -> None:
     if corpus not in corpora:
         raise UserError(f"{option}: '{word}': the experiment has no corpus '{corpus}'; {hint(corpus, corpora)}")
-
-

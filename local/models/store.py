@@ -10,6 +10,7 @@ import dataclasses
 import hashlib
 import importlib.metadata
 import json
+import shutil
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from torch import nn
 
 CONFIG, WEIGHTS = "config.json", "model.safetensors"
+RUN = "run.json"  # of a training that is not over: what it depends on
 _AGAIN = "train the model again"
 Model = TypeVar("Model")
 
@@ -32,22 +34,10 @@ def save(
     folder: str | Path, weights: Mapping[str, torch.Tensor], spec: EncoderSpec, encoder_sha256: str,
     packages: Iterable[str], **fields: Any,
 ) -> None:  # fmt: skip
-    """Write a model's folder.
+    """Write a model's folder, which is made if it is not there.
 
-    Parameters
-    ----------
-    folder : str or Path
-        Made if it is not there.
-    weights : mapping of str to Tensor
-        What training changes.
-    spec : EncoderSpec
-        What it is built on.
-    encoder_sha256 : str
-        Of the encoder's weights that training leaves alone, from :func:`sha256`.
-    packages : iterable of str
-        Those whose versions are noted.
-    fields
-        What else ``config.json`` says, in words that JSON knows.
+    ``weights`` are what training changes; ``encoder_sha256`` (:func:`sha256`) is of the encoder's weights that it
+    leaves alone. The versions of ``packages`` are noted, and further fields of ``config.json``, which JSON must know.
     """
     from safetensors.torch import save as to_bytes
 
@@ -68,24 +58,12 @@ def save_config(folder: str | Path, packages: Iterable[str], **fields: Any) -> N
 
 
 def load(folder: str | Path, build: Callable[[Path, dict[str, Any]], Model]) -> Model:
-    """Read a model's folder.
-
-    Parameters
-    ----------
-    folder : str or Path
-        Where it is.
-    build : callable
-        Makes the model of the folder and what its ``config.json`` says. A ValueError, KeyError or TypeError means that
-        this is damaged.
-
-    Returns
-    -------
-    whatever ``build`` makes
+    """Read a model's folder: what ``build`` makes of the folder and what its ``config.json`` says.
 
     Raises
     ------
     UserError
-        A file is missing or damaged, or ``build`` says so.
+        A file is missing, ``build`` says so, or its ValueError, KeyError or TypeError shows that the folder is damaged.
     """
     folder = Path(folder)
     try:
@@ -94,6 +72,19 @@ def load(folder: str | Path, build: Callable[[Path, dict[str, Any]], Model]) -> 
         raise UserError(f"{error.filename}: no such file; train the model first") from None
     except (ValueError, KeyError, TypeError) as error:
         raise UserError(f"{folder / CONFIG}: damaged ({error}); {_AGAIN}") from error
+
+
+def resumes(folder: Path, identity: Mapping[str, Any]) -> bool:
+    """Tell whether what is in a folder is of this very run; if not, clear it and note the run in ``run.json``."""
+    try:
+        if json.loads((folder / RUN).read_text(encoding="utf-8")) == json.loads(json.dumps(identity)):
+            return True
+    except (FileNotFoundError, ValueError):
+        pass
+    shutil.rmtree(folder, ignore_errors=True)
+    with atomic_file(folder / RUN) as file:
+        json.dump(identity, file, indent=1)
+    return False
 
 
 def encoder_of(config: Mapping[str, Any]) -> EncoderSpec:
@@ -106,20 +97,9 @@ def restore(
     folder: Path, config: Mapping[str, Any], spec: EncoderSpec, encoder_sha256: str,
     parameters: Mapping[str, torch.Tensor],
 ) -> None:  # fmt: skip
-    """Give a fresh model its trained weights.
+    """Give a fresh model, built on ``spec``, the trained weights of a folder, whose ``config.json`` is given.
 
-    Parameters
-    ----------
-    folder : Path
-        Where they are.
-    config : mapping
-        Its ``config.json``.
-    spec : EncoderSpec
-        What the fresh model is built on.
-    encoder_sha256 : str
-        The hash of this encoder.
-    parameters : mapping of str to Tensor
-        Where the weights go to: the same names and shapes as were saved.
+    Its parameters have the names and shapes that were saved; ``encoder_sha256`` is the hash of this encoder.
 
     Raises
     ------

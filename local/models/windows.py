@@ -37,17 +37,9 @@ class Window(NamedTuple):
 
 
 def overlapping(frames: int) -> list[Window]:
-    """Cut an utterance whose frames are told apart into windows.
+    """Cut an utterance of so many frames, which are told apart, into windows.
 
-    Parameters
-    ----------
-    frames : int
-        Its length.
-
-    Returns
-    -------
-    list of Window
-        What they keep adds up to the utterance; at a seam each has at least ``CONTEXT`` frames more.
+    What they keep adds up to the utterance; at a seam each has at least ``CONTEXT`` frames more.
 
     Examples
     --------
@@ -78,19 +70,7 @@ def even(frames: int) -> list[int]:
 
 
 def front_end(encoder: Transformer, wave: np.ndarray) -> torch.Tensor:
-    """Run an encoder's convolutions over a wave.
-
-    Parameters
-    ----------
-    encoder : Transformer
-        Whose they are.
-    wave : ndarray of float32, shape (samples,)
-        16 kHz mono.
-
-    Returns
-    -------
-    Tensor, shape (frames, channels)
-        0.1 MB a second.
+    """Run an encoder's convolutions over a 16 kHz mono wave: frames of shape (frames, channels), 0.1 MB a second.
 
     Raises
     ------

@@ -7,9 +7,9 @@ from its last checkpoint to the very weights of a run that was not.
 
 from __future__ import annotations
 
-import csv
 import sys
 import time
+from datetime import timedelta
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +19,7 @@ from transformers import HubertConfig, HubertModel
 
 from local.pretrain import pool as pools
 from local.pretrain.config import Model, PretrainConfig, Train
+from utils import csv_file
 from utils.atomic import atomic_file
 from utils.errors import UserError
 
@@ -38,19 +39,10 @@ class Predictor(nn.Module):
         self.temperature = temperature
 
     def forward(self, waves: torch.Tensor, masked: torch.Tensor) -> torch.Tensor:
-        """Score the clusters at every frame.
+        """Score the clusters at every frame: cosine similarity over the temperature, shape (batch, frames, clusters).
 
-        Parameters
-        ----------
-        waves : Tensor, shape (batch, samples)
-            Of zero mean and unit variance.
-        masked : bool Tensor, shape (batch, frames)
-            Frames that the transformer does not see.
-
-        Returns
-        -------
-        Tensor, shape (batch, frames, clusters)
-            Cosine similarity over the temperature.
+        The waves, shape (batch, samples), are of zero mean and unit variance; the transformer does not see the masked
+        frames, bool of shape (batch, frames).
         """
         hidden = self.encoder(waves, mask_time_indices=masked).last_hidden_state
         similar = nn.functional.normalize(self.project(hidden), dim=-1) @ nn.functional.normalize(self.codes, dim=-1).T
@@ -72,11 +64,9 @@ def new_encoder(model: Model, seed: int) -> HubertModel:
 
 
 def masks(rng: np.random.Generator, size: int, frames: int, train: Train) -> np.ndarray:
-    """Draw masked spans: so many starts that the spans, if none overlapped, would be ``mask_probability`` of a crop.
+    """Draw masked spans, shape (size, frames).
 
-    Returns
-    -------
-    ndarray of bool, shape (size, frames)
+    There are so many starts that the spans, if none overlapped, would be ``mask_probability`` of a crop.
     """
     masked = np.zeros((size, frames), dtype=bool)
     for row in masked:
@@ -94,33 +84,15 @@ def rate(step: int, train: Train) -> float:
 
 
 class Trainer:
-    """One round of training on one set of targets.
+    """One round of training, numbered from 1, of an encoder, in place, on the targets of all frames of a pool.
 
-    Parameters
-    ----------
-    config : PretrainConfig
-    pool : Pool
-    labels : ndarray of int, shape (frames of the pool,)
-    encoder : HubertModel
-        Trained in place.
-    number : int
-        The round, from 1.
-    folder : Path
-        For the checkpoint and the curve.
-    device : str
-        Where to train, as torch names it.
+    The folder is for the checkpoint and the curve.
     """
 
     def __init__(
-        self,
-        config: PretrainConfig,
-        pool: pools.Pool,
-        labels: np.ndarray,
-        encoder: HubertModel,
-        number: int,
-        folder: Path,
-        device: str = "cpu",
-    ) -> None:
+        self, config: PretrainConfig, pool: pools.Pool, labels: np.ndarray, encoder: HubertModel, number: int,
+        folder: Path, device: str = "cpu",
+    ) -> None:  # fmt: skip
         self.config, self.pool, self.labels, self.number = config, pool, labels, number
         self.device = torch.device(device)
         torch.manual_seed(config.seed + number)
@@ -155,7 +127,7 @@ class Trainer:
             self.pool, self.labels, rng, train.batch_size, train.crop_frames, train.held_out, dev
         )
         masked = torch.from_numpy(masks(rng, *targets.shape, train))
-        waves = pools.normalise_rows(crops) if dev else pools.vary(crops, rng, self.config.augment)
+        waves = pools.vary(crops, rng, None if dev else self.config.augment)
         return (
             torch.from_numpy(waves).to(self.device), masked.to(self.device), torch.from_numpy(targets).to(self.device)
         )  # fmt: skip
@@ -199,7 +171,7 @@ class Trainer:
         print(
             f"round {self.number} step {self.step}/{train.steps} loss {values[0]:.3f} accuracy {values[1]:.3f} "
             f"dev loss {values[2]:.3f} accuracy {values[3]:.3f} {pace:.2f} s/step "
-            f"{_clock((train.steps - self.step) * pace)} left",
+            f"{timedelta(seconds=int((train.steps - self.step) * pace))} left",
             file=sys.stderr, flush=True,
         )  # fmt: skip
 
@@ -241,10 +213,7 @@ def write_curve(folder: Path, rows: list[dict]) -> None:
     matplotlib.use("Agg")
     from matplotlib import pyplot
 
-    with atomic_file(folder / "loss.csv") as file:
-        writer = csv.DictWriter(file, CURVE_FIELDS, lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(rows)
+    csv_file.write(folder / "loss.csv", CURVE_FIELDS, rows)
     figure, axes = pyplot.subplots(figsize=(6, 4), layout="constrained")
     for number in sorted({row["round"] for row in rows}):
         steps = [row["step"] for row in rows if row["round"] == number]
@@ -255,7 +224,3 @@ def write_curve(folder: Path, rows: list[dict]) -> None:
     axes.legend()
     figure.savefig(folder / "loss.png", dpi=120)
     pyplot.close(figure)
-
-
-def _clock(seconds: float) -> str:
-    return f"{int(seconds) // 3600}:{int(seconds) // 60 % 60:02d}:{int(seconds) % 60:02d}"

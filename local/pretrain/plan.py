@@ -13,7 +13,8 @@ import argparse
 import sys
 
 from local import experiment
-from local.pretrain.work import PLAN, all_work
+from local.grid.plan import NAME
+from local.pretrain.work import FOLDER, all_work
 from utils.atomic import atomic_file
 from utils.errors import run_main
 
@@ -28,7 +29,7 @@ def main() -> None:
         print(f"{out}: {'up to date, skipped' if reason is None else f'to be pre-trained: {reason}'}", file=sys.stderr)
     todo = [out for out, reason in reasons.items() if reason]
     if works:
-        with atomic_file(PLAN) as file:
+        with atomic_file(FOLDER / NAME) as file:
             file.writelines(f"{out}\n" for out in todo)
     print(len(todo))
 

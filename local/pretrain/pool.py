@@ -47,29 +47,16 @@ class Pool(NamedTuple):
         return sum(stream.frames for stream in self.streams)
 
     def cut(self, stream: Stream, frame: int, frames: int) -> np.ndarray:
-        """Cut so many frames' samples out of a stream.
-
-        Returns
-        -------
-        ndarray of float32, shape (400 + 320 (frames - 1),)
-        """
+        """Cut so many frames' samples out of a stream: float32, shape (400 + 320 (frames - 1),)."""
         start = stream.sample + frame * HOP
         return self.samples[start : start + samples_of(frames)].astype(np.float32) / 32768
 
 
 def build(folder: Path, data: Sequence[str | Path], speeds: Sequence[float], seed: int) -> None:
-    """Decode data directories into a folder, for :func:`read`.
+    """Decode data directories into ``pool.i16`` and ``pool.json`` of a folder, for :func:`read`.
 
-    Parameters
-    ----------
-    folder : Path
-        Gets ``pool.i16`` and ``pool.json``.
-    data : sequence of paths
-        Data directories.
-    speeds : sequence of float
-        Each directory is stored once at each speed, resampled: pitch and formants move along.
-    seed : int
-        Of the order of the utterances.
+    Each directory is stored once at each speed, resampled: pitch and formants move along. The order of the utterances
+    depends on the seed.
     """
     streams, seconds = [], {}
     sample = frame = 0
@@ -77,20 +64,19 @@ def build(folder: Path, data: Sequence[str | Path], speeds: Sequence[float], see
         for directory in map(Path, data):
             utterances = data_dir.read_utterances(directory)
             order = np.random.default_rng([seed, len(utterances)]).permutation(len(utterances))
-            lengths = dict.fromkeys(speeds, 0)
-            seconds[str(directory)] = 0.0
             for speed in speeds:
+                length = 0
                 for place in order:
                     pcm = _store(_play(utterances[place].load(), speed))
                     file.write(pcm.tobytes())
-                    lengths[speed] += len(pcm)
-                frames = frames_of(lengths[speed])
+                    length += len(pcm)
+                frames = frames_of(length)
                 if frames == 0:
                     raise UserError(f"{directory}: holds no audible speech to pre-train on")
                 streams.append(Stream(str(directory), speed, sample, frame, frames))
-                sample += lengths[speed]
+                seconds.setdefault(str(directory), length * speed / SAMPLE_RATE)
+                sample += length
                 frame += frames
-            seconds[str(directory)] = lengths[speeds[0]] * speeds[0] / SAMPLE_RATE
             print(f"{directory}: {len(utterances)} utterances, {seconds[str(directory)] / 60:.1f} min", flush=True)
     with atomic_file(folder / _INDEX) as file:
         json.dump({"streams": streams, "seconds": seconds}, file)
@@ -122,26 +108,10 @@ def _store(samples: np.ndarray) -> np.ndarray:
 def batch(
     pool: Pool, labels: np.ndarray, rng: np.random.Generator, size: int, frames: int, held_out: float, dev: bool
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Draw crops and their targets.
+    """Draw crops of so many frames, and their targets, of the labels of all frames of a pool.
 
-    Streams are drawn in proportion to their length; the last ``held_out`` of each is for ``dev``.
-
-    Parameters
-    ----------
-    pool : Pool
-        Where the audio is.
-    labels : ndarray of int, shape (frames of the pool,)
-        Every frame's target.
-    rng : numpy Generator
-        Decides everything.
-    size : int
-        Crops.
-    frames : int
-        Of each crop.
-    held_out : float
-        Share of a stream, at its end; at least one crop.
-    dev : bool
-        Whether crops come from the held-out parts.
+    Streams are drawn in proportion to their length; the share ``held_out`` at the end of each, at least one crop, is
+    for ``dev``.
 
     Returns
     -------
@@ -169,27 +139,16 @@ def batch(
     return np.stack(crops), np.stack(targets).astype(np.int64)
 
 
-def vary(crops: np.ndarray, rng: np.random.Generator, augment: Augment) -> np.ndarray:
-    """Add noise of a random colour and level to some crops, then bring each to zero mean and unit variance.
+def vary(crops: np.ndarray, rng: np.random.Generator, augment: Augment | None) -> np.ndarray:
+    """Bring each crop of shape (samples,) to zero mean and unit variance, in float32.
 
-    Parameters
-    ----------
-    crops : ndarray, shape (batch, samples)
-        Clean audio.
-    rng : numpy Generator
-        Decides which crops, colours and levels.
-    augment : Augment
-        Probability and range of levels.
-
-    Returns
-    -------
-    ndarray of float32, shape (batch, samples)
+    With ``augment``, noise of a random colour and level is added to some of them first.
     """
     from scipy.signal import lfilter
 
     varied = np.empty_like(crops, dtype=np.float32)
     for place, crop in enumerate(crops):
-        if rng.random() < augment.noise_probability:
+        if augment and rng.random() < augment.noise_probability:
             noise = lfilter([1.0], [1.0, -rng.uniform(0, 0.95)], rng.standard_normal(len(crop)))
             snr = rng.uniform(*augment.noise_snr)
             crop = crop + noise * (np.sqrt(np.mean(crop**2) / np.mean(noise**2)) * 10 ** (-snr / 20))
@@ -200,8 +159,3 @@ def vary(crops: np.ndarray, rng: np.random.Generator, augment: Augment) -> np.nd
 def normalise(crop: np.ndarray) -> np.ndarray:
     """Bring samples to zero mean and unit variance, as the checkpoint's preprocessor does."""
     return ((crop - crop.mean()) / np.sqrt(crop.var() + 1e-7)).astype(np.float32)
-
-
-def normalise_rows(crops: np.ndarray) -> np.ndarray:
-    """Bring every crop to zero mean and unit variance."""
-    return np.stack([normalise(crop) for crop in crops])

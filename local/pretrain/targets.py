@@ -19,19 +19,10 @@ _COEFFICIENTS = 13
 
 
 def mfcc(samples: np.ndarray) -> np.ndarray:
-    """Compute MFCCs with differences at the model's frame rate.
+    """Compute MFCCs with differences of 16 kHz samples at the model's frame rate: float32, shape (frames, 39).
 
     Kaldi's MFCCs have the convolutions' window of 25 ms; every second one of a 10 ms shift is a frame of theirs, and
     the differences are taken before that selection.
-
-    Parameters
-    ----------
-    samples : ndarray of float32, shape (samples,)
-        16 kHz.
-
-    Returns
-    -------
-    ndarray of float32, shape (frames, 39)
     """
     import torch
     import torchaudio
@@ -56,22 +47,10 @@ def blocks(pool: Pool, features: Callable[[np.ndarray], np.ndarray]) -> Iterator
 
 
 def cluster(pool: Pool, features: Callable[[np.ndarray], np.ndarray], config: Targets, seed: int) -> np.ndarray:
-    """Give every frame of a pool its cluster.
+    """Give every frame of a pool its cluster, an int16.
 
-    Parameters
-    ----------
-    pool : Pool
-        Where the audio is.
-    features : callable
-        Samples (samples,) to features (frames, dim).
-    config : Targets
-        Number of clusters and of frames that are clustered.
-    seed : int
-        Of the choice of frames and of k-means.
-
-    Returns
-    -------
-    ndarray of int16, shape (frames of the pool,)
+    ``features`` makes features (frames, dim) of samples (samples,); the seed decides which frames k-means sees, and
+    how it begins.
     """
     from sklearn.cluster import MiniBatchKMeans
 

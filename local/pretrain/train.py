@@ -26,8 +26,9 @@ from pathlib import Path
 from typing import Any
 
 from local import experiment
+from local.grid import jobs
 from local.pretrain.config import PretrainConfig
-from local.pretrain.work import PLAN, Work, all_work
+from local.pretrain.work import FOLDER, Work, all_work
 from utils import config, device, stamp
 from utils.atomic import atomic_dir
 from utils.data_dir import read_utt2, table_names
@@ -37,10 +38,7 @@ from utils.errors import UserError, run_main
 def main() -> None:
     """Run the command."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    experiment.add_arguments(parser)
-    parser.add_argument("--job", type=int, default=1, help="which job this is, from 1")
-    parser.add_argument("--nj", type=int, default=1, help="how many jobs share the work")
-    parser.add_argument("--ngpu", type=int, default=0, help="GPUs that the jobs share; 0 trains on the CPU")
+    jobs.add_arguments(parser)
     parser.add_argument(
         "--data", type=Path, nargs="+", metavar="DIR",
         help="data directories; --config and --set are then those of the pre-training, not of an experiment",
@@ -49,21 +47,14 @@ def main() -> None:
     arguments = parser.parse_args()
     if (arguments.data is None) != (arguments.out is None):
         raise UserError("--data and --out go together; without both, the experiment says what to pre-train")
-    if not 1 <= arguments.job <= arguments.nj:
-        raise UserError(f"--job {arguments.job} --nj {arguments.nj}: the job must be one of 1..nj")
-    works = _planned(arguments) if arguments.data is None else [_given(arguments, parser.get_default("config"))]
+    if arguments.data:
+        works = [_given(arguments, parser.get_default("config"))]
+    else:
+        mine = jobs.share(FOLDER, arguments.job, arguments.nj)
+        works = [work for work in all_work(experiment.load(arguments)) if str(work.out) in mine]
     chosen = device.choose(arguments.job, arguments.ngpu)
     for work in works:
         pretrain(work, chosen)
-
-
-def _planned(arguments: argparse.Namespace) -> list[Work]:
-    try:
-        planned = PLAN.read_text(encoding="utf-8").splitlines()
-    except FileNotFoundError:
-        raise UserError(f"{PLAN}: no such plan; run python3 -m local.pretrain.plan first") from None
-    mine = planned[arguments.job - 1 :: arguments.nj]
-    return [work for work in all_work(experiment.load(arguments)) if str(work.out) in mine]
 
 
 def _given(arguments: argparse.Namespace, default: Path) -> Work:
@@ -75,14 +66,7 @@ def _given(arguments: argparse.Namespace, default: Path) -> Work:
 
 
 def pretrain(wanted: Work, where: str = "cpu") -> None:
-    """Train and write a checkpoint, unless it is there already.
-
-    Parameters
-    ----------
-    wanted : Work
-        Settings, data and folder.
-    where : str
-        Device, as torch names it.
+    """Train on a device, as torch names it, and write a checkpoint, unless it is there already.
 
     Raises
     ------
@@ -131,7 +115,8 @@ def _train(wanted: Work, work: Path, where: str) -> dict[str, Any]:
         curve += trainer.curve
         mp.write_curve(work, curve)
     encoder.save_pretrained(work / "encoder")
-    languages = {language for path in wanted.data.values() for language in _languages(path)}
+    told = [path for path in wanted.data.values() if "utt2lang" in table_names(path)]
+    languages = {language for path in told for language in read_utt2(path, "lang").values()}
     return {
         "data": {name: {"seconds": round(pool.seconds[str(path)], 1)} for name, path in wanted.data.items()},
         "languages": sorted(languages),
@@ -160,10 +145,6 @@ def _labels(settings: PretrainConfig, pool: Any, encoder: Any, number: int, work
         with atomic_file(path, "wb") as file:
             np.save(file, labels)
     return np.load(path)
-
-
-def _languages(path: Path) -> set[str]:
-    return set(read_utt2(path, "lang").values()) if "utt2lang" in table_names(path) else set()
 
 
 def _export(settings: PretrainConfig, summary: dict[str, Any], work: Path, folder: Path) -> None:

@@ -10,28 +10,18 @@ from local.pretrain.config import PretrainConfig
 from utils import config, stamp
 from utils.errors import UserError
 
-PLAN = Path("exp/pretrain/plan")
+FOLDER = Path("exp/pretrain")
 _CODE = ("local.pretrain.train",)
 _TABLES = ("wav.scp", "segments", "utt2spk")
 
 
 @dataclass(frozen=True)
 class Work:
-    """One encoder to be pre-trained.
+    """One encoder to be pre-trained."""
 
-    Attributes
-    ----------
-    settings : PretrainConfig
-        All that the result depends on besides the data.
-    data : dict of str to Path
-        Data directories, by the name that the model card gives them.
-    out : Path
-        The checkpoint's folder.
-    """
-
-    settings: PretrainConfig
-    data: dict[str, Path]
-    out: Path
+    settings: PretrainConfig  # all that the result depends on besides the data
+    data: dict[str, Path]  # data directories, by the name that the model card gives them
+    out: Path  # the checkpoint's folder
 
     def stamp(self) -> dict:
         """Say what the checkpoint is made from; see :mod:`utils.stamp`."""
@@ -51,14 +41,7 @@ class Work:
 def all_work(experiment: Experiment) -> list[Work]:
     """List what an experiment pre-trains, done or not.
 
-    Parameters
-    ----------
-    experiment : Experiment
-        With ``pretrain``; with ``split.reserve``, only the reserved speakers are heard.
-
-    Returns
-    -------
-    list of Work
+    With ``split.reserve``, only the reserved speakers are heard.
     """
     found = []
     for wanted in experiment.pretrain:
@@ -67,5 +50,5 @@ def all_work(experiment: Experiment) -> list[Work]:
         data = {corpus: Path("data", corpus) for corpus in wanted.data}
         if experiment.split.reserve:
             data = {name: folder / "folds" / experiment.split.scheme / "reserved" for name, folder in data.items()}
-        found.append(Work(config.load(PretrainConfig, path), data, Path("exp/pretrain", wanted.name)))
+        found.append(Work(config.load(PretrainConfig, path), data, FOLDER / wanted.name))
     return found

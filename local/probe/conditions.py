@@ -34,7 +34,8 @@ def asked(experiment: Experiment) -> Iterator[dict[str, Value]]:
 def settings(condition: Condition) -> dict:
     """Everything that decides a condition's result, apart from its input files: its ``config.yaml``."""
     names = ("logreg_c",) if condition.method == "logreg" else _DESCENT
-    found = grid.settings(condition, "probe", names)
+    # Said even at its default, lest another default should pass for the same.
+    found = grid.settings(condition, "probe", ("normalise", *names))
     found["probe"]["seeds"] = seeds(condition)
     return found
 

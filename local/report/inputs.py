@@ -76,6 +76,8 @@ def load(recipe: str, experiment: Experiment) -> Inputs | None:
             raise UserError(f"{exp / name}: no such file; run the score stage first")
     confusions = json.loads((exp / CONFUSION).read_text(encoding="utf-8"))
     metas = [one["meta"] for one in confusions["conditions"]]
+    for meta in metas:
+        meta["factors"] = manifest.complete(meta["stage"], meta["factors"])
     foreign = next((meta["factors"] for meta in metas if meta["factors"] not in asked), None)
     if foreign:
         names = f"{foreign['encoder']}, trained on {'+'.join(foreign['train'])} and tested on {foreign['test']}"

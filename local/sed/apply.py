@@ -17,22 +17,13 @@ from local.sed.model import decode, published
 from local.sed.model.diarizer import Diarizer
 from local.sed.model.load import load
 from local.sed.score import condition as score
-from local.sed.score.baselines import FUNCTIONS
+from local.sed.score.baselines import FUNCTIONS, Hypothesis
 from utils.feature_cache import InputCache
 from utils.rttm import Segment
 
-Hypothesis = dict[str, list[Segment]]
-
 
 def test(group: Group, device: str = "cpu") -> None:
-    """Diarize the set of every condition of a group, and write the conditions' directories.
-
-    Parameters
-    ----------
-    group : Group
-        With the conditions to make, whose models are trained; earlier results are replaced.
-    device : str
-        As torch names it.
+    """Diarize the set of every condition of a group, whose models are trained, and write their directories anew.
 
     Raises
     ------

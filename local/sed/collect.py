@@ -47,20 +47,10 @@ SIGNIFICANCE = [
 
 @dataclass(frozen=True)
 class Entry:
-    """What one system did on one set, or on the recordings of all corpora together.
+    """What one system did on one set, or on the recordings of all corpora together."""
 
-    Attributes
-    ----------
-    fields : dict of str to str or int
-        Columns of ``results.csv`` that say what it is.
-    rows : list of dict of str to str
-        As of ``eder.csv``.
-    rates : score.Rates
-        Of these rows.
-    """
-
-    fields: dict[str, str | int]
-    rows: list[dict[str, str]]
+    fields: dict[str, str | int]  # columns of `results.csv` that say what it is
+    rows: list[dict[str, str]]  # as of `eder.csv`
     rates: score.Rates
 
 

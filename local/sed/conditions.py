@@ -32,7 +32,7 @@ BASELINES = ("all_neutral", "oracle_utterance", "oracle_speech", "chance")  # of
 PUBLISHED_ON = ("ravdess", "esd", "esd_en", "iemocap")
 # What trains a model, and what tests it, beside the module of its encoder.
 TRAINING_CODE, CODE = ["local.sed.run"], ["local.sed.apply"]
-_SETTINGS = ("epochs", "patience", "batch_seconds", "lr", "lr_encoder")
+SETTINGS = ("epochs", "patience", "batch_seconds", "lr", "lr_encoder")
 _MADE_FROM = ("utt2emo", "utt2lang", "utt2spk", "spk2person", "ref.rttm", stamp.NAME)
 
 
@@ -103,7 +103,7 @@ def training_settings(training: Training) -> dict:
         },
         "fold": training.fold, "seed": training.seed, "words": training.group.words,
         "emotions": list(lead.factors["emotions"]), "labels": list(lead.factors["labels"]),
-        "scheme": training.group.scheme, "sed": {name: getattr(lead.experiment.sed, name) for name in _SETTINGS},
+        "scheme": training.group.scheme, "sed": {name: getattr(lead.experiment.sed, name) for name in SETTINGS},
     }  # fmt: skip
 
 
@@ -117,7 +117,7 @@ def _training_stamp(training: Training) -> dict:
 
 def settings(condition: Condition) -> dict:
     """Everything that decides a condition's result, apart from its input files: its ``config.yaml``."""
-    names = [*_SETTINGS, "seeds", "seen_voices"] if condition.encoder else []
+    names = [*SETTINGS, "seeds", "seen_voices"] if condition.encoder else []
     found = grid.settings(condition, "sed", [*names, *(["published"] if condition.method == PUBLISHED else [])])
     return found | {"score": vars(condition.experiment.score)}
 
@@ -145,23 +145,11 @@ def cache_of(encoder: str) -> Path:
 
 
 def folds_of(data: SedSet, folds: int, trained_on: Iterable[SedSet] = ()) -> dict[str, int]:
-    """Tell by which fold's model each recording of a set is tested.
+    """Tell by which fold's model, of so many, each recording of a set is tested, sorted by recording.
 
-    Parameters
-    ----------
-    data : SedSet
-        The set.
-    folds : int
-        How many the models have.
-    trained_on : iterable of SedSet
-        What the models are trained on, with as many folds; none where nothing is trained.
-
-    Returns
-    -------
-    dict of str to int
-        Recording to fold, sorted by recording. A recording that is in no test list is not there. Of a set without
-        folds, people whom the models do not hear are dealt out in turn; others go to a fold that does not train on
-        them, if there is one: best to the one that tests them too, and last to one that chose its epoch on them.
+    A recording that is in no test list is not there. Of a set without folds, people whom the models' corpora
+    (``trained_on``) do not hold are dealt out in turn; others go to a fold that does not train on them, if there is
+    one: best to the one that tests them too, and last to one that chose its epoch on them.
 
     Raises
     ------

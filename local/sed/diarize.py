@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from local.corpora.sources import short_names
+from local.models import recordings
 from local.sed.data.sets import CENTRE, HOP
 from local.sed.model.decode import Decoder, decode
 from local.sed.model.load import PUBLISHED, load
@@ -38,30 +39,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Result:
-    """What was found in one recording.
-
-    Attributes
-    ----------
-    path : str
-        Its file.
-    duration : float
-        In seconds.
-    posteriors : ndarray of float32, shape (frames, emotions)
-        Rows sum to 1.
-    segments : list of Segment
-        From 0 to ``duration``.
-    reference : list of Segment or None
-        Where there is one.
-    eder : float or None
-        Where there is a reference: the error rate, 0 to 1.
-    """
+    """What was found in one recording."""
 
     path: str
-    duration: float
-    posteriors: np.ndarray
-    segments: list[Segment]
+    duration: float  # seconds
+    posteriors: np.ndarray  # float32, (frames, emotions), rows sum to 1
+    segments: list[Segment]  # from 0 to `duration`
     reference: list[Segment] | None = None
-    eder: float | None = None
+    eder: float | None = None  # the error rate, 0 to 1, where there is a reference
 
     @property
     def utterance(self) -> str:
@@ -92,27 +77,24 @@ def main() -> None:
     reference = read_reference(arguments.reference, list(files.values())) if arguments.reference else {}
     model = load(arguments.model, arguments.device)
     results, emotions = diarize(model, files, reference), list(model.emotions)
-    if arguments.textgrid:
-        for result in results:
-            write_textgrid(arguments.textgrid / f"{result.utterance}.TextGrid", result.duration, tiers(result))
-    if arguments.picture:
-        for result in results:
+    for result in results:
+        if arguments.textgrid:
+            # The reference, where there is one, above the hypothesis.
+            rows = {"reference": result.reference, "hypothesis": result.segments}
+            tiers = {name: [(s.start, s.end, s.label) for s in row] for name, row in rows.items() if row is not None}
+            write_textgrid(arguments.textgrid / f"{result.utterance}.TextGrid", result.duration, tiers)
+        if arguments.picture:
             draw(arguments.picture / f"{result.utterance}.png", result, emotions)
-    print(as_json(results, emotions, arguments.posteriors) if arguments.json else as_rttm(results), end="")
+    if arguments.json:
+        print(as_json(results, emotions, arguments.posteriors), end="")
+    else:
+        print(format_rttm(segment for result in results for segment in result.segments), end="")
 
 
 def names(paths: Sequence[str]) -> dict[str, str]:
     """Name recordings as shortly as keeps them apart (local/corpora/sources.py), white space turned to ``_``.
 
-    Parameters
-    ----------
-    paths : sequence of str
-        The files; one that is given twice counts once.
-
-    Returns
-    -------
-    dict of str to str
-        File to utterance.
+    A file that is given twice counts once.
 
     Raises
     ------
@@ -154,45 +136,24 @@ def read_reference(path: Path, utterances: Sequence[str]) -> dict[str, list[Segm
 
 
 def diarize(model: Diarizer, files: dict[str, str], reference: dict[str, list[Segment]] | None = None) -> list[Result]:
-    """Run a model on recordings, with a progress bar on standard error where that is a terminal.
+    """Run a model on recordings, whose names are given by file; the results are in their order.
 
-    Parameters
-    ----------
-    model : Diarizer
-        Its decoder smooths; without one each frame has its likeliest emotion.
-    files : dict of str to str
-        File to utterance.
-    reference : dict of str to list of Segment
-        Utterance to its segments; those that are not there are not scored.
-
-    Returns
-    -------
-    list of Result
-        In the order of the files.
+    The model's decoder smooths; without one each frame has its likeliest emotion. With a reference, by utterance, the
+    results are scored.
 
     Raises
     ------
     UserError
         A file cannot be read, or is too short for the model; a reference does not fit its recording.
     """
-    from tqdm import tqdm
 
-    results = []
-    seconds = {path: audio.info(path).duration for path in files}
-    # disable=None: on a terminal only.
-    with tqdm(total=round(sum(seconds.values()), 1), unit="s", desc="diarize", disable=None) as bar:
-        for path, utterance in files.items():
-            samples = audio.load(path)
-            duration = len(samples) / audio.SAMPLE_RATE
-            try:
-                posteriors = model.posteriors(samples)
-                segments = decode(posteriors, utterance, duration, model.emotions, model.decoder or Decoder())
-            except UserError as error:
-                raise UserError(f"{path}: {error}") from error
-            result = Result(path, duration, posteriors, segments)
-            results.append(_scored(result, reference[utterance]) if reference else result)
-            bar.update(seconds[path])
-    return results
+    def find(path: str, samples: np.ndarray) -> Result:
+        duration, posteriors = len(samples) / audio.SAMPLE_RATE, model.posteriors(samples)
+        segments = decode(posteriors, files[path], duration, model.emotions, model.decoder or Decoder())
+        return Result(path, duration, posteriors, segments)
+
+    results = list(recordings.each(list(files), find, "diarize"))
+    return [_scored(result, reference[result.utterance]) for result in results] if reference else results
 
 
 def _scored(result: Result, reference: list[Segment]) -> Result:
@@ -201,26 +162,10 @@ def _scored(result: Result, reference: list[Segment]) -> Result:
     return dataclasses.replace(result, reference=reference, eder=score.rate)
 
 
-def as_rttm(results: Sequence[Result]) -> str:
-    """Turn results into the text of an RTTM file."""
-    return format_rttm(segment for result in results for segment in result.segments)
-
-
 def as_json(results: Sequence[Result], emotions: Sequence[str], posteriors: bool) -> str:
     """Turn results into a line of JSON; times are in seconds, rounded to milliseconds as in RTTM.
 
-    Parameters
-    ----------
-    results : sequence of Result
-        What was found.
-    emotions : sequence of str
-        The columns of the posteriors.
-    posteriors : bool
-        Whether to put them in: rows ``frame_hop`` seconds apart, the first centred at ``first_frame``.
-
-    Returns
-    -------
-    str
+    With posteriors (columns: ``emotions``), rows are ``frame_hop`` seconds apart, the first centred at ``first_frame``.
     """
     utterances = []
     for result in results:
@@ -238,14 +183,6 @@ def as_json(results: Sequence[Result], emotions: Sequence[str], posteriors: bool
         utterances.append(entry)
     frames = {"frame_hop": HOP, "first_frame": CENTRE} if posteriors else {}
     return json.dumps({"emotions": list(emotions), **frames, "utterances": utterances}, ensure_ascii=False) + "\n"
-
-
-def tiers(result: Result) -> dict[str, list[tuple[float, float, str]]]:
-    """Lay out a result as tiers of a TextGrid: the reference, where there is one, above the hypothesis."""
-    rows = {"hypothesis": result.segments}
-    if result.reference is not None:
-        rows = {"reference": result.reference, **rows}
-    return {name: [(segment.start, segment.end, segment.label) for segment in row] for name, row in rows.items()}
 
 
 def draw(path: Path, result: Result, emotions: Sequence[str]) -> None:

@@ -23,7 +23,7 @@ from pathlib import Path
 
 from local import experiment
 from local.sed.data import spans
-from local.sed.data.sets import KINDS, NEUTRAL
+from local.sed.data.sets import KINDS, NEUTRAL, tile
 from utils import audio, stamp
 from utils.atomic import atomic_dir
 from utils.data_dir import check_replaceable, format_data_dir, read_utt2, read_utterances, seconds
@@ -52,24 +52,6 @@ class Corpus:
     speaker: dict[str, str]
 
 
-@dataclass(frozen=True)
-class Material:
-    """What recordings can be joined of, and what cannot be used and why."""
-
-    groups: list[spans.Group]
-    excluded: dict[str, str]
-
-
-@dataclass(frozen=True)
-class Content:
-    """What a set consists of: tables by name, fold lists, and what was not used and why."""
-
-    tables: dict[str, dict[str, str]]
-    scheme: str
-    folds: list[dict[str, list[str]]]
-    excluded: dict[str, str]
-
-
 def main() -> None:
     """Run the command."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -84,12 +66,7 @@ def main() -> None:
 def make(folder: Path, settings: experiment.Experiment) -> None:
     """Make one corpus's sets, except those that are up to date, and say so in a line each.
 
-    Parameters
-    ----------
-    folder : Path
-        The corpus's data directory.
-    settings : Experiment
-        ``single`` is always made, ``double`` and ``noisy`` if they are in ``sed.sets``.
+    ``single`` is always made, ``double`` and ``noisy`` if they are in ``sed.sets``.
 
     Raises
     ------
@@ -104,7 +81,7 @@ def make(folder: Path, settings: experiment.Experiment) -> None:
     inputs += [lists / str(number) / part for number in range(len(corpus.folds)) for part in PARTS]
     code = ["local.sed.make"]
     config = {"emotions": settings.emotions, "scheme": corpus.scheme, "seed": seed}
-    single, material = folder / "sed" / "single", None
+    single, usable = folder / "sed" / "single", None
     everything = _group(corpus, corpus.emotion)
     for kind in [kind for kind in KINDS if kind == "single" or kind in settings.sed.sets]:
         target = folder / "sed" / kind
@@ -119,14 +96,15 @@ def make(folder: Path, settings: experiment.Experiment) -> None:
         if kind == "noisy":
             _make_noisy(single, target, corpus, seed)
         else:
-            material = material or _material(corpus)
-            plan = PLANS[kind](material.groups, seed)
+            usable = usable or _usable(corpus)
+            groups, excluded = usable
+            plan = PLANS[kind](groups, seed)
             if _lacking(corpus, target, plan):
                 continue
-            _make_joined(corpus, plan, material.excluded, target)
+            _make_joined(corpus, plan, excluded | plan.left_out, target)
         stamp.write(target, done)
         print(f"{target}: {_summary(target)} [{stale}]")
-        lonely = sum(len(own.emotional) for own in material.groups if not own.neutral) if kind == "single" else 0
+        lonely = sum(len(own.emotional) for own in groups if not own.neutral) if kind == "single" else 0
         if lonely:
             print(f"{target}: {lonely} recordings are of an emotion alone: {spans.NO_NEUTRAL}")
 
@@ -150,8 +128,8 @@ def _group(corpus: Corpus, utterances: Iterable[str]) -> list[spans.Group]:
     return spans.group({utterance: corpus.emotion[utterance] for utterance in utterances}, corpus.speaker, corpus.folds)
 
 
-def _material(corpus: Corpus) -> Material:
-    """Put what can be used into groups, and say why the rest cannot."""
+def _usable(corpus: Corpus) -> tuple[list[spans.Group], dict[str, str]]:
+    """Put what can be used into groups, and say of the rest why it cannot."""
     from local.sed.data import join
 
     def unfit(utterance: str) -> str:
@@ -169,7 +147,7 @@ def _material(corpus: Corpus) -> Material:
     in_folds = [utterance for utterance in corpus.emotion if utterance in folds]
     reasons = _threaded(unfit, in_folds, f"{corpus.folder}: looking for speech")
     excluded |= {utterance: reason for utterance, reason in zip(in_folds, reasons, strict=True) if reason}
-    return Material(_group(corpus, [name for name in in_folds if name not in excluded]), excluded)
+    return _group(corpus, [name for name in in_folds if name not in excluded]), excluded
 
 
 def _lacking(corpus: Corpus, target: Path, plan: spans.Plan) -> bool:
@@ -204,7 +182,8 @@ def _make_joined(corpus: Corpus, plan: spans.Plan, excluded: dict[str, str], tar
         recording = recordings[name]
         samples, boundaries = join.join([sources[utterance].load() for utterance in recording.utterances])
         _write_audio(wav, join.to_pcm(samples))
-        return len(samples), _segments(recording, boundaries)
+        ends = [boundary / audio.SAMPLE_RATE for boundary in boundaries[1:]]
+        return len(samples), tile(name, zip(ends, recording.labels, strict=True))
 
     language = read_utt2(corpus.folder, "lang")
     tables = {
@@ -222,7 +201,7 @@ def _make_joined(corpus: Corpus, plan: spans.Plan, excluded: dict[str, str], tar
         {part: [name for name, own in recordings.items() if own.places[number] == part] for part in PARTS}
         for number in range(len(corpus.folds))
     ]
-    _write(target, Content(tables, corpus.scheme, folds, excluded | plan.left_out), one)
+    _write(target, tables, corpus.scheme, folds, excluded, one)
 
 
 def _make_noisy(single: Path, target: Path, corpus: Corpus, seed: int) -> None:
@@ -252,13 +231,16 @@ def _make_noisy(single: Path, target: Path, corpus: Corpus, seed: int) -> None:
         {part: [f"{name}{NOISY}" for name in fold[part]] for part in PARTS}
         for fold in read_folds(single / "folds" / corpus.scheme)
     ]
-    _write(target, Content(tables, corpus.scheme, folds, {}), one)
+    _write(target, tables, corpus.scheme, folds, {}, one)
 
 
-def _write(target: Path, content: Content, one: Callable[[str, Path], tuple[int, list[Segment]]]) -> None:
+def _write(
+    target: Path, tables: dict[str, dict[str, str]], scheme: str, folds: list[dict[str, list[str]]],
+    excluded: dict[str, str], one: Callable[[str, Path], tuple[int, list[Segment]]],
+) -> None:  # fmt: skip
     """Write a set, whole or not at all; ``one`` writes a recording and returns its samples' number and segments."""
     check_replaceable(target)
-    tables, names = dict(content.tables), sorted(content.tables["utt2spk"])
+    names = sorted(tables["utt2spk"])
     with atomic_dir(target.resolve()) as temporary:
         (temporary / "wav").mkdir()
         made = list(_threaded(lambda name: one(name, temporary / "wav" / f"{name}.flac"), names, f"{target}"))
@@ -269,9 +251,9 @@ def _write(target: Path, content: Content, one: Callable[[str, Path], tuple[int,
         for name, text in format_data_dir(target, tables).items():
             (temporary / name).write_bytes(text.encode())
         write_rttm(temporary / "ref.rttm", (segment for _, segments in made for segment in segments))
-        rows = "".join(f"{item}\t{reason}\n" for item, reason in sorted(content.excluded.items()))
+        rows = "".join(f"{item}\t{reason}\n" for item, reason in sorted(excluded.items()))
         (temporary / "excluded.tsv").write_bytes(f"item\treason\n{rows}".encode())
-        write_folds(temporary / "folds" / content.scheme, content.folds)
+        write_folds(temporary / "folds" / scheme, folds)
 
 
 def _write_audio(path: Path, samples: object) -> None:
@@ -280,33 +262,17 @@ def _write_audio(path: Path, samples: object) -> None:
     soundfile.write(path, samples, audio.SAMPLE_RATE, subtype="PCM_16")
 
 
-def _segments(recording: spans.Recording, boundaries: Sequence[int]) -> list[Segment]:
-    """Segments of a recording; neighbours with one label become one."""
-    times = [boundary / audio.SAMPLE_RATE for boundary in boundaries]
-    segments: list[Segment] = []
-    for label, start, end in zip(recording.labels, times, times[1:], strict=False):
-        if segments and segments[-1].label == label:
-            start = segments.pop().start
-        segments.append(Segment(recording.id, start, end, label))
-    return segments
-
-
 def _summary(target: Path) -> str:
     hours = sum(map(float, read_table(target / "utt2dur").values())) / 3600
     speakers = set(read_table(target / "utt2spk").values())
     orders = Counter(read_table(target / "utt2order").values())
-    excluded = [line.partition("\t")[2] for line in (target / "excluded.tsv").read_text("utf-8").splitlines()[1:]]
-    return (
-        f"{orders.total()} recordings, {hours:.2f} h, {len(speakers)} speakers "
-        f"({', '.join(f'{order} {count}' for order, count in sorted(orders.items()))})"
-        + (f"; left out: {_counted(excluded)}" if excluded else "")
-    )
-
-
-def _counted(reasons: Iterable[str]) -> str:
-    """Count reasons without their details."""
-    kinds = Counter(reason.partition(": ")[0] for reason in reasons)
-    return ", ".join(f"{count} {kind}" for kind, count in sorted(kinds.items()))
+    lines = (target / "excluded.tsv").read_text("utf-8").splitlines()[1:]
+    # Reasons without their details.
+    excluded = Counter(line.partition("\t")[2].partition(": ")[0] for line in lines)
+    shown = ", ".join(f"{order} {count}" for order, count in sorted(orders.items()))
+    left_out = ", ".join(f"{count} {reason}" for reason, count in sorted(excluded.items()))
+    found = f"{orders.total()} recordings, {hours:.2f} h, {len(speakers)} speakers ({shown})"
+    return f"{found}; left out: {left_out}" if left_out else found
 
 
 def _threaded(function: Callable, items: Sequence, title: str) -> Iterator:

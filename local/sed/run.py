@@ -14,14 +14,7 @@ from utils.feature_cache import InputCache
 
 
 def train(training: Training, device: str = "cpu") -> None:
-    """Train a model, tune its smoothing on dev, and save both.
-
-    Parameters
-    ----------
-    training : Training
-        What to train; an older result is replaced.
-    device : str
-        As torch names it.
+    """Train a model, tune its smoothing on dev, and save both; an older result is replaced.
 
     Raises
     ------
@@ -50,9 +43,10 @@ def train(training: Training, device: str = "cpu") -> None:
     dev, cached = examples("dev"), cache_of(lead.encoder)
     diarizer = brain.fit(
         brain.Run(
-            folder, lead.encoder, lead.method, emotions, examples("train"), dev, training.draw(), sed, cached, device
+            folder, lead.encoder, lead.method, emotions, examples("train"), dev, training.draw(), sed, cached,
+            made_from, device,
         )
-    )
+    )  # fmt: skip
     cache = InputCache(cached, diarizer.input_kind())
     posteriors = {
         example.utterance.id: diarizer.posteriors_of(cache.get(example.utterance, diarizer.cached_input))
@@ -62,7 +56,7 @@ def train(training: Training, device: str = "cpu") -> None:
         sets.frame_labels(example.reference, round(example.utterance.duration / sets.HOP), emotions)
         for example in examples("train")
     )
-    moves = decode.transitions(frames, len(emotions)) if sed.decoder == "viterbi" else None
+    moves = decode.transitions(frames, len(emotions)) if sed.decoder == "viterbi" else ()
     diarizer.decoder = decode.tune(
         posteriors, {example.utterance.id: example.reference for example in dev},
         {example.utterance.id: example.utterance.duration for example in dev}, emotions, sed.decoder, moves,

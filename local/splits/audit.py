@@ -29,6 +29,17 @@ from pathlib import Path
 
 from local import experiment
 from local.grid.factors import schemes
+from local.splits import digests
+from local.splits.data import load, read_folds, span
+from local.splits.overlap import (
+    audit_fold,
+    count_delivery,
+    count_test,
+    duplicates,
+    effective_speakers,
+    voices_elsewhere,
+)
+from local.splits.shortcuts import shortcuts
 from utils import stamp
 from utils.atomic import atomic_file
 from utils.data_dir import read_persons
@@ -49,18 +60,9 @@ def main() -> None:
 
 
 def audit(data_dir: Path, scheme: str, emotions: Iterable[str], beside: Iterable[Path] = ()) -> None:
-    """Audit one scheme of one corpus, unless that is up to date, and print the summary.
+    """Audit one scheme's folds of one corpus, made for some emotions, unless that is up to date, and print the summary.
 
-    Parameters
-    ----------
-    data_dir : Path
-        The corpus's data directory, with its folds.
-    scheme : str
-        Which folds.
-    emotions : iterable of str
-        The emotions they were made for.
-    beside : iterable of Path
-        Data directories of the other corpora, cut by the same scheme.
+    ``beside`` are the data directories of the other corpora, cut by the same scheme.
 
     Raises
     ------
@@ -75,8 +77,6 @@ def audit(data_dir: Path, scheme: str, emotions: Iterable[str], beside: Iterable
     if stale is None:
         print(f"{path}: scheme '{scheme}' is up to date")
         return
-    from local.splits import digests
-
     rows = digests.read(data_dir / "audit" / "digests.tsv")
     schemes = json.loads(path.read_text(encoding="utf-8"))["schemes"] if path.is_file() else {}
     # What was found for other schemes stays as long as it is true.
@@ -112,15 +112,11 @@ def _digest(data_dir: Path) -> None:
     done = stamp.make({}, ["local.splits.digests"], [data_dir / name for name in ("wav.scp", "segments", ".done")])
     if stamp.why_stale(folder, done) is None:
         return
-    from local.splits import digests
-
     digests.write(folder / "digests.tsv", digests.digest_all(data_dir))
     stamp.write(folder, done)
 
 
 def _audio(rows: list) -> dict:
-    from local.splits.overlap import duplicates
-
     return {
         "utterances": len(rows),
         "duplicates": duplicates(rows),
@@ -131,10 +127,6 @@ def _audio(rows: list) -> dict:
 
 
 def _scheme(data_dir: Path, scheme: str, emotions: list[str], rows: list, beside: list[Path]) -> dict:
-    from local.splits.data import load, read_folds
-    from local.splits.overlap import audit_fold, count_delivery, count_test, effective_speakers, voices_elsewhere
-    from local.splits.shortcuts import shortcuts
-
     corpus = load(data_dir, emotions)
     folds = read_folds(corpus, scheme)
     others = {
@@ -159,19 +151,7 @@ def _scheme(data_dir: Path, scheme: str, emotions: list[str], rows: list, beside
 
 
 def summarise(report: dict, audio: dict) -> list[str]:
-    """Say in words what an audit found.
-
-    Parameters
-    ----------
-    report : dict
-        One scheme's part of ``audit.json``.
-    audio : dict
-        Its part ``audio``.
-
-    Returns
-    -------
-    list of str
-    """
+    """Say in words, line by line, what an audit found: a scheme's part of ``audit.json``, and its part ``audio``."""
     folds, lines = report["folds"], []
     if report["one_speaker"]:
         lines.append("speakers: the corpus has one, who is in train, dev and test")
@@ -223,15 +203,11 @@ def _some(utterances: list[str]) -> str:
 
 
 def _speakers(folds: list[dict]) -> str:
-    sizes = ", ".join(f"{part} {_span([fold['speakers'][part] for fold in folds])}" for part in PARTS)
+    sizes = ", ".join(f"{part} {span([fold['speakers'][part] for fold in folds])}" for part in PARTS)
     pairs = {"train_test": "train and test", "dev_test": "dev and test", "train_dev": "train and dev"}
-    shared = {words: _span([fold["shared"]["speakers"][pair] for fold in folds]) for pair, words in pairs.items()}
+    shared = {words: span([fold["shared"]["speakers"][pair] for fold in folds]) for pair, words in pairs.items()}
     words = ", ".join(f"{words} {count}" for words, count in shared.items() if count != "0")
     return f"{sizes} a fold; {f'shared: {words}' if words else 'no two parts share any'}"
-
-
-def _span(values: list[int]) -> str:
-    return f"{min(values)}" if min(values) == max(values) else f"{min(values)}-{max(values)}"
 
 
 def _range(shares: list[float]) -> str:

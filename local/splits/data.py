@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import itertools
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,38 +13,27 @@ from utils.folds import PARTS
 from utils.folds import read_folds as folds_of
 from utils.table import read_table
 
+PAIRS = tuple(itertools.combinations(PARTS, 2))
+
 
 @dataclass(frozen=True)
 class Corpus:
     """The utterances of a data directory whose emotion an experiment asks for.
 
-    Attributes
-    ----------
-    folder : Path
-        The data directory.
-    emotions : tuple of str
-        The emotions asked for.
-    emotion, speaker, person : dict of str to str
-        By utterance, sorted. A person keeps one id across corpora, and under several names of speakers in one.
-    gender : dict of str to str
-        By speaker; empty where the corpus does not say.
-    text, sentence, session, delivery : dict of str to str
-        By utterance; empty where the corpus does not say.
-    duration : dict of str to float
-        By utterance, in seconds.
+    What the corpus does not say is empty; all but ``gender`` goes by utterance, sorted.
     """
 
-    folder: Path
-    emotions: tuple[str, ...]
+    folder: Path  # the data directory
+    emotions: tuple[str, ...]  # asked for
     emotion: dict[str, str]
     speaker: dict[str, str]
-    person: dict[str, str]
-    gender: dict[str, str]
+    person: dict[str, str]  # one id across corpora, and for all names that a corpus has for somebody
+    gender: dict[str, str]  # by speaker
     text: dict[str, str]
     sentence: dict[str, str]
     session: dict[str, str]
     delivery: dict[str, str]
-    duration: dict[str, float]
+    duration: dict[str, float]  # in seconds
 
     @property
     def speakers(self) -> list[str]:
@@ -71,19 +61,13 @@ class Fold:
         return {part: getattr(self, part) for part in PARTS}
 
 
+def span(values: Sequence[int]) -> str:
+    """Write the least and the greatest of some counts, or the one if they are the same."""
+    return f"{min(values)}" if min(values) == max(values) else f"{min(values)}-{max(values)}"
+
+
 def load(folder: str | Path, emotions: Iterable[str]) -> Corpus:
-    """Read a prepared corpus.
-
-    Parameters
-    ----------
-    folder : str or Path
-        The data directory.
-    emotions : iterable of str
-        Which emotions to keep.
-
-    Returns
-    -------
-    Corpus
+    """Read a prepared corpus's utterances with some emotions.
 
     Raises
     ------
@@ -117,18 +101,7 @@ def load(folder: str | Path, emotions: Iterable[str]) -> Corpus:
 
 
 def read_folds(corpus: Corpus, scheme: str) -> list[Fold]:
-    """Read a scheme's fold lists.
-
-    Parameters
-    ----------
-    corpus : Corpus
-        Its emotions are those the folds were made for.
-    scheme : str
-        The split scheme.
-
-    Returns
-    -------
-    list of Fold
+    """Read a scheme's fold lists, which were made for the corpus's emotions.
 
     Raises
     ------
@@ -139,9 +112,8 @@ def read_folds(corpus: Corpus, scheme: str) -> list[Fold]:
     if not (folder / ".done").is_file():
         raise UserError(f"{folder}: no folds; run the data stage (python3 -m local.splits.make) first")
     folds = [Fold(**{part: tuple(fold[part]) for part in PARTS}) for fold in folds_of(folder)]
-    strange = {utterance for fold in folds for part in fold.parts().values() for utterance in part} - set(
-        corpus.emotion
-    )
+    strange = {utterance for fold in folds for part in fold.parts().values() for utterance in part}
+    strange -= corpus.emotion.keys()
     if strange:
         raise UserError(
             f"{folder}: {min(strange)} has no emotion that is asked for; run python3 -m local.splits.make again"

@@ -37,18 +37,7 @@ class Digest(NamedTuple):
 
 
 def digest_all(data_dir: Path) -> list[Digest]:
-    """Decode every utterance of a data directory, in parallel.
-
-    Parameters
-    ----------
-    data_dir : Path
-        The data directory.
-
-    Returns
-    -------
-    list of Digest
-        In the order of ``utt2spk``.
-    """
+    """Decode every utterance of a data directory, in parallel; the order is that of ``utt2spk``."""
     from tqdm import tqdm
 
     utterances = read_utterances(data_dir)

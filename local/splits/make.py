@@ -20,7 +20,7 @@ from pathlib import Path
 from local import experiment
 from local.corpora import spec
 from local.grid.factors import schemes
-from local.splits.data import Fold, load
+from local.splits.data import Fold, load, span
 from utils import stamp
 from utils.atomic import atomic_dir
 from utils.data_dir import write_data_dir
@@ -43,16 +43,7 @@ def main() -> None:
 def make(data_dir: Path, split: experiment.Split, emotions: Iterable[str], published: str) -> None:
     """Make one corpus's folds, unless they are up to date, and say so in one line.
 
-    Parameters
-    ----------
-    data_dir : Path
-        The corpus's data directory.
-    split : Split
-        How to cut it.
-    emotions : iterable of str
-        Utterances with other emotions are in no fold.
-    published : str
-        The corpus's folder in ``split.published_dir``.
+    Utterances with other emotions are in no fold; ``published`` is the corpus's folder in ``split.published_dir``.
 
     Raises
     ------
@@ -78,7 +69,8 @@ def make(data_dir: Path, split: experiment.Split, emotions: Iterable[str], publi
         if split.reserve:
             _write_reserved(temporary / "reserved", data_dir, folds)
     stamp.write(folder, done)
-    print(f"{folder}: {len(folds)} folds: {', '.join(_sizes(folds, part) for part in PARTS)} utterances [{stale}]")
+    sizes = ", ".join(f"{part} {span([len(getattr(fold, part)) for fold in folds])}" for part in PARTS)
+    print(f"{folder}: {len(folds)} folds: {sizes} utterances [{stale}]")
     for note in notes:
         print(f"{folder}: {note}")
 
@@ -89,11 +81,6 @@ def _write_reserved(target: Path, data_dir: Path, folds: list[Fold]) -> None:
     speaker = tables["utt2spk"]
     others = {speaker[utterance] for fold in folds for utterance in fold.dev + fold.test}
     write_data_dir(target, restrict(tables, [utterance for utterance in speaker if speaker[utterance] not in others]))
-
-
-def _sizes(folds: list[Fold], part: str) -> str:
-    sizes = [len(getattr(fold, part)) for fold in folds]
-    return f"{part} {min(sizes)}" + (f"-{max(sizes)}" if max(sizes) > min(sizes) else "")
 
 
 if __name__ == "__main__":

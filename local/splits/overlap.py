@@ -5,10 +5,8 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 
-from local.splits.data import Corpus, Fold
+from local.splits.data import PAIRS, Corpus, Fold
 from local.splits.digests import Digest
-
-_PAIRS = (("train", "dev"), ("train", "test"), ("dev", "test"))
 
 
 def duplicates(digests: Iterable[Digest]) -> list[list[str]]:
@@ -29,15 +27,8 @@ def duplicates(digests: Iterable[Digest]) -> list[list[str]]:
 def audit_fold(corpus: Corpus, fold: Fold, same_audio: Mapping[str, str]) -> dict:
     """Count what the parts of one fold share.
 
-    Parameters
-    ----------
-    corpus : Corpus
-        The corpus.
-    fold : Fold
-        One of its folds.
-    same_audio : mapping of str to str
-        Utterance to something that only utterances with the same audio share; utterances whose audio could
-        not be read are not in it.
+    ``same_audio`` maps an utterance to something that only utterances with the same audio share; utterances whose audio
+    could not be read are not in it.
 
     Returns
     -------
@@ -60,7 +51,7 @@ def audit_fold(corpus: Corpus, fold: Fold, same_audio: Mapping[str, str]) -> dic
             result["shared"][kind] = result["test_seen"][kind] = None
             continue
         have = {part: {of[u] for u in utterances if u in of} for part, utterances in parts.items()}
-        result["shared"][kind] = {f"{one}_{other}": len(have[one] & have[other]) for one, other in _PAIRS}
+        result["shared"][kind] = {f"{one}_{other}": len(have[one] & have[other]) for one, other in PAIRS}
         result["test_seen"][kind] = sum(of.get(u) in have["train"] for u in fold.test) / len(fold.test)
     return result
 

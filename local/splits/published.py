@@ -14,7 +14,7 @@ from pathlib import Path
 
 from local.corpora.writer import clean_name, name_in
 from local.experiment import Split
-from local.splits.data import Corpus, Fold
+from local.splits.data import PAIRS, Corpus, Fold
 from utils.errors import UserError
 
 _FOLDERS = {"train": "train", "dev": "eval", "test": "test"}
@@ -22,19 +22,7 @@ _FOLD = re.compile(r".*_fold(\d+)")
 
 
 def list_files(published_dir: Path, corpus: str) -> dict[str, dict[int, Path]]:
-    """Find the lists of a corpus.
-
-    Parameters
-    ----------
-    published_dir : Path
-        Holds a folder for each corpus.
-    corpus : str
-        The corpus's folder.
-
-    Returns
-    -------
-    dict of str to dict of int to Path
-        Part to fold to file.
+    """Find the lists of a corpus, which is a folder in ``published_dir``: part to fold to file.
 
     Raises
     ------
@@ -59,17 +47,12 @@ def list_files(published_dir: Path, corpus: str) -> dict[str, dict[int, Path]]:
 
 
 def read_list(path: Path) -> list[tuple[str, str]]:
-    """Read one list: name of each file without its suffix, and its label in lower case.
-
-    Parameters
-    ----------
-    path : Path
-        A CSV file with the header ``file,answer``.
+    """Read one list, a CSV file with the header ``file,answer``, in its order, repeated rows too.
 
     Returns
     -------
     list of (str, str)
-        In the order of the file, repeated ones too.
+        Name of each file without its suffix, and its label in lower case.
 
     Raises
     ------
@@ -89,22 +72,9 @@ def read_list(path: Path) -> list[tuple[str, str]]:
 
 
 def read_published(corpus: Corpus, split: Split, published: str) -> tuple[list[Fold], list[str]]:
-    """Turn published lists into folds of a prepared corpus.
+    """Turn published lists into folds of a prepared corpus, with notes on repeated files, a line a list.
 
-    Parameters
-    ----------
-    corpus : Corpus
-        The corpus, as prepared.
-    split : Split
-        Its ``published_dir`` and ``folds`` count.
-    published : str
-        The corpus's folder in ``published_dir``.
-
-    Returns
-    -------
-    folds : list of Fold
-    notes : list of str
-        Repeated files, a line a list.
+    ``published`` is the corpus's folder in ``split.published_dir``.
 
     Raises
     ------
@@ -164,7 +134,7 @@ def _find(corpus: Corpus, known: dict[str, str], path: Path, rows: list[tuple[st
 
 
 def _check_disjoint(folder: Path, k: int, fold: Fold) -> None:
-    for one, other in (("train", "dev"), ("train", "test"), ("dev", "test")):
+    for one, other in PAIRS:
         shared = set(getattr(fold, one)) & set(getattr(fold, other))
         if shared:
             raise UserError(

@@ -23,23 +23,9 @@ from utils.folds import PARTS
 
 
 def make_folds(corpus: Corpus, split: Split, published: str) -> tuple[list[Fold], list[str]]:
-    """Cut a corpus into folds.
+    """Cut a corpus into folds, in every part of which every emotion occurs, with notes for a person, a line each.
 
-    Parameters
-    ----------
-    corpus : Corpus
-        What to cut.
-    split : Split
-        Scheme, number of folds, seed and caps.
-    published : str
-        The corpus's folder in ``split.published_dir``.
-
-    Returns
-    -------
-    folds : list of Fold
-        Every emotion occurs in every part.
-    notes : list of str
-        What a person should know, a line each.
+    ``published`` is the corpus's folder in ``split.published_dir``.
 
     Raises
     ------

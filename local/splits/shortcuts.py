@@ -9,12 +9,13 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
 from local.splits.data import Corpus, Fold
 
-Predict = Callable[[Sequence[str], Sequence[str]], list[str]]
+Predict = Callable[[Corpus, Sequence[str], Sequence[str]], list[str]]
 BINS = 8  # of equal numbers of training utterances
 PERMUTATIONS = 200
 
@@ -22,14 +23,7 @@ PERMUTATIONS = 200
 def shortcuts(corpus: Corpus, folds: Sequence[Fold], level: Mapping[str, float]) -> dict[str, dict | None]:
     """Train and test the shortcut classifiers.
 
-    Parameters
-    ----------
-    corpus : Corpus
-        The corpus.
-    folds : sequence of Fold
-        Its folds.
-    level : mapping of str to float
-        Utterance to its level in dB; without some, nothing is classified by level.
+    ``level`` is the utterances' in dB; without that of some, nothing is classified by it.
 
     Returns
     -------
@@ -46,12 +40,8 @@ def shortcuts(corpus: Corpus, folds: Sequence[Fold], level: Mapping[str, float])
     for name, of in values.items():
         known = all(utterance in of for fold in folds for part in fold.parts().values() for utterance in part)
         for suffix, features in (("", _scaled), (" bins", _in_bins)):
-            found[name + suffix] = (
-                _score(corpus, folds, lambda *parts, of=of, make=features: _by_value(corpus, of, make, *parts), name)
-                if known
-                else None
-            )
-    found["text"] = _score(corpus, folds, lambda *parts: _by_text(corpus, *parts), uses) if uses else None
+            found[name + suffix] = _score(corpus, folds, _by_value(of, features), name) if known else None
+    found["text"] = _score(corpus, folds, _by_text, uses) if uses else None
     return found | {"speaker": by_speaker(corpus, folds)}
 
 
@@ -102,23 +92,22 @@ def by_speaker(corpus: Corpus, folds: Sequence[Fold]) -> dict:
 def _score(corpus: Corpus, folds: Sequence[Fold], predict: Predict, uses: str) -> dict:
     right, total = Counter(), Counter()
     for fold in folds:
-        for utterance, emotion in zip(fold.test, predict(fold.train, fold.test), strict=True):
+        for utterance, emotion in zip(fold.test, predict(corpus, fold.train, fold.test), strict=True):
             total[corpus.emotion[utterance]] += 1
             right[corpus.emotion[utterance]] += emotion == corpus.emotion[utterance]
     recalls = {emotion: right[emotion] / total[emotion] for emotion in corpus.emotions}
     return {"ua": sum(recalls.values()) / len(recalls), "recalls": recalls, "uses": uses}
 
 
-def _by_value(
-    corpus: Corpus, values: Mapping[str, float], features: Callable, train: Sequence[str], test: Sequence[str]
-) -> list[str]:
-    from sklearn.linear_model import LogisticRegression
+def _by_value(values: Mapping[str, float], features: Callable) -> Predict:
+    """Classify by a number, scaled or in bins as the training list says."""
 
-    known, asked = (np.array([values[utterance] for utterance in part]) for part in (train, test))
-    # Balanced: what counts is the mean of recalls.
-    model = LogisticRegression(class_weight="balanced", max_iter=1000)
-    model.fit(features(known, known), [corpus.emotion[utterance] for utterance in train])
-    return model.predict(features(known, asked)).tolist()
+    def predict(corpus: Corpus, train: Sequence[str], test: Sequence[str]) -> list[str]:
+        known = np.array([values[utterance] for utterance in train])
+        made = features(known, np.array([values[utterance] for utterance in (*train, *test)]))
+        return _regress(corpus, dict(zip((*train, *test), made, strict=True)), "passthrough", 1.0, train, test)
+
+    return predict
 
 
 def _scaled(train: np.ndarray, values: np.ndarray) -> np.ndarray:
@@ -132,15 +121,22 @@ def _in_bins(train: np.ndarray, values: np.ndarray) -> np.ndarray:
 
 def _by_text(corpus: Corpus, train: Sequence[str], test: Sequence[str]) -> list[str]:
     from sklearn.feature_extraction.text import CountVectorizer, TfidfVectorizer
+
+    if corpus.text:
+        features = TfidfVectorizer(analyzer="char", ngram_range=(1, 3), sublinear_tf=True)
+    else:
+        features = CountVectorizer(analyzer=lambda sentence: [sentence])
+    return _regress(corpus, corpus.text or corpus.sentence, features, 10.0, train, test)
+
+
+def _regress(
+    corpus: Corpus, seen: Mapping[str, Any], features: Any, strength: float, train: Sequence[str], test: Sequence[str]
+) -> list[str]:
+    """Fit a logistic regression on what is seen of utterances, turned into features, and apply it."""
     from sklearn.linear_model import LogisticRegression
     from sklearn.pipeline import make_pipeline
 
-    if corpus.text:
-        said = corpus.text
-        features = TfidfVectorizer(analyzer="char", ngram_range=(1, 3), sublinear_tf=True)
-    else:
-        said = corpus.sentence
-        features = CountVectorizer(analyzer=lambda sentence: [sentence])
-    model = make_pipeline(features, LogisticRegression(C=10.0, class_weight="balanced", max_iter=1000))
-    model.fit([said[utterance] for utterance in train], [corpus.emotion[utterance] for utterance in train])
-    return model.predict([said[utterance] for utterance in test]).tolist()
+    # Balanced: what counts is the mean of recalls.
+    model = make_pipeline(features, LogisticRegression(C=strength, class_weight="balanced", max_iter=1000))
+    model.fit([seen[utterance] for utterance in train], [corpus.emotion[utterance] for utterance in train])
+    return model.predict([seen[utterance] for utterance in test]).tolist()

@@ -1,8 +1,7 @@
 """Emotion diarization error rate of 10,000 utterances against ``speechbrain.utils.EDER``.
 
 Utterances of 5 s, 250 frames of 20 ms each, one emotional span. Predictions are runs of a label, 1 s long on average,
-as they leave a decoder. SpeechBrain gets the frames; ``score_frames`` gets the same lists; ``score_all`` gets the
-segments that the decoder makes of them.
+as they leave a decoder. SpeechBrain gets the frames; ``score_all`` gets the segments that the decoder makes of them.
 """
 
 from __future__ import annotations
@@ -15,7 +14,6 @@ from statistics import median
 import numpy as np
 
 from local.sed.score.eder import score_all
-from local.sed.score.frame_eder import score_frames
 from utils.rttm import Segment
 
 UTTERANCES, FRAMES, HOP, MEAN_RUN = 10_000, 250, 0.02, 50
@@ -33,7 +31,7 @@ def run(work: Path) -> list[dict]:
     Returns
     -------
     list of dict
-        The rows ``eder_speed`` (segments) and ``eder_frames_speed``.
+        The row ``eder_speed``.
     """
     from speechbrain.utils.EDER import EDER
 
@@ -48,7 +46,6 @@ def run(work: Path) -> list[dict]:
     ways = {
         "theirs": theirs,
         "segments": lambda: score_all(reference, hypothesis, durations).values(),
-        "frames": lambda: list(score_frames(frames, reference, durations, HOP, HOP).values()),
     }
     seconds: dict[str, list[float]] = {name: [] for name in ways}
     rates = {}
@@ -59,27 +56,22 @@ def run(work: Path) -> list[dict]:
             seconds[name].append(taken)
     rates["segments"] = [score.rate for score in rates["segments"]]
     number = sum(map(len, hypothesis.values())) / UTTERANCES
-    rows = []
-    for row, name, what in (
-        ("eder_speed", "segments", f"score_all on the segments of the same predictions, {number:.1f} an utterance"),
-        ("eder_frames_speed", "frames", "score_frames on the same lists of letters"),
-    ):
-        ours, reference_s = median(seconds[name]), median(seconds["theirs"])
-        error = np.abs(np.subtract(rates[name], rates["theirs"])).max()
-        rows.append(
-            {
-                "name": row,
-                "ours_s": ours,
-                "reference_s": reference_s,
-                "ratio": reference_s / ours,
-                "target": 20.0,
-                "note": (
-                    f"ours: {what}; reference: speechbrain.utils.EDER on frames; {UTTERANCES} utterances of {FRAMES} "
-                    f"frames; processor time, medians of 5 in turns; rates differ by at most {error:.0e}"
-                ),
-            }
-        )
-    return rows
+    ours, reference_s = median(seconds["segments"]), median(seconds["theirs"])
+    error = np.abs(np.subtract(rates["segments"], rates["theirs"])).max()
+    return [
+        {
+            "name": "eder_speed",
+            "ours_s": ours,
+            "reference_s": reference_s,
+            "ratio": reference_s / ours,
+            "target": 20.0,
+            "note": (
+                f"ours: score_all on the segments of the same predictions, {number:.1f} an utterance; reference: "
+                f"speechbrain.utils.EDER on frames; {UTTERANCES} utterances of {FRAMES} frames; processor time, "
+                f"medians of 5 in turns; rates differ by at most {error:.0e}"
+            ),
+        }
+    ]
 
 
 def _utterances() -> tuple[dict[str, list[Segment]], dict[str, list[str]]]:

@@ -56,7 +56,7 @@ def test_every_published_figure_has_one_of_ours_beside_it(checkout: Checkout, fi
 
 def test_settings_come_out_as_in_the_study(checkout: Checkout, finished: Outcome) -> None:
     recipe = checkout.root / "egs/crosslingual"
-    with open(recipe / "exp/results.csv", encoding="utf-8", newline="") as file:
+    with open(recipe / "exp_smoke/results.csv", encoding="utf-8", newline="") as file:
         rows = [row for row in csv.DictReader(file) if (row["fold"], row["layer"]) == ("all", "dev")]
     made = [row["setting"] for row in rows if row["stage"] == "finetune"]
     # Of each encoder, three strategies in four settings, and two-stage training.
@@ -67,7 +67,7 @@ def test_settings_come_out_as_in_the_study(checkout: Checkout, finished: Outcome
 def test_what_stands_in_is_no_result(checkout: Checkout, finished: Outcome) -> None:
     recipe = checkout.root / "egs/crosslingual"
     assert (recipe / "RESULTS.smoke.md").read_text(encoding="utf-8").startswith("# SMOKE RUN, no results")
-    assert "SMOKE RUN" in (recipe / "exp/report/index.html").read_text(encoding="utf-8")
+    assert "SMOKE RUN" in (recipe / "exp_smoke/report/index.html").read_text(encoding="utf-8")
     again = checkout.run("crosslingual", "--stage", "report")
     assert again.status == 0, again.output
     # The committed document is what the command writes where nothing has been run.

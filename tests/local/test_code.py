@@ -131,6 +131,7 @@ def test_what_cannot_matter_is_not_there(closures):
     later = ("local/sed/apply.py", "local/sed/score/condition.py", "local/sed/make.py")
     assert not set(later) & closures["sed training"]
     # What an experiment asks for, and the words of it, decide no result.
+    assert not {f"local/finetune/strategies/{name}.py" for name in ("__init__", "ba", "prompt")} & everything
     asking = ("local/grid/factors.py", "local/grid/manifest.py", "local/grid/pairs.py", "local/grid/jobs.py")
     assert not set(asking) & everything
 

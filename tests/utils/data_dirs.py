@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from utils.data_dir import write_data_dir
+from utils.table import format_table
 
 RATE = 16000
 
@@ -48,3 +49,8 @@ def data_dir(root: Path, **options) -> Path:
 def snapshot(directory: Path) -> dict[str, str]:
     """Read every file directly in a directory."""
     return {path.name: path.read_text(encoding="utf-8") for path in directory.iterdir() if path.is_file()}
+
+
+def write_table(path: Path, table: dict[str, str]) -> None:
+    """Write one table."""
+    path.write_bytes(format_table(path, table).encode())

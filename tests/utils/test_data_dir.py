@@ -13,7 +13,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.utils.data_dirs import RATE, data_dir, snapshot, tables
+from tests.utils.data_dirs import RATE, data_dir, snapshot, tables, write_table
 from utils import data_dir as dd
 from utils.data_dir_check import validate
 from utils.errors import UserError
@@ -28,7 +28,7 @@ VALUES = st.text(st.characters(min_codepoint=32, exclude_categories=["Cc", "Cs"]
 @given(table=st.dictionaries(KEYS, VALUES))
 def test_a_table_survives_writing_and_is_sorted_as_sort_does(tmp_path, table):
     path = tmp_path / "utt2any"
-    dd.write_table(path, table)
+    write_table(path, table)
     assert dd.read_table(path) == {key: value.strip(" ") for key, value in table.items()}
     keys = "".join(f"{key}\n" for key in table).encode()
     by_sort = subprocess.run(["sort"], input=keys, capture_output=True, env={**os.environ, "LC_ALL": "C"}, check=True)
@@ -61,7 +61,7 @@ def test_tabs_and_spaces_separate_and_only_a_transcript_may_be_empty(tmp_path):
 )
 def test_what_could_not_be_read_back_is_not_written(tmp_path, table):
     with pytest.raises(UserError, match="utt2emo"):
-        dd.write_table(tmp_path / "utt2emo", table)
+        write_table(tmp_path / "utt2emo", table)
     assert list(tmp_path.iterdir()) == []
 
 

@@ -16,7 +16,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.utils.data_dirs import data_dir, snapshot, tables
+from tests.utils.data_dirs import data_dir, snapshot, tables, write_table
 from utils import data_dir as dd
 from utils import data_dir_ops as ops
 from utils import data_dir_parts as parts
@@ -115,13 +115,13 @@ def test_fix_says_what_it_did_and_warns_of_folds(tmp_path):
 def test_fix_does_extra_files_and_refuses_what_it_cannot_mend(tmp_path):
     directory = data_dir(tmp_path)
     shutil.copy(directory / "text", directory / "text.tc")
-    dd.write_table(directory / "utt2emo", {"c_s0-u0": "sad", "c_s1-u2": "sad"})
+    write_table(directory / "utt2emo", {"c_s0-u0": "sad", "c_s1-u2": "sad"})
     assert run("fix_data_dir", "--utt_extra_files", "text.tc none", directory).returncode == 0
     assert list(dd.read_table(directory / "text.tc")) == ["c_s0-u0", "c_s1-u2"]
     (directory / "utt2emo").write_text("c_s1-u2 sad\nc_s0-u0\n")
     with pytest.raises(UserError, match="utt2emo:2: expected"):
         ops.fix(directory, hush)
-    dd.write_table(directory / "utt2spk", {"c_s0-u0": "z", "c_s1-u2": "c_s1"})
+    write_table(directory / "utt2spk", {"c_s0-u0": "z", "c_s1-u2": "c_s1"})
     (directory / "utt2emo").unlink()
     (directory / "spk2gender").unlink()
     with pytest.raises(UserError, match="make speaker ids prefixes"):
@@ -282,7 +282,7 @@ def test_split_is_redone_only_when_the_data_changed(tmp_path):
     said: list[str] = []
     parts.split(directory, 2, False, said.append)
     assert said == [f"{directory}/split2 is up to date, skipping it"]
-    dd.write_table(directory / "utt2emo", dict.fromkeys(dd.read_table(directory / "utt2spk"), "sad"))
+    write_table(directory / "utt2emo", dict.fromkeys(dd.read_table(directory / "utt2spk"), "sad"))
     parts.split(directory, 2, False, hush)
     assert set(dd.read_table(directory / "split2" / "1" / "utt2emo").values()) == {"sad"}
     (directory / "utt2emo").unlink()
@@ -323,7 +323,7 @@ def test_combine_refuses_conflicts_and_to_eat_its_sources(tmp_path):
     two = data_dir(tmp_path / "two")
     emotions = dd.read_table(two / "utt2emo")
     shutil.copy(one / "wav.scp", two / "wav.scp")
-    dd.write_table(two / "utt2emo", {**emotions, "c_s1-u1": "neutral"})
+    write_table(two / "utt2emo", {**emotions, "c_s1-u1": "neutral"})
     with pytest.raises(UserError, match="utt2emo:6: c_s1-u1 is 'neutral' here but 'very happy' in .*one/data/utt2emo"):
         ops.combine(tmp_path / "all", [one, two], hush)
     before = snapshot(one)

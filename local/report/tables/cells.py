@@ -186,10 +186,16 @@ def dev_note(inputs: Inputs) -> str:
     return f" **{where}, layers and epochs were chosen on labelled data of the test corpus.**"
 
 
+def called_head(method: str) -> str:
+    """Call a head, and behind that say what else was done: ``linear head``, ``linear head without 2 components``."""
+    head, space, rest = method.partition(" ")
+    return f"{head} head{space}{rest}"
+
+
 def with_method(inputs: Inputs, method: str) -> str:
     """Say in a sentence how scores came about: ``with the linear head``, ``tuned by `lora```."""
     if method in inputs.heads:
-        return f"with the {method} head"
+        return f"with the {called_head(method)}"
     if method.split()[0] == "head":
         return f"with nothing but the head trained (strategy `{method}`)"
     return f"tuned by `{method}`"

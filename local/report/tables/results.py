@@ -6,6 +6,7 @@ from local.report.material import GROUPS, SETTINGS, Inputs, Result, System
 from local.report.tables.cells import (
     Cell,
     Table,
+    called_head,
     dev_note,
     joint_marks,
     number,
@@ -79,7 +80,7 @@ def by_condition(inputs: Inputs, method: str) -> Table:
             result = found.get(encoder)
             row.append(result_cell(result, result is not None and len(found) > 1 and result.headline.ua == top))
         rows.append(row)
-    named = f"{method} head" if method in inputs.heads else f"strategy {method}"
+    named = called_head(method) if method in inputs.heads else f"strategy {method}"
     title = f"UA by condition: {named}" if len(inputs.methods) > 1 else "UA by condition"
     who = "" if method in inputs.heads else "of encoders "
     caption = (

@@ -41,29 +41,13 @@ class Active(NamedTuple):
 
 
 def measure(samples: np.ndarray) -> Active:
-    """Find an utterance's speech; begin and end are equal where there is none.
-
-    Parameters
-    ----------
-    samples : ndarray of float32, shape (samples,)
-        The whole utterance.
-
-    Returns
-    -------
-    Active
-        Begin and end are on whole milliseconds.
-    """
+    """Find an utterance's speech, in whole milliseconds; begin and end are equal where there is none."""
     begin, end = speech.trim(samples)
     return Active(begin // GRID * GRID, end // GRID * GRID, speech.active_level(samples))
 
 
 def join(parts: Sequence[np.ndarray]) -> tuple[np.ndarray, list[int]]:
-    """Join utterances to one recording.
-
-    Parameters
-    ----------
-    parts : sequence of ndarray of float32, shape (samples,)
-        Whole utterances, each with at least 0.3 s of speech.
+    """Join whole utterances, each with at least 0.3 s of speech, to one recording.
 
     Returns
     -------
@@ -95,21 +79,8 @@ def join(parts: Sequence[np.ndarray]) -> tuple[np.ndarray, list[int]]:
 def reverberate(samples: np.ndarray, rt60: float, ratio: float, random: np.random.Generator) -> np.ndarray:
     """Add a diffuse reverberation: Gaussian noise that decays exponentially (Polack's model).
 
-    Parameters
-    ----------
-    samples : ndarray of float32, shape (samples,)
-        Dry speech.
-    rt60 : float
-        Time in which the reverberation falls by 60 dB, in seconds.
-    ratio : float
-        Energy of the direct sound over that of the reverberation, in dB.
-    random : Generator
-        Draws the noise.
-
-    Returns
-    -------
-    ndarray of float64, shape (samples,)
-        The direct sound is where it was and as loud as it was; what rings on after the end is cut off.
+    It falls by 60 dB in ``rt60`` seconds, and the energy of the direct sound is ``ratio`` dB over its own. The direct
+    sound is where it was and as loud as it was; what rings on after the end is cut off.
     """
     time = np.arange(round(rt60 * SAMPLE_RATE)) / SAMPLE_RATE
     response = random.standard_normal(len(time)) * 10 ** (-3 * time / rt60)
@@ -123,19 +94,7 @@ def reverberate(samples: np.ndarray, rt60: float, ratio: float, random: np.rando
 def coloured_noise(samples: int, tilt: float, random: np.random.Generator) -> np.ndarray:
     """Make noise whose power falls with frequency as ``frequency ** -tilt`` above 100 Hz and is even below.
 
-    Parameters
-    ----------
-    samples : int
-        How many.
-    tilt : float
-        0 is white, 1 pink, 2 brown noise.
-    random : Generator
-        Draws the noise.
-
-    Returns
-    -------
-    ndarray of float64, shape (samples,)
-        Root mean square 1.
+    A tilt of 0 is white, 1 pink, 2 brown noise; the root mean square of the float64 samples is 1.
     """
     size = 1 << max(1, samples - 1).bit_length()
     spectrum = np.fft.rfft(random.standard_normal(size))
@@ -155,17 +114,8 @@ class Degraded(NamedTuple):
 def degrade(samples: np.ndarray, random: np.random.Generator) -> Degraded:
     """Add reverberation and noise to a recording; nothing moves in time.
 
-    Parameters
-    ----------
-    samples : ndarray of float32, shape (samples,)
-        The recording.
-    random : Generator
-        Draws the reverberation time (0.2-0.8 s), direct over reverberant energy (0-10 dB), the ratio of active speech,
-        reverberation included, to noise (5-20 dB), and the noise's tilt (0-2), each evenly.
-
-    Returns
-    -------
-    Degraded
+    Drawn evenly are the reverberation time (0.2-0.8 s), direct over reverberant energy (0-10 dB), the ratio of active
+    speech, reverberation included, to noise (5-20 dB), and the noise's tilt (0-2).
     """
     rt60, ratio, snr, tilt = (random.uniform(*limits) for limits in ((0.2, 0.8), (0, 10), (5, 20), (0, 2)))
     wet = reverberate(samples, rt60, ratio, random)

@@ -7,7 +7,7 @@ A set is a data directory with ``ref.rttm``. ``zed`` is a corpus that comes with
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -29,37 +29,20 @@ _ROUNDING = 0.001  # of times in RTTM files, in seconds
 
 @dataclass(frozen=True)
 class SedSet:
-    """A set, without its audio (``utterances[id].load()``).
+    """A set, without its audio (``utterances[id].load()``)."""
 
-    Attributes
-    ----------
-    name : str
-        Such as ``zed`` or ``emodb.single``.
-    utterances : dict of str to Utterance
-        Those whose labels are all asked for, sorted by id.
-    reference : dict of str to list of Segment
-        By utterance, in order of time; they do not overlap. Time that none covers is neutral.
-    speaker, person, emotion, language : dict of str to str
-        By utterance; a person is the same in all sets, and the emotion is the emotional span's, or neutral.
-    duration : dict of str to float
-        By utterance, in seconds.
-    folds : list of dict of str to list of str
-        For each fold ``train``, ``dev`` and ``test``, sorted ids; empty for a corpus that has not been cut into folds
-        of this scheme.
-    left_out : int
-        Utterances with a label that is not asked for.
-    """
-
-    name: str
-    utterances: dict[str, Utterance]
+    name: str  # such as `zed` or `emodb.single`
+    utterances: dict[str, Utterance]  # those whose labels are all asked for, sorted by id
+    # By utterance, in order of time, without overlap; time that none covers is neutral.
     reference: dict[str, list[Segment]]
-    speaker: dict[str, str]
-    person: dict[str, str]
-    emotion: dict[str, str]
+    speaker: dict[str, str]  # this and the next four by utterance
+    person: dict[str, str]  # the same in all sets
+    emotion: dict[str, str]  # the emotional span's, or neutral
     language: dict[str, str]
-    duration: dict[str, float]
+    duration: dict[str, float]  # seconds
+    # A fold's train, dev and test, sorted ids; empty for a corpus that has not been cut into folds of this scheme.
     folds: list[dict[str, list[str]]]
-    left_out: int = 0
+    left_out: int = 0  # utterances with a label that is not asked for
 
 
 def path_of(name: str) -> Path:
@@ -82,20 +65,9 @@ def path_of(name: str) -> Path:
 
 
 def read(name: str, scheme: str, emotions: Sequence[str]) -> SedSet:
-    """Read a set.
+    """Read a set, called as for :func:`path_of`, and of its folds those of a split scheme, ``folds/<scheme>``.
 
-    Parameters
-    ----------
-    name : str
-        As for :func:`path_of`.
-    scheme : str
-        The split scheme whose folds are read, ``folds/<scheme>`` of the set.
-    emotions : sequence of str
-        The classes; utterances with other labels are left out and counted.
-
-    Returns
-    -------
-    SedSet
+    Utterances with other labels than ``emotions`` are left out and counted.
 
     Raises
     ------
@@ -140,21 +112,10 @@ def read(name: str, scheme: str, emotions: Sequence[str]) -> SedSet:
 
 
 def frame_labels(segments: Sequence[Segment], frames: int, emotions: Sequence[str]) -> np.ndarray:
-    """Label the frames of an utterance.
+    """Label the frames of an utterance: int64, shape (frames,), indices into ``emotions``.
 
-    Parameters
-    ----------
-    segments : sequence of Segment
-        In order of time, without overlap.
-    frames : int
-        How many; frame t is centred at 0.02 t + 0.0125 s.
-    emotions : sequence of str
-        The classes; must hold ``neutral`` and every label.
-
-    Returns
-    -------
-    ndarray of int64, shape (frames,)
-        Index into ``emotions`` of the segment at each frame's centre; neutral where there is none.
+    Frame t is centred at 0.02 t + 0.0125 s and has the label of the segment there, neutral where there is none.
+    Segments are in order of time and do not overlap; ``emotions`` holds neutral and every label.
     """
     index = {emotion: number for number, emotion in enumerate(emotions)}
     centres = HOP * np.arange(frames) + CENTRE
@@ -163,6 +124,23 @@ def frame_labels(segments: Sequence[Segment], frames: int, emotions: Sequence[st
         first, last = np.searchsorted(centres, (segment.start, segment.end))
         labels[first:last] = index[segment.label]
     return labels
+
+
+def tile(utterance: str, pieces: Iterable[tuple[float, str]]) -> list[Segment]:
+    """Make segments of consecutive pieces (end in seconds, label), the first from 0; neighbours with one label join.
+
+    What RTTM, which counts in milliseconds, cannot hold is added to the segment before.
+    """
+    segments: list[Segment] = []
+    start = 0.0
+    for end, label in pieces:
+        if segments and round(1000 * end) <= round(1000 * start):
+            label = segments[-1].label
+        if segments and segments[-1].label == label:
+            start = segments.pop().start
+        segments.append(Segment(utterance, start, end, label))
+        start = end
+    return segments
 
 
 def _checked(path: Path, utterance: Utterance, segments: list[Segment] | None, mend: str) -> list[Segment]:

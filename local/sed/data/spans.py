@@ -30,24 +30,12 @@ Places = tuple[str, ...]  # the part (train, dev, test) in every fold; empty for
 
 @dataclass(frozen=True)
 class Recording:
-    """Utterances to be joined.
+    """Utterances to be joined."""
 
-    Attributes
-    ----------
-    id : str
-        The first emotional utterance's id (of neutral recordings, the first's) and ``_<order>``.
-    utterances, labels : tuple of str
-        What is joined, and the emotion of each.
-    order : str
-        n for each neutral, e for each emotional utterance.
-    places : tuple of str
-        In which part of each fold it is.
-    """
-
-    id: str
+    id: str  # the first emotional utterance's (of neutral recordings, the first's) and `_<order>`
     utterances: tuple[str, ...]
-    labels: tuple[str, ...]
-    order: str
+    labels: tuple[str, ...]  # the emotion of each
+    order: str  # n for each neutral, e for each emotional utterance
     places: Places
 
     @property
@@ -58,26 +46,12 @@ class Recording:
 
 @dataclass
 class Group:
-    """One speaker's utterances that are in the same part of every fold: by emotion, sorted."""
+    """One speaker's utterances that are in the same part of every fold, the emotional ones with their emotions."""
 
     speaker: str
     places: Places
-    utterances: dict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
-
-    @property
-    def neutral(self) -> list[str]:
-        """Its neutral utterances."""
-        return self.utterances.get(NEUTRAL, [])
-
-    @property
-    def emotional(self) -> list[tuple[str, str]]:
-        """Its emotional utterances with their emotions."""
-        return [
-            (utterance, emotion)
-            for emotion, utterances in sorted(self.utterances.items())
-            if emotion != NEUTRAL
-            for utterance in utterances
-        ]
+    neutral: list[str] = field(default_factory=list)  # sorted
+    emotional: list[tuple[str, str]] = field(default_factory=list)  # sorted by emotion and utterance
 
 
 @dataclass(frozen=True)
@@ -96,29 +70,20 @@ def key(*values: object) -> str:
 def group(
     emotion: Mapping[str, str], speaker: Mapping[str, str], folds: Sequence[Mapping[str, Iterable[str]]]
 ) -> list[Group]:
-    """Put utterances into groups; those that are in no fold are in none.
+    """Put utterances that may be used into groups, sorted by speaker and places; those that are in no fold are in none.
 
-    Parameters
-    ----------
-    emotion : mapping of str to str
-        By utterance, of those that may be used.
-    speaker : mapping of str to str
-        By utterance.
-    folds : sequence of mapping of str to iterable of str
-        For each fold, part to utterances.
-
-    Returns
-    -------
-    list of Group
-        Sorted by speaker and places.
+    Emotion and speaker are given by utterance, and for each fold the utterances of each part.
     """
     part_in = [{utterance: part for part in PARTS for utterance in fold[part]} for fold in folds]
     groups: dict[tuple[str, Places], Group] = {}
-    for utterance in sorted(emotion):
+    for utterance in sorted(emotion, key=lambda utterance: (emotion[utterance], utterance)):
         places = tuple(parts.get(utterance, "") for parts in part_in)
         if any(places):
             own = groups.setdefault((speaker[utterance], places), Group(speaker[utterance], places))
-            own.utterances[emotion[utterance]].append(utterance)
+            if emotion[utterance] == NEUTRAL:
+                own.neutral.append(utterance)
+            else:
+                own.emotional.append((utterance, emotion[utterance]))
     return [groups[name] for name in sorted(groups)]
 
 
@@ -130,17 +95,6 @@ def plan_single(groups: Iterable[Group], seed: int) -> Plan:
     joined of two utterances, where there are two, so that a join alone does not tell a change. There are as many as
     recordings of one emotion alone have on average (at least one a group with neutral speech, at most one a neutral
     utterance): what holds one emotion throughout is then balanced over all emotions.
-
-    Parameters
-    ----------
-    groups : iterable of Group
-        From :func:`group`.
-    seed : int
-        Other seeds give other recordings.
-
-    Returns
-    -------
-    Plan
     """
     groups, recordings, left_out = list(groups), [], {}
     rotations = [_Rotation(own.neutral, seed) for own in groups]
@@ -167,17 +121,6 @@ def plan_double(groups: Iterable[Group], seed: int) -> Plan:
 
     Every emotional utterance is in at most one recording. Pairs are of the two emotions that most utterances of the
     group are left of, which leaves the fewest over; orders, and which emotion comes first, are dealt evenly.
-
-    Parameters
-    ----------
-    groups : iterable of Group
-        From :func:`group`.
-    seed : int
-        Other seeds give other recordings.
-
-    Returns
-    -------
-    Plan
     """
     recordings, left_out = [], {}
     counts: Counter[tuple] = Counter()
@@ -203,7 +146,7 @@ def plan_double(groups: Iterable[Group], seed: int) -> Plan:
 
 def _neutral_wanted(groups: Sequence[Group], alone: Sequence[tuple[str, int]]) -> list[int]:
     """Say how many neutral recordings each group gives."""
-    emotions = [max(1, len(own.utterances.keys() - {NEUTRAL})) for own in groups]
+    emotions = [max(1, len({emotion for _, emotion in own.emotional})) for own in groups]
     in_group = Counter(number for _, number in alone)
     wanted = [
         min(len(own.neutral), max(1, round(in_group[number] / emotions[number]))) for number, own in enumerate(groups)

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
 import torch
 
+from local.models import batches
 from utils.data_dir import Utterance
 from utils.feature_cache import InputCache
-
-_FRAMES_A_SECOND = 50
 
 
 class Batch(NamedTuple):
@@ -22,56 +21,29 @@ class Batch(NamedTuple):
     lengths: list[int]
 
 
-class Batches(torch.utils.data.Sampler):
-    """Cuts utterances into batches, anew in every epoch, and reads them.
+class Batches(batches.Batches):
+    """Cuts utterances into batches of so many seconds, and reads them from a filled cache.
 
-    Utterances of about the same length (to a second) share a batch; which of them do, and the order of the batches,
-    depends on the seed and the epoch.
-
-    Parameters
-    ----------
-    cache : InputCache
-        Filled.
-    utterances : sequence of Utterance
-        At least one.
-    labels : sequence of ndarray of int64, each of shape (frames,)
-        Of each utterance.
-    seconds : float
-        The most audio a batch; an utterance that is longer is a batch of its own.
-    seed : int
-        Not negative.
+    Labels are int64 of shape (frames,); an utterance that is longer is a batch of its own.
     """
 
     def __init__(
-        self,
-        cache: InputCache,
-        utterances: Sequence[Utterance],
-        labels: Sequence[np.ndarray],
-        seconds: float,
+        self, cache: InputCache, utterances: Sequence[Utterance], labels: Sequence[np.ndarray], seconds: float,
         seed: int,
-    ):
+    ):  # fmt: skip
         self._cache, self._utterances, self._labels = cache, utterances, labels
-        self._frames = np.array([len(own) for own in labels])
-        self._limit, self._seed = seconds * _FRAMES_A_SECOND, seed
-        self.set_epoch(0)
+        self._limit = seconds * batches.FRAMES_A_SECOND
+        super().__init__([len(own) for own in labels], seed)
 
-    def set_epoch(self, epoch: int) -> None:
-        """Cut the utterances into the batches of an epoch."""
-        rng = np.random.default_rng([self._seed, epoch])
-        order = rng.permutation(len(self._frames))
-        order = order[np.argsort(self._frames[order] // _FRAMES_A_SECOND, kind="stable")]
-        batches: list[list[int]] = [[]]
-        for index in order.tolist():
-            if batches[-1] and self._frames[[*batches[-1], index]].sum() > self._limit:
-                batches.append([])
-            batches[-1].append(index)
-        self._batches = [batches[index] for index in rng.permutation(len(batches))]
-
-    def __iter__(self) -> Iterator[list[int]]:
-        return iter(self._batches)
-
-    def __len__(self) -> int:
-        return len(self._batches)
+    def cut(self, order: np.ndarray) -> list[np.ndarray]:
+        """Begin a batch where the one before would become too long."""
+        starts, frames = [], 0
+        for place, own in enumerate(self._frames[order].tolist()):
+            if place and frames + own > self._limit:
+                starts.append(place)
+                frames = 0
+            frames += own
+        return np.split(order, starts)
 
     def loader(self) -> torch.utils.data.DataLoader:
         """Make the iterable of :class:`Batch` that SpeechBrain's Brain wants."""

@@ -1,7 +1,7 @@
 """Training of a diarizer: one fold and seed, with SpeechBrain's Brain.
 
     from local.sed.model.brain import Run, fit
-    diarizer = fit(Run(folder, "wav2vec2_de", "tuned", emotions, train, dev, 0, experiment.sed, cache))
+    diarizer = fit(Run(folder, "wav2vec2_de", "tuned", emotions, train, dev, 0, experiment.sed, cache, identity))
 
 As Wang et al. (2023), every frame counts once in the cross entropy: most are neutral, and so they are in what the
 diarizer will hear, whose boundaries would move if rarer classes weighed more. The learning rates, Adam and the
@@ -27,11 +27,12 @@ from typing import Any
 
 import speechbrain
 import torch
-from speechbrain.utils.checkpoints import Checkpointer, mark_as_loader, mark_as_saver, register_checkpoint_hooks
+from speechbrain.utils.checkpoints import Checkpointer
 from torch.nn import functional
 
 from local import encoders, experiment
 from local.models import curve, store
+from local.sed.conditions import SETTINGS
 from local.sed.data.sets import frame_labels
 from local.sed.model.batches import Batch, Batches
 from local.sed.model.diarizer import Diarizer
@@ -44,7 +45,8 @@ from utils.reproducible import reproducible
 from utils.rttm import Segment
 
 COLUMNS = ("epoch", "train_loss", "dev_loss", "dev_frame_ua", "seconds")
-_RUN, _CHECKPOINTS, _WHOLE = "run.json", "checkpoints", "whole"
+# A checkpoint is whole when the rows up to it are there.
+_CHECKPOINTS, _ROWS = "checkpoints", "rows.json"
 
 
 @dataclass(frozen=True)
@@ -57,56 +59,27 @@ class Example:
 
 @dataclass(frozen=True)
 class Run:
-    """What to train.
+    """What to train."""
 
-    Attributes
-    ----------
-    folder : Path
-        For the diarizer, its curve and its checkpoints.
-    encoder : str
-        Its name in the registry.
-    mode : str
-        ``frozen`` or ``tuned``.
-    emotions : list of str
-        The classes.
-    train, dev : list of Example
-        To train on and to stop by.
-    seed : int
-        Of the classifier's initial weights, the batches and the dropout.
-    settings : experiment.Sed
-        Learning rates, epochs, patience and batch size.
-    cache : Path
-        For the encoder's outputs, which runs share.
-    device : str
-        As torch names it.
-    """
-
-    folder: Path
-    encoder: str
-    mode: str
+    folder: Path  # for the diarizer, its curve and its checkpoints
+    encoder: str  # its name in the registry
+    mode: str  # frozen or tuned
     emotions: list[str]
     train: list[Example]
-    dev: list[Example]
-    seed: int
-    settings: experiment.Sed
-    cache: Path
+    dev: list[Example]  # to stop by
+    seed: int  # of the classifier's initial weights, the batches and the dropout
+    settings: experiment.Sed  # learning rates, epochs, patience and batch size
+    cache: Path  # for the encoder's outputs, which runs share
+    # What the result depends on: an interrupted run is gone on with if it had the same. JSON must know it.
+    identity: dict[str, Any]
     device: str = "cpu"
 
 
 def fit(run: Run) -> Diarizer:
     """Train, or go on where an interrupted run stopped; what is trained already is only loaded.
 
+    The diarizer, which is also saved in the folder, is that of the epoch with the lowest dev loss, in evaluation mode.
     The same run gives the same weights, to the bit, on the same machine.
-
-    Parameters
-    ----------
-    run : Run
-        What to train.
-
-    Returns
-    -------
-    Diarizer
-        Of the epoch with the lowest dev loss, in evaluation mode; also saved in the folder.
 
     Raises
     ------
@@ -118,9 +91,7 @@ def fit(run: Run) -> Diarizer:
         if not examples:
             raise UserError(f"{run.folder}: no utterances in {part}; choose another split or fewer folds")
     logging.getLogger("speechbrain").setLevel(logging.WARNING)
-    if not _resumes(run):
-        _begin(run)
-    elif (run.folder / store.CONFIG).is_file():
+    if store.resumes(run.folder, run.identity) and (run.folder / store.CONFIG).is_file():
         shutil.rmtree(run.folder / _CHECKPOINTS, ignore_errors=True)
         return load(run.folder, run.device)
     with reproducible(run.device):
@@ -141,91 +112,40 @@ def _train(run: Run, diarizer: Diarizer) -> None:
     threads = (os.cpu_count() or 1) if run.device == "cpu" else 1
     cache.fill([example.utterance for example in (*run.train, *run.dev)], diarizer.cached_input, bar, threads)
     train, dev = (_batches(run, examples, cache) for examples in (run.train, run.dev))
-    progress = Progress(run.settings.epochs, run.settings.patience)
-    checkpointer = Checkpointer(run.folder / _CHECKPOINTS, {"diarizer": diarizer, "progress": progress})
-    brain = DiarizerBrain(run, diarizer, progress, checkpointer)
+    brain = DiarizerBrain(run, diarizer)
     brain.train_sampler = train
-    brain.fit(progress, train.loader(), dev.loader(), progressbar=bar)
-    best = progress.best
-    checkpointer.recover_if_possible(ckpt_predicate=lambda found: found.meta["epoch"] == best["epoch"])
+    brain.fit(brain.epochs(), train.loader(), dev.loader(), progressbar=bar)
+    best = curve.best(brain.rows)
+    brain.checkpointer.recover_if_possible(ckpt_predicate=lambda found: found.meta["epoch"] == best["epoch"])
     diarizer.eval()
     diarizer.provenance = {
-        "seed": run.seed, "settings": _settings(run), "utterances": len(run.train),
-        "best_epoch": best["epoch"], "dev_loss": best["dev_loss"], "dev_frame_ua": best["dev_frame_ua"],
+        "seed": run.seed, "settings": {name: getattr(run.settings, name) for name in SETTINGS},
+        "utterances": len(run.train), "best_epoch": best["epoch"], "dev_loss": best["dev_loss"],
+        "dev_frame_ua": best["dev_frame_ua"],
     }  # fmt: skip
 
 
 def _batches(run: Run, examples: Sequence[Example], cache: InputCache) -> Batches:
     utterances = [example.utterance for example in examples]
-    labels = [
-        frame_labels(example.reference, cache.frames(utterance), run.emotions)
-        for example, utterance in zip(examples, utterances, strict=True)
-    ]
+    labels = [frame_labels(one.reference, cache.frames(one.utterance), run.emotions) for one in examples]
     return Batches(cache, utterances, labels, run.settings.batch_seconds, run.seed)
 
 
-@register_checkpoint_hooks
-class Progress:
-    """The epochs that are over, and an iterator over those to come.
-
-    Parameters
-    ----------
-    limit : int
-        The most epochs.
-    patience : int
-        It ends after so many epochs without a lower dev loss.
-
-    Attributes
-    ----------
-    rows : list of dict
-        By epoch, what ``curve.csv`` says.
-    """
-
-    def __init__(self, limit: int, patience: int):
-        self._limit, self._patience = limit, patience
-        self.rows: list[dict[str, float]] = []
-
-    @property
-    def best(self) -> curve.Row:
-        """The row with the lowest dev loss, the first of several."""
-        return curve.best(self.rows)
-
-    def __iter__(self) -> Iterator[int]:
-        while not curve.is_over(self.rows, self._limit, self._patience):
-            yield len(self.rows) + 1
-
-    @mark_as_saver
-    def save(self, path: Path) -> None:
-        """Write the rows."""
-        with atomic_file(path) as file:
-            json.dump(self.rows, file)
-
-    @mark_as_loader
-    def load(self, path: Path, end_of_epoch: bool) -> None:
-        """Read what :meth:`save` wrote."""
-        self.rows = json.loads(Path(path).read_text(encoding="utf-8"))
-
-
 class DiarizerBrain(speechbrain.Brain):
-    """SpeechBrain's loops over epochs and batches, for a diarizer.
+    """SpeechBrain's loops over epochs and batches, for a fresh diarizer; ``rows`` are those of ``curve.csv``."""
 
-    Parameters
-    ----------
-    run : Run
-        What to train.
-    diarizer : Diarizer
-        Fresh.
-    progress : Progress
-        The epochs.
-    checkpointer : Checkpointer
-        Knows the diarizer and the progress.
-    """
-
-    def __init__(self, run: Run, diarizer: Diarizer, progress: Progress, checkpointer: Checkpointer):
+    def __init__(self, run: Run, diarizer: Diarizer):
+        checkpointer = Checkpointer(run.folder / _CHECKPOINTS, {"diarizer": diarizer})
         super().__init__({"diarizer": diarizer}, run_opts={"device": run.device}, checkpointer=checkpointer)
-        self._run, self._progress = run, progress
+        self._run = run
+        self.rows: list[dict[str, Any]] = []
         self._loss, self._frames, self._began = 0.0, 0, time.monotonic()
         self._hits = torch.zeros(2, len(run.emotions), dtype=torch.int64)
+
+    def epochs(self) -> Iterator[int]:
+        """Count the epochs to come."""
+        while not curve.is_over(self.rows, self._run.settings.epochs, self._run.settings.patience):
+            yield len(self.rows) + 1
 
     def init_optimizers(self) -> None:
         """Give the encoder's blocks, where they are trained, a learning rate of their own."""
@@ -242,10 +162,11 @@ class DiarizerBrain(speechbrain.Brain):
     def on_fit_start(self) -> None:
         """Go on from the last checkpoint, those left aside that were being written when the run was interrupted."""
         for folder in self.checkpointer.checkpoints_dir.iterdir():
-            if not (folder / _WHOLE).exists():
+            if not (folder / _ROWS).exists():
                 shutil.rmtree(folder)
         self.init_optimizers()
-        self.checkpointer.recover_if_possible()
+        if last := self.checkpointer.recover_if_possible():
+            self.rows = json.loads((last.path / _ROWS).read_text(encoding="utf-8"))
 
     def compute_forward(self, batch: Batch, stage: speechbrain.Stage) -> torch.Tensor:
         """Score the frames of a batch."""
@@ -269,7 +190,7 @@ class DiarizerBrain(speechbrain.Brain):
         if not torch.isfinite(loss):
             settings = self._run.settings
             raise UserError(
-                f"{self._run.folder}: the loss is {loss.item()} in epoch {len(self._progress.rows) + 1}; lower sed.lr "
+                f"{self._run.folder}: the loss is {loss.item()} in epoch {len(self.rows) + 1}; lower sed.lr "
                 f"({settings.lr:g}) or sed.lr_encoder ({settings.lr_encoder:g})"
             )
 
@@ -291,51 +212,18 @@ class DiarizerBrain(speechbrain.Brain):
         right, all_ = self._hits[:, self._hits[1] > 0].double()
         row = dict(zip(COLUMNS, (epoch, self._train_loss, loss, float((right / all_).mean()), 0.0), strict=True))
         row["seconds"] = round(time.monotonic() - self._began, 2)
-        rows = self._progress.rows
-        rows.append(row)
+        self.rows.append(row)
         saved = self.checkpointer.save_checkpoint({"epoch": epoch}, name=f"epoch{epoch}")
-        (saved.path / _WHOLE).touch()
-        kept = (epoch, self._progress.best["epoch"])
+        with atomic_file(saved.path / _ROWS) as file:
+            json.dump(self.rows, file)
+        kept = (epoch, curve.best(self.rows)["epoch"])
         self.checkpointer.delete_checkpoints(num_to_keep=0, ckpt_predicate=lambda old: old.meta["epoch"] not in kept)
-        curve.write(self._run.folder, rows)
+        curve.write(self._run.folder, self.rows)
         print(
             f"{self._run.folder}: epoch {epoch}: loss {row['train_loss']:.3f} on train, {loss:.3f} on dev, frame UA "
             f"{100 * row['dev_frame_ua']:.1f}% on dev, {row['seconds']:.0f} s",
             file=sys.stderr,
         )
-
-
-def _resumes(run: Run) -> bool:
-    """Tell whether what is in the folder is of this very run."""
-    try:
-        return json.loads((run.folder / _RUN).read_text(encoding="utf-8")) == _identity(run)
-    except (FileNotFoundError, ValueError):
-        return False
-
-
-def _begin(run: Run) -> None:
-    """Clear away what an earlier run has left."""
-    shutil.rmtree(run.folder / _CHECKPOINTS, ignore_errors=True)
-    for name in (store.CONFIG, store.WEIGHTS, curve.NAME):
-        (run.folder / name).unlink(missing_ok=True)
-    with atomic_file(run.folder / _RUN) as file:
-        json.dump(_identity(run), file, indent=1)
-
-
-def _identity(run: Run) -> dict[str, Any]:
-    data = hashlib.sha256(repr((run.train, run.dev)).encode()).hexdigest()
-    spec = encoders.spec(run.encoder)
-    files = {str(path): [path.stat().st_size, path.stat().st_mtime_ns] for path in spec.files()}
-    return {
-        "encoder": spec.identity(), "mode": run.mode, "emotions": run.emotions,
-        "seed": run.seed, "settings": _settings(run), "data_sha256": data, "encoder_files": files,
-    }  # fmt: skip
-
-
-def _settings(run: Run) -> dict[str, float]:
-    """What of the experiment training depends on."""
-    names = ("epochs", "patience", "batch_seconds", "lr", "lr_encoder")
-    return {name: getattr(run.settings, name) for name in names}
 
 
 def _seed(*parts: object) -> int:

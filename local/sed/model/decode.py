@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -54,6 +53,8 @@ class Decoder:
     transitions: tuple[tuple[float, ...], ...] = ()
 
     def __post_init__(self) -> None:
+        # JSON knows lists only.
+        object.__setattr__(self, "transitions", tuple(map(tuple, self.transitions)))
         if self.method not in GRID:
             raise ValueError(f"decoder: method '{self.method}' is not one of {', '.join(GRID)}")
         if not 0 <= self.value < math.inf:
@@ -70,48 +71,13 @@ class Decoder:
         """Of ``minimum``: the shortest segment in frames."""
         return max(1, math.ceil(self.value / HOP - _SAME))
 
-    def to_json(self) -> dict[str, Any]:
-        """Turn it into what ``json.dump`` takes."""
-        return asdict(self)
-
-    @classmethod
-    def from_json(cls, fields: Mapping[str, Any]) -> Decoder:
-        """Make it from what :meth:`to_json` gave, straight or through a file.
-
-        Raises
-        ------
-        ValueError
-            The fields do not make a decoder.
-        """
-        try:
-            rows = tuple(tuple(map(float, row)) for row in fields["transitions"])
-            return cls(fields["method"], fields["value"], rows)
-        except (KeyError, TypeError) as error:
-            raise ValueError(f"decoder: expected method, value and transitions, got {fields!r}") from error
-
 
 def decode(
     posteriors: np.ndarray, utterance: str, duration: float, emotions: Sequence[str], decoder: Decoder
 ) -> list[Segment]:
-    """Turn posteriors into segments.
+    """Turn an utterance's posteriors, shape (frames, emotions), into segments from 0 to its ``duration`` in seconds.
 
-    Parameters
-    ----------
-    posteriors : ndarray, shape (frames, emotions)
-        Rows sum to 1.
-    utterance : str
-        Whose they are.
-    duration : float
-        Its length in seconds.
-    emotions : sequence of str
-        The columns' names.
-    decoder : Decoder
-        How to smooth.
-
-    Returns
-    -------
-    list of Segment
-        From 0 to ``duration`` without gaps, neighbours differ in label.
+    They have no gaps, and neighbours differ in label.
 
     Raises
     ------
@@ -133,19 +99,9 @@ def decode(
 
 
 def smooth(posteriors: np.ndarray, decoder: Decoder) -> np.ndarray:
-    """Choose a label for every frame.
+    """Choose a label for every frame of posteriors, shape (frames, emotions): columns, int64 of shape (frames,).
 
-    Parameters
-    ----------
-    posteriors : ndarray, shape (frames, emotions)
-        Rows sum to 1.
-    decoder : Decoder
-        How to smooth.
-
-    Returns
-    -------
-    ndarray of int64, shape (frames,)
-        Columns. Where the decoder smooths nothing, each frame's largest posterior's, of equal ones the first.
+    Where the decoder smooths nothing, it is each frame's largest posterior's, of equal ones the first.
     """
     if decoder.method == "median":
         return _vote(posteriors, int(decoder.value) // 2)
@@ -164,21 +120,10 @@ def smooth(posteriors: np.ndarray, decoder: Decoder) -> np.ndarray:
 
 
 def transitions(labels: Iterable[np.ndarray], emotions: int) -> tuple[tuple[float, ...], ...]:
-    """Estimate log transition probabilities from one frame to the next.
+    """Estimate log transition probabilities from one frame to the next, for :class:`Decoder`.
 
-    Every transition is counted once more than it occurs (Laplace), so that none is impossible.
-
-    Parameters
-    ----------
-    labels : iterable of ndarray of int64, each of shape (frames,)
-        The reference labels of each training utterance's frames.
-    emotions : int
-        How many labels there are.
-
-    Returns
-    -------
-    tuple of tuple of float
-        For :class:`Decoder`.
+    Every transition is counted once more than it occurs (Laplace), so that none is impossible. ``labels`` are those of
+    each training utterance's frames, ndarrays of int64 of shape (frames,), and ``emotions`` how many labels there are.
     """
     counts = np.ones((emotions, emotions))
     for row in labels:
@@ -187,29 +132,13 @@ def transitions(labels: Iterable[np.ndarray], emotions: int) -> tuple[tuple[floa
 
 
 def tune(
-    posteriors: Mapping[str, np.ndarray],
-    reference: Mapping[str, Sequence[Segment]],
-    durations: Mapping[str, float],
-    emotions: Sequence[str],
-    method: str,
-    transitions: tuple[tuple[float, ...], ...] | None = None,
-) -> Decoder:
+    posteriors: Mapping[str, np.ndarray], reference: Mapping[str, Sequence[Segment]], durations: Mapping[str, float],
+    emotions: Sequence[str], method: str, transitions: tuple[tuple[float, ...], ...] = (),
+) -> Decoder:  # fmt: skip
     """Choose how much to smooth: the value of :data:`GRID` with the least EDER, mean over utterances.
 
-    Parameters
-    ----------
-    posteriors : mapping of str to ndarray, each of shape (frames, emotions)
-        Of the dev utterances.
-    reference : mapping of str to sequence of Segment
-        At least of these.
-    durations : mapping of str to float
-        In seconds, at least of these.
-    emotions : sequence of str
-        The columns' names.
-    method : str
-        ``median``, ``minimum`` or ``viterbi``.
-    transitions : tuple of tuple of float, optional
-        For ``viterbi``, from :func:`transitions` on training labels.
+    The posteriors, shape (frames, emotions), are those of the dev utterances, the durations in seconds; the
+    transitions, for ``viterbi``, those of training labels.
 
     Returns
     -------
@@ -223,7 +152,7 @@ def tune(
     spoken = {utterance: reference[utterance] for utterance in posteriors}
     best, least = Decoder(), math.inf
     for value in GRID[method]:
-        decoder = Decoder(method, value, (transitions or ()) if method == "viterbi" else ())
+        decoder = Decoder(method, value, transitions)
         hypothesis = {
             utterance: decode(rows, utterance, durations[utterance], emotions, decoder)
             for utterance, rows in posteriors.items()

@@ -8,6 +8,7 @@ square of the length, does not see more than it saw in training.
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from collections.abc import Sequence
 from pathlib import Path
@@ -47,8 +48,6 @@ class Diarizer(nn.Module):
 
     Attributes
     ----------
-    encoder, emotions, mode
-        As above; ``emotions`` is a list.
     decoder : Decoder or None
         How its posteriors are smoothed, once that has been tuned.
     provenance : dict
@@ -75,19 +74,9 @@ class Diarizer(nn.Module):
         self.to(next(encoder.model.parameters()).device).eval()
 
     def forward(self, inputs: torch.Tensor, lengths: Sequence[int]) -> torch.Tensor:
-        """Score the frames of several utterances.
+        """Score the frames of several utterances, before the softmax: shape (frames of all utterances, emotions).
 
-        Parameters
-        ----------
-        inputs : Tensor of float32, shape (frames of all utterances, ...)
-            What :meth:`cached_input` gives of each, one after the other.
-        lengths : sequence of int
-            Frames of each utterance.
-
-        Returns
-        -------
-        Tensor, shape (frames of all utterances, emotions)
-            Scores before the softmax.
+        ``inputs`` are what :meth:`cached_input` gives of each, one after the other, and ``lengths`` the frames of each.
         """
         if self.mode == "tuned":
             return self.classifier(self._last_state(inputs, lengths))
@@ -97,12 +86,7 @@ class Diarizer(nn.Module):
         return torch.einsum("l,fle->fe", weights, scores) + self.classifier.bias
 
     def cached_input(self, wave: np.ndarray) -> np.ndarray:
-        """Compute what of the forward does not change during training, to be computed once an utterance.
-
-        Parameters
-        ----------
-        wave : ndarray of float32, shape (samples,)
-            16 kHz mono.
+        """Compute what of the forward does not change during training of a 16 kHz mono wave: once an utterance.
 
         Returns
         -------
@@ -129,14 +113,7 @@ class Diarizer(nn.Module):
     def posteriors_of(self, inputs: np.ndarray) -> np.ndarray:
         """Give what :meth:`posteriors` gives, from what :meth:`cached_input` has kept of the wave.
 
-        Parameters
-        ----------
-        inputs : ndarray of float16
-            Of a diarizer of the same encoder and mode.
-
-        Returns
-        -------
-        ndarray of float32, shape (frames, emotions)
+        The inputs may be those of another diarizer of the same encoder and mode.
         """
         with torch.inference_mode(), evaluating(self):
             device = self.classifier.weight.device
@@ -144,19 +121,10 @@ class Diarizer(nn.Module):
             return torch.softmax(scores, dim=-1).cpu().numpy()
 
     def posteriors(self, wave: np.ndarray) -> np.ndarray:
-        """Give the probability of every emotion in every frame.
+        """Give the probability of every emotion in every frame: float32, shape (frames, emotions).
 
-        Memory beyond that for the front end's features (0.1 MB a second) does not grow with the recording.
-
-        Parameters
-        ----------
-        wave : ndarray of float32, shape (samples,)
-            16 kHz mono, of any length that the encoder can represent.
-
-        Returns
-        -------
-        ndarray of float32, shape (frames, emotions)
-            50 frames a second; rows sum to 1.
+        There are 50 frames a second, and rows sum to 1. The wave is 16 kHz mono, of any length that the encoder can
+        represent. Memory beyond that for the front end's features (0.1 MB a second) does not grow with the recording.
 
         Raises
         ------
@@ -174,11 +142,6 @@ class Diarizer(nn.Module):
         """Write ``config.json`` and ``model.safetensors``, which holds the parameters: not the encoder's own ones.
 
         local/sed/model/load.py reads it.
-
-        Parameters
-        ----------
-        folder : str or Path
-            Made if it is not there.
         """
         store.save(
             folder, self.state_dict(), self.encoder.spec, self.encoder_sha256(), PACKAGES, kind="trained",
@@ -187,7 +150,7 @@ class Diarizer(nn.Module):
 
     def _described(self) -> dict[str, Any]:
         """Say in words that JSON knows what any kind of diarizer keeps."""
-        decoder = self.decoder.to_json() if self.decoder else None
+        decoder = dataclasses.asdict(self.decoder) if self.decoder else None
         return {"emotions": self.emotions, "decoder": decoder, "provenance": self.provenance}
 
     def _inputs(self, features: torch.Tensor, window: Window) -> torch.Tensor:

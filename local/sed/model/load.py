@@ -15,20 +15,10 @@ PUBLISHED = "speechbrain/emotion-diarization-wavlm-large"
 
 
 def load(model: str | Path, device: str = "cpu") -> Diarizer:
-    """Load a model by what is in its folder.
+    """Load a model, in evaluation mode, by what is in its folder.
 
-    Parameters
-    ----------
-    model : str or Path
-        A folder that ``Diarizer.save`` wrote, SpeechBrain's published checkpoint (a folder with hyperparams.yaml),
-        or that checkpoint's name on the Hugging Face hub.
-    device : str
-        As torch names it.
-
-    Returns
-    -------
-    Diarizer
-        In evaluation mode.
+    It is a folder that ``Diarizer.save`` wrote, SpeechBrain's published checkpoint (a folder with hyperparams.yaml), or
+    that checkpoint's name on the Hugging Face hub.
 
     Raises
     ------
@@ -45,28 +35,17 @@ def load(model: str | Path, device: str = "cpu") -> Diarizer:
             f"{model}: neither a folder with a model of stage 6 ({store.CONFIG}) nor {PUBLISHED} or its folder "
             "(hyperparams.yaml)"
         )
-    return store.load(model, lambda folder, config: _described(folder, config, device))
 
+    def build(folder: Path, config: dict[str, Any]) -> Diarizer:
+        from local.sed.model import diarizer, published
+        from local.sed.model.decode import Decoder
 
-def _described(folder: Path, config: dict[str, Any], device: str) -> Diarizer:
-    from local.sed.model.decode import Decoder
+        if config["kind"] == "published":
+            made = published.load(config["source"], device, config["emotions"], config["revision"])
+        else:
+            made = diarizer.rebuild(folder, config, device)
+        made.decoder = None if config["decoder"] is None else Decoder(**config["decoder"])
+        made.provenance = config["provenance"]
+        return made
 
-    model = _KINDS[config["kind"]](folder, config, device)
-    model.decoder = None if config["decoder"] is None else Decoder.from_json(config["decoder"])
-    model.provenance = config["provenance"]
-    return model
-
-
-def _trained(folder: Path, config: dict[str, Any], device: str) -> Diarizer:
-    from local.sed.model import diarizer
-
-    return diarizer.rebuild(folder, config, device)
-
-
-def _published(folder: Path, config: dict[str, Any], device: str) -> Diarizer:
-    from local.sed.model import published
-
-    return published.load(config["source"], device, config["emotions"], config["revision"])
-
-
-_KINDS = {"trained": _trained, "published": _published}
+    return store.load(model, build)

@@ -38,22 +38,10 @@ _UNUSED = "masked_spec_embed"
 
 
 class Published(Diarizer):
-    """A diarizer in SpeechBrain's format; it is not for training.
+    """A diarizer in SpeechBrain's format; it is not for training. Its encoder does not normalise its input itself.
 
-    Parameters
-    ----------
-    encoder : Transformer
-        With the published weights; does not normalise its input.
-    emotions : sequence of str
-        The classes.
-    source, revision : str
-        Where it is from.
-    normalise : bool
-        Whether waveforms are brought to zero mean and unit variance.
-    output_norm : bool
-        Whether the last hidden state is, over frames and dimensions together.
-    window, stride : int
-        Frames that are averaged, and from one average to the next.
+    Waveforms (``normalise``), and the last hidden state over frames and dimensions together (``output_norm``), may be
+    brought to zero mean and unit variance. ``window`` frames are averaged, from one average to the next ``stride``.
     """
 
     def __init__(
@@ -106,22 +94,9 @@ class Published(Diarizer):
 def load(
     source: str, device: str = "cpu", emotions: Sequence[str] | None = None, revision: str = REVISION
 ) -> Published:
-    """Load a diarizer in SpeechBrain's format.
+    """Load a diarizer in SpeechBrain's format from a folder, or from the hub by its id and a commit.
 
-    Parameters
-    ----------
-    source : str
-        A folder, or a hub id.
-    device : str
-        As torch names it.
-    emotions : sequence of str, optional
-        The order of its columns; by default its own.
-    revision : str
-        Commit of a hub id.
-
-    Returns
-    -------
-    Published
+    ``emotions`` is the order of its columns, by default its own.
 
     Raises
     ------

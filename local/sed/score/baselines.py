@@ -1,8 +1,9 @@
 """Hypotheses that no model made: what a model's error rate is to be compared with.
 
-All functions of :data:`FUNCTIONS` take the same arguments and return what a model would: for every utterance asked
-for, segments from 0 to its end. Those named ``oracle_*`` are told what they should find out, and show how far
-that alone would go.
+All functions of :data:`FUNCTIONS` take the set that is tested, utterances of it, and the reference of the training
+parts, of whatever sets. They return what a model would: for every utterance asked for, segments from 0 to its end whose
+neighbours differ in label. Those named ``oracle_*`` are told what they should find out, and show how far that alone
+would go.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 import numpy as np
 
 from local.sed.data import speech
-from local.sed.data.sets import NEUTRAL, SedSet
+from local.sed.data.sets import NEUTRAL, SedSet, tile
 from utils.rttm import Segment
 
 Hypothesis = dict[str, list[Segment]]
@@ -21,30 +22,12 @@ Baseline = Callable[[SedSet, Iterable[str], Mapping[str, Sequence[Segment]]], Hy
 
 
 def all_neutral(data: SedSet, utterances: Iterable[str], train: Mapping[str, Sequence[Segment]]) -> Hypothesis:
-    """Call everything neutral: shows how much of the recordings is emotional, for this is its error rate.
-
-    Parameters
-    ----------
-    data : SedSet
-        The set that is tested.
-    utterances : iterable of str
-        Of this set.
-    train : mapping of str to sequence of Segment
-        Reference of the training parts' utterances, of whatever sets.
-
-    Returns
-    -------
-    dict of str to list of Segment
-        By utterance; the segments tile it, neighbours differ in label.
-    """
+    """Call everything neutral: shows how much of the recordings is emotional, for this is its error rate."""
     return {utterance: fill(utterance, data.duration[utterance], [], NEUTRAL) for utterance in utterances}
 
 
 def oracle_utterance(data: SedSet, utterances: Iterable[str], train: Mapping[str, Sequence[Segment]]) -> Hypothesis:
-    """Give the whole file its emotion: shows what a perfect classifier of utterances reaches, which knows no times.
-
-    Parameters and result as for :func:`all_neutral`.
-    """
+    """Give the whole file its emotion: shows what a perfect classifier of utterances reaches, which knows no times."""
     return {
         utterance: fill(utterance, data.duration[utterance], [(0.0, data.duration[utterance])], data.emotion[utterance])
         for utterance in utterances
@@ -54,7 +37,7 @@ def oracle_utterance(data: SedSet, utterances: Iterable[str], train: Mapping[str
 def oracle_speech(data: SedSet, utterances: Iterable[str], train: Mapping[str, Sequence[Segment]]) -> Hypothesis:
     """Give detected speech the file's emotion: shows what finding speech, rather than emotion in it, brings.
 
-    What is not speech (local/sed/data/speech.py) is neutral. Parameters and result as for :func:`all_neutral`.
+    What is not speech (local/sed/data/speech.py) is neutral.
     """
     return {
         utterance: fill(
@@ -70,7 +53,6 @@ def chance(data: SedSet, utterances: Iterable[str], train: Mapping[str, Sequence
 
     Segments are drawn with their labels, each as likely as the others whose label is not the one before's, until the
     utterance is full; the last is cut. An utterance's draws depend on its name and the training parts alone.
-    Parameters and result as for :func:`all_neutral`.
 
     Raises
     ------
@@ -84,23 +66,9 @@ def chance(data: SedSet, utterances: Iterable[str], train: Mapping[str, Sequence
 
 
 def fill(utterance: str, duration: float, spans: Iterable[tuple[float, float]], label: str) -> list[Segment]:
-    """Tile an utterance: ``label`` in the spans, neutral elsewhere.
+    """Tile an utterance: ``label`` in the spans, neutral elsewhere; neighbours differ in label.
 
-    Parameters
-    ----------
-    utterance : str
-        Its name.
-    duration : float
-        Its length in seconds.
-    spans : iterable of (float, float)
-        Begin and end in seconds; what lies outside the utterance is cut off.
-    label : str
-        What the spans hold.
-
-    Returns
-    -------
-    list of Segment
-        Neighbours differ in label.
+    Spans are begins and ends in seconds; what lies outside the utterance is cut off.
 
     Examples
     --------
@@ -118,7 +86,7 @@ def fill(utterance: str, duration: float, spans: Iterable[tuple[float, float]], 
             covered = end
     if covered < duration:
         pieces.append((duration, NEUTRAL))
-    return _join(utterance, pieces)
+    return tile(utterance, pieces)
 
 
 def _draw(utterance: str, duration: float, pool: list[tuple[str, float]]) -> list[Segment]:
@@ -132,24 +100,7 @@ def _draw(utterance: str, duration: float, pool: list[tuple[str, float]]) -> lis
         covered = min(covered + length, duration)
         pieces.append((covered, label))
         candidates = others[label]
-    return _join(utterance, pieces)
-
-
-def _join(utterance: str, pieces: list[tuple[float, str]]) -> list[Segment]:
-    """Make segments of consecutive (end, label), the first from 0, one of several with the same label.
-
-    What RTTM, which counts in milliseconds, cannot hold is added to the segment before.
-    """
-    segments: list[Segment] = []
-    start = 0.0
-    for end, label in pieces:
-        if segments and round(1000 * end) <= round(1000 * start):
-            label = segments[-1].label
-        if segments and segments[-1].label == label:
-            start = segments.pop().start
-        segments.append(Segment(utterance, start, end, label))
-        start = end
-    return segments
+    return tile(utterance, pieces)
 
 
 FUNCTIONS: dict[str, Baseline] = {function.__name__: function for function in (

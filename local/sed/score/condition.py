@@ -20,43 +20,26 @@ from local.results.languages import setting
 from local.sed.conditions import BASELINES, PUBLISHED, PUBLISHED_ON, settings
 from local.sed.data.sets import NEUTRAL, SedSet
 from local.sed.score import eder
+from local.sed.score.baselines import Hypothesis
 from local.sed.score.eder import PARTS, Eder
 from utils import csv_file, intervals, stamp
 from utils.atomic import atomic_dir
-from utils.rttm import Segment, write_rttm
+from utils.rttm import write_rttm
 
 COLUMNS = ("utterance", "speaker", "emotion", "fold", "seed", "duration", *PARTS, "eder")
 
 
 @dataclass(frozen=True)
 class Rates:
-    """Rates of a set's recordings, ready to be resampled.
+    """Rates of a set's recordings, ready to be resampled."""
 
-    Attributes
-    ----------
-    utterances : list of str
-        Sorted.
-    rate : ndarray, shape (recordings,)
-        Mean over seeds.
-    block : ndarray of int, shape (recordings,)
-        Speaker, or recording where there is one speaker.
-    group : ndarray of int, shape (recordings,)
-        Index into ``emotions``.
-    emotions : list of str
-        The recordings' (dominant) emotions.
-    weights : ndarray, shape (resamples, blocks)
-        The same for all systems on this set, so that their differences are paired.
-    unit : str
-        ``speaker`` or ``utterance``.
-    """
-
-    utterances: list[str]
-    rate: np.ndarray
-    block: np.ndarray
-    group: np.ndarray
-    emotions: list[str]
-    weights: np.ndarray
-    unit: str
+    utterances: list[str]  # sorted
+    rate: np.ndarray  # (recordings,), mean over seeds
+    block: np.ndarray  # (recordings,), number of the speaker, or of the recording where there is one speaker
+    group: np.ndarray  # (recordings,), index into `emotions`
+    emotions: list[str]  # the recordings' (dominant) emotions
+    weights: np.ndarray  # (resamples, blocks), the same for all systems on this set, so that differences are paired
+    unit: str  # speaker or utterance
 
     def sums(self, chosen: np.ndarray, values: np.ndarray | None = None) -> np.ndarray:
         """Add up values (the rates) of some recordings by block, shape (blocks,)."""
@@ -73,61 +56,29 @@ class Rates:
 
 
 def rates(rows: Sequence[Mapping[str, str]], test: str, experiment: Experiment) -> Rates:
-    """Prepare the rates of one condition.
-
-    Parameters
-    ----------
-    rows : sequence of mapping
-        As of ``eder.csv``.
-    test : str
-        Name of the set, from which the replicates' seed derives.
-    experiment : Experiment
-        Its ``score`` counts.
-
-    Returns
-    -------
-    Rates
-    """
+    """Prepare the rates of one condition, from rows as of ``eder.csv``; the set's name seeds the replicates."""
     by_utterance: dict[str, list[Mapping[str, str]]] = {}
-    for row in rows:
+    for row in sorted(rows, key=lambda row: row["utterance"]):
         by_utterance.setdefault(row["utterance"], []).append(row)
-    utterances = sorted(by_utterance)
-    first = [by_utterance[utterance][0] for utterance in utterances]
-    unit = "speaker" if len({row["speaker"] for row in first}) > 1 else "utterance"
-    blocks = {name: number for number, name in enumerate(sorted({row[unit] for row in first}))}
-    emotions = sorted({row["emotion"] for row in first}, key=lambda emotion: (emotion == NEUTRAL, emotion))
-    block = np.array([blocks[row[unit]] for row in first])
-    group = np.array([emotions.index(row["emotion"]) for row in first])
-    totals = np.zeros((len(blocks), len(emotions)))
-    np.add.at(totals, (block, group), 1)
+    first = {utterance: own[0] for utterance, own in by_utterance.items()}
+    emotions = sorted({row["emotion"] for row in first.values()}, key=lambda emotion: (emotion == NEUTRAL, emotion))
+    group = {utterance: emotions.index(row["emotion"]) for utterance, row in first.items()}
     rng = np.random.default_rng([experiment.score.seed, zlib.crc32(test.encode())])
-    return Rates(
-        utterances,
-        np.array([np.mean([float(row["eder"]) for row in by_utterance[utterance]]) for utterance in utterances]),
-        block, group, emotions, intervals.draw_weights(totals, experiment.score.resamples, rng), unit,
-    )  # fmt: skip
+    speaker = {utterance: row["speaker"] for utterance, row in first.items()}
+    blocks = intervals.make_blocks(speaker, group, experiment.score.resamples, rng)
+    rate = np.array([np.mean([float(row["eder"]) for row in own]) for own in by_utterance.values()])
+    block, group = (np.array([number[utterance] for utterance in first]) for number in (blocks.of, group))
+    return Rates(list(first), rate, block, group, emotions, blocks.weights, blocks.unit)
 
 
 def write(
-    condition: Condition, data: SedSet, fold_of: Mapping[str, int], hypotheses: Mapping[int, dict[str, list[Segment]]],
+    condition: Condition, data: SedSet, fold_of: Mapping[str, int], hypotheses: Mapping[int, Hypothesis],
     made_from: dict, voices_seen: int = 0,
 ) -> None:  # fmt: skip
     """Score a condition and write its directory, whole or not at all.
 
-    Parameters
-    ----------
-    condition : Condition
-        Which.
-    data : SedSet
-        Its set.
-    fold_of : mapping of str to int
-        The tested recordings, and the fold that tests each.
-    hypotheses : mapping of int to dict of str to list of Segment
-        By seed; of every tested recording.
-    made_from : dict
-        The condition's stamp.
-    voices_seen : int
-        How many of the tested people's voices trained the model that tests them.
+    ``fold_of`` says which fold tests each recording; ``hypotheses``, by seed, hold all of these recordings;
+    ``voices_seen`` counts the tested people whose voice trained the model that tests them.
     """
     import yaml
 
@@ -183,16 +134,7 @@ def describe(condition: Condition, data: SedSet) -> dict:
 def summarise(rows: Sequence[Mapping], scores: Sequence[Mapping[str, Eder]], test: str, experiment: Experiment) -> dict:
     """Give a condition's means: over all recordings and by dominant emotion, with intervals, and its errors by kind.
 
-    Parameters
-    ----------
-    rows : sequence of mapping
-        As of ``eder.csv``.
-    scores : sequence of mapping of str to Eder
-        The same, a mapping a seed.
-    test : str
-        Name of the set.
-    experiment : Experiment
-        Its ``score`` counts.
+    ``rows`` are those of ``eder.csv``, and ``scores`` the same, a mapping a seed.
 
     Returns
     -------

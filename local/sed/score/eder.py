@@ -10,8 +10,8 @@ neutral, in both. Every instant counts once, in the first of these that holds:
 - *overlap*: the hypothesis gives the reference's emotion and other labels at the same time;
 - *confusion*: it gives other emotions only.
 
-:func:`score_all` measures segments, exactly; local/sed/score/frame_eder.py repeats what ``speechbrain.utils.EDER``
-makes of frame labels. docs/eder.md shows where the two differ.
+:func:`score_all` measures segments, exactly; ``speechbrain.utils.EDER``, with which published figures were made, takes
+a letter a frame. docs/eder.md shows where the two differ.
 """
 
 from __future__ import annotations
@@ -25,7 +25,6 @@ from typing import NamedTuple
 import numpy as np
 
 from local.sed.data.sets import NEUTRAL
-from local.sed.score.frame_eder import in_order
 from utils.errors import UserError
 from utils.rttm import Segment
 
@@ -62,21 +61,11 @@ class Eder(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """Some utterances together.
+    """Some utterances together: how many, the mean of their rates, and their errors and time added up."""
 
-    Attributes
-    ----------
-    utterances : int
-        How many, without those in which a collar left no time to score.
-    mean : float
-        Mean of their rates, each utterance alike, as it is published; NaN without utterances.
-    total : Eder
-        Their errors and time added up; its rate weights each utterance by its time.
-    """
-
-    utterances: int
-    mean: float
-    total: Eder
+    utterances: int  # without those in which a collar left no time to score
+    mean: float  # each utterance alike, as it is published; NaN without utterances
+    total: Eder  # its rate weights each utterance by its time
 
 
 def score_all(
@@ -89,10 +78,9 @@ def score_all(
 
     Parameters
     ----------
-    reference : mapping of str to sequence of Segment
-        Utterance to its segments, in any order; they do not overlap. None at all: the utterance is neutral.
-    hypothesis : mapping of str to sequence of Segment
-        Of the same utterances. Segments may overlap: several labels at a time.
+    reference, hypothesis : mapping of str to sequence of Segment
+        The same utterances, each with its segments in any order. Those of the reference do not overlap, and where there
+        are none at all the utterance is neutral; those of the hypothesis may: several labels at a time.
     durations : mapping of str to float
         Length of each utterance in seconds; other utterances are ignored.
     collar : float
@@ -219,7 +207,10 @@ def _ends(
             raise UserError(f"{HYPOTHESIS}: the utterance {utterance} is not in the reference")
         utterance = min(reference.keys() - hypothesis.keys())
         raise UserError(f"{HYPOTHESIS}: the utterance {utterance} is missing; give it an empty list if it is neutral")
-    return in_order(reference, durations)
+    found = np.array([durations.get(utterance, math.nan) for utterance in reference], float)
+    for row in np.flatnonzero(~((found > 0) & (found < math.inf)))[:1]:
+        raise UserError(f"{list(reference)[row]}: its duration must be given, a positive number of seconds")
+    return found
 
 
 def _order(utterance: np.ndarray, time: np.ndarray) -> np.ndarray:

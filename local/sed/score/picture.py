@@ -58,10 +58,8 @@ def save(
         The file.
     samples : ndarray of float32, shape (samples,)
         At 16 kHz.
-    posteriors : ndarray, shape (frames, emotions)
-        Rows sum to 1.
-    emotions : sequence of str
-        Their columns.
+    posteriors, emotions : ndarray, shape (frames, emotions), sequence of str
+        Rows sum to 1; the columns' names.
     hypothesis, reference : sequence of Segment
         In order of time; what they do not cover is neutral. Without a reference there is one bar.
     title : str

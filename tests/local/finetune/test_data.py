@@ -88,7 +88,7 @@ class TestCache:
     def test_gives_what_the_classifier_computes(self, classifier):
         examples = data.part(read(), 0, "train")
         cache = data.open_cache(data.cache_folder("small"), classifier)
-        data.fill(cache, examples, classifier, False, 2)
+        cache.fill(examples.utterances, classifier.features, False, 2)
         batch = data.read_batch(cache, examples, [3, 1])
         own = [classifier.features(examples.utterances[row].load()) for row in (3, 1)]
         assert batch["lengths"] == [len(one) for one in own]
@@ -98,18 +98,19 @@ class TestCache:
     def test_is_filled_once_for_all(self, classifier, monkeypatch):
         corpus = read()
         for part in ("train", "dev"):
-            data.fill(data.open_cache(Path("c"), classifier), data.part(corpus, 0, part), classifier, False, 1)
+            cache = data.open_cache(Path("c"), classifier)
+            cache.fill(data.part(corpus, 0, part).utterances, classifier.features, False, 1)
         monkeypatch.setattr(classifier, "features", None)
         cache = data.open_cache(Path("c"), classifier)
         for part in ("dev", "train"):
-            data.fill(cache, data.part(corpus, 0, part), classifier, False, 1)
+            cache.fill(data.part(corpus, 0, part).utterances, classifier.features, False, 1)
         assert all(cache.frames(one) for part in ("train", "dev") for one in data.part(corpus, 0, part).utterances)
 
     def test_is_another_for_another_encoder(self, recipe, classifier):
         write_encoder(recipe, "other", "hubert-base")
         other = EmotionClassifier(encoders.spec("other"), EMOTIONS, Design(2, "lora"))
         for one in (classifier, other):
-            data.fill(data.open_cache(Path("c"), one), data.part(read(), 0, "train"), one, False, 1)
+            data.open_cache(Path("c"), one).fill(data.part(read(), 0, "train").utterances, one.features, False, 1)
         assert len(list(Path("c").iterdir())) == 2
 
     def test_of_a_frozen_encoder_holds_its_means_by_layer_and_pooling(self, classifier):
@@ -117,18 +118,18 @@ class TestCache:
         for layer, pooling in ((2, "mean"), (1, "mean"), (2, "weighted")):
             frozen = EmotionClassifier(encoders.spec("small"), EMOTIONS, Design(layer, pooling=pooling))
             cache = data.open_cache(Path("c"), frozen)
-            data.fill(cache, examples, frozen, False, 2)
+            cache.fill(examples.utterances, frozen.features, False, 2)
             batch = data.read_batch(cache, examples, [3, 1])
             own = [frozen.features(examples.utterances[row].load()) for row in (3, 1)]
             assert batch["lengths"] == [layer + 1 if pooling == "weighted" else 1] * 2
             np.testing.assert_allclose(batch["features"], np.concatenate(own), rtol=0, atol=1e-6)
-        data.fill(data.open_cache(Path("c"), classifier), examples, classifier, False, 1)
+        data.open_cache(Path("c"), classifier).fill(examples.utterances, classifier.features, False, 1)
         assert sorted(path.name for path in Path("c").glob("*/inputs.*")) == ["inputs.f16"] + 3 * ["inputs.f32"]
 
     def test_cuts_for_use_the_longest_first(self, classifier):
         examples = data.part(read(), 0, "train")
         cache = data.open_cache(Path("c"), classifier)
-        data.fill(cache, examples, classifier, False, 1)
+        cache.fill(examples.utterances, classifier.features, False, 1)
         (first, second) = data.by_length(cache, examples, 3)
         frames = [cache.frames(examples.utterances[row]) for row in first + second]
         assert sorted(first + second) == [0, 1, 2, 3] and frames == sorted(frames, reverse=True)

@@ -156,12 +156,12 @@ def test_jobs_of_a_stage_without_models_divide_groups(call, number: int) -> None
 def test_shares_partition_the_plan(call, recipe: Path, number: int) -> None:
     call.planned()
     config = Experiment(corpora=["a", "b"], encoders=["mini"])
-    shares = [jobs.share(STAGE, config, job, number) for job in range(1, number + 1)]
+    shares = [jobs.share(config.exp / STAGE.name, job, number) for job in range(1, number + 1)]
     assert sorted(unit for share in shares for unit in share) == sorted(units())
     assert max(map(len, shares)) - min(map(len, shares)) <= 1
     # They are of the plan, not of what is left of the work.
     call.work("--job", "1", "--nj", str(number))
-    assert [jobs.share(STAGE, config, job, number) for job in range(1, number + 1)] == shares
+    assert [jobs.share(config.exp / STAGE.name, job, number) for job in range(1, number + 1)] == shares
 
 
 @pytest.mark.parametrize(("job", "number"), [(0, 2), (3, 2), (1, 0)])

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 
 import pytest
 
+from local.experiment import Experiment
 from local.grid import plan
 from local.grid.factors import FACTORS
 from local.probe import conditions
@@ -61,6 +63,16 @@ def test_nothing_to_do_is_one_line(finished: Path) -> None:
 @pytest.mark.parametrize("change", [{"heads": ["linear"]}, {"pairs": ["within", "across"]}, {"logreg_c": 9.0}])
 def test_settings_that_do_not_concern_a_condition_do_not_redo_it(finished: Path, change: dict) -> None:
     assert stale(**change) == ["probe: 4 conditions are up to date, skipped"]
+
+
+def test_another_default_is_another_setting(finished: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    # As if the schema said so: the value at the default, which conditions do not mention, is a different one.
+    default = Experiment.defaults()
+    other = dataclasses.replace(default.probe, normalise="none")
+    monkeypatch.setattr(default, "probe", other)
+    assert FACTORS["normalise"].name not in STAGE.conditions(tree.experiment(["a"], normalise="none"))[0].special
+    lines = stale(normalise="none")
+    assert len(lines) == 1 and "4 to be made, probe.normalise changed from train to none" in lines[0]
 
 
 def test_only_what_a_change_concerns_is_redone_and_the_reason_is_given(finished: Path) -> None:
@@ -140,7 +152,7 @@ def test_logistic_regression_has_one_seed() -> None:
 
 def test_a_condition_s_settings_are_those_that_its_head_obeys() -> None:
     logreg, linear = STAGE.conditions(tree.experiment(["a"], ["logmel"], heads=["logreg", "linear"]))
-    assert set(conditions.settings(logreg)["probe"]) == {"logreg_c", "seeds"}
+    assert set(conditions.settings(logreg)["probe"]) == {"normalise", "logreg_c", "seeds"}
     assert {"lr", "eps", "epochs", "patience", "seeds"} <= set(conditions.settings(linear)["probe"])
     assert conditions.settings(linear)["condition"] == {
         "encoder": "logmel", "method": "linear", "train": ["a"], "test": "a", "dev": ["a"],

@@ -122,7 +122,7 @@ def test_sources_of_a_recording_are_in_the_same_part_of_every_fold():
                 found = {next((p for p in fold if name in fold[p]), "") for name in own.utterances}
                 assert found == {part}
     in_none = {name for name in emotion if int(spans.key(name), 16) % 4 == 3}
-    assert in_none and not in_none & {name for own in groups for names in own.utterances.values() for name in names}
+    assert in_none and not in_none & {name for own in groups for name in (*own.neutral, *dict(own.emotional))}
 
 
 def test_pairs_are_of_different_emotions_and_leave_the_fewest_over():

@@ -58,11 +58,6 @@ def test_silence_an_offset_and_nothing_hold_no_speech(samples):
     assert speech.active_level(samples) == -np.inf
 
 
-def test_times_are_in_seconds_at_any_rate():
-    slow = signal((0.5, 0), (1.0, 0.5), (0.5, 0))[::2]
-    np.testing.assert_allclose(speech.detect(slow, 8000), [(0.5, 1.5)], atol=0.016)
-
-
 def test_the_level_is_that_of_the_speech_alone():
     # A sine's root mean square is 3.01 dB below its amplitude.
     expected = 20 * np.log10(0.5) - 3.01

@@ -71,7 +71,8 @@ def make(recipe: Path, name: str = "run", mode: str = "frozen", seed: int = 0, *
     train = [record(recipe / f"wav/train{n}.wav", n) for n in range(8)]
     dev = [record(recipe / f"wav/dev{n}.wav", 100 + n) for n in range(4)]
     chosen = dataclasses.replace(SETTINGS, **settings)
-    return Run(recipe / name, "small", mode, EMOTIONS, train, dev, seed, chosen, recipe / "cache")
+    identity = {"mode": mode, "seed": seed, "settings": dataclasses.asdict(chosen)}
+    return Run(recipe / name, "small", mode, EMOTIONS, train, dev, seed, chosen, recipe / "cache", identity)
 
 
 def curve(run: Run) -> list[dict[str, str]]:
