@@ -88,3 +88,11 @@ def test_help_is_there_at_once(module, tmp_path):
     # Processor time: other work on the machine does not count.
     assert after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime < 1.5
     assert list(tmp_path.iterdir()) == []
+
+
+def test_what_is_not_run_here_can_still_be_imported():
+    paths = tracked("tests/benchmarks/*.py", "tests/gpu.py")
+    modules = [".".join(path.relative_to(REPO).with_suffix("").parts) for path in paths]
+    command = [sys.executable, "-c", f"import {', '.join(modules)}"]
+    result = subprocess.run(command, cwd=REPO, capture_output=True, text=True)
+    assert len(modules) > 10 and result.returncode == 0, result.stderr

@@ -127,7 +127,7 @@ def _file(path: Path, name: str) -> _File:
 
 @functools.cache
 def _kept() -> dict[str, list]:
-    """What earlier processes have read, kept where Python keeps what it has compiled; written at the end of this one."""
+    """What earlier processes have read, kept where Python keeps what it has compiled; written at this one's end."""
     try:
         kept = json.loads(_CACHE.read_text(encoding="utf-8"))
     except (OSError, ValueError):

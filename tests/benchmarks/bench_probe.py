@@ -15,13 +15,14 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from local.probe.corpus import Corpus
 from torch import nn
 
 from local.experiment import Experiment, Probe
-from local.probe.conditions import Group
-from local.probe.group import Heads, derive_seed
+from local.grid.conditions import Group, expand
+from local.grid.factors import PROBE
+from local.probe.group import Heads
 from local.probe.heads import HEADS, initial_weights
+from local.results.corpus import Corpus
 from utils import metrics
 
 LAYERS, FOLDS, DIM, CLASSES, UTTERANCES = 13, 5, 768, 4, 2000
@@ -50,11 +51,10 @@ def run(work: Path) -> list[dict]:
 def compare(head: str) -> dict:
     """Time one head, once in a process: ours, the reference on fold 0, and ours again."""
     corpus, features = synthetic()
-    group = Group(NAME, head, (NAME,), (NAME,), ())
-    experiment = Experiment(corpora=[NAME], encoders=[NAME], probe=SETTINGS)
+    group = group_of(head)
 
     def together() -> tuple[Heads, list[np.ndarray]]:
-        heads = Heads(group, experiment, [(corpus, features)], [(corpus, features)])
+        heads = Heads(group, [(corpus, features)], [(corpus, features)])
         return heads, heads.test(corpus, features)
 
     threads = torch.get_num_threads()
@@ -85,6 +85,13 @@ def compare(head: str) -> dict:
             f"{np.abs(np.subtract(our_ua, ua)).max():.4f}"
         ),
     }
+
+
+def group_of(head: str) -> Group:
+    """Make the group of one condition."""
+    experiment = Experiment(corpora=[NAME], encoders=[NAME], probe=SETTINGS)
+    factors = {"encoder": NAME, "method": head, "train": (NAME,), "test": NAME}
+    return Group(tuple(expand(PROBE, experiment, lambda own: [factors])))
 
 
 @functools.cache
@@ -122,7 +129,7 @@ def sequential(head: str, corpus: Corpus, features: np.ndarray, layers: list[int
         optimiser = torch.optim.AdamW(
             model.parameters(), lr=SETTINGS.lr, eps=SETTINGS.eps, weight_decay=SETTINGS.weight_decay
         )
-        order = torch.Generator().manual_seed(derive_seed(f"{NAME}.{head}.{NAME}", 0, 0, "order"))
+        order = torch.Generator().manual_seed(group_of(head).draw(0, 0, "order"))
         best_loss, best_epoch, best = float("inf"), 0, {}
         for epoch in range(1, epochs + 1):
             for batch in torch.randperm(len(y), generator=order).split(SETTINGS.batch_size):
@@ -146,7 +153,7 @@ def sequential(head: str, corpus: Corpus, features: np.ndarray, layers: list[int
 def _model(head: str) -> nn.Module:
     """A head as torch modules, started like ours."""
     kind = HEADS[head](DIM, CLASSES)
-    weights = initial_weights(kind, derive_seed(f"{NAME}.{head}.{NAME}", 0, 0, "weights"))
+    weights = initial_weights(kind, group_of(head).draw(0, 0, "weights"))
     stages: list[nn.Module] = []
     for matrix, bias in zip(weights[::2], weights[1::2], strict=True):
         matrix = matrix if head == "linear" else matrix.T.contiguous()
