@@ -107,8 +107,8 @@ def test_words_name_both_values(documents: tuple[str, Page]) -> None:
     assert f"`{TWICE}` (what lora+ba trains; in two stages, first on uno)" in asked
     section = text.split("## Pairwise comparisons")[1].split("\n## ")[0]
     assert "or all methods of a stage on one encoder, or all values of a factor, in one condition" in section
-    for method in (PLAIN, OTHER):
-        assert f"\n## UA by condition: {method} head\n" in text
+    for named in ("linear head", "linear head standardised per-corpus"):
+        assert f"\n## UA by condition: {named}\n" in text
         assert f"UA in percent [95% interval] with the {method} head;" in text
 
 
