@@ -109,7 +109,7 @@ def test_words_name_both_values(documents: tuple[str, Page]) -> None:
     assert "or all methods of a stage on one encoder, or all values of a factor, in one condition" in section
     for named in ("linear head", "linear head standardised per-corpus"):
         assert f"\n## UA by condition: {named}\n" in text
-        assert f"UA in percent [95% interval] with the {method} head;" in text
+        assert f"UA in percent [95% interval] with the {named};" in text
 
 
 def test_every_figure_tells_systems_apart(
