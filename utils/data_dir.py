@@ -78,6 +78,29 @@ def read_utt2(data_dir: str | Path, what: str) -> dict[str, str]:
     return {utterance: table[utterance] for utterance in speakers}
 
 
+def read_persons(data_dir: str | Path) -> dict[str, str]:
+    """Tell who speaks each utterance, by an id that a person keeps in all data directories.
+
+    Returns
+    -------
+    dict of str to str
+        In the order of ``utt2spk``: the person of ``spk2person``, or the speaker where there is no such table.
+
+    Raises
+    ------
+    UserError
+        ``utt2spk`` is missing, a table is malformed, or ``spk2person`` lacks a speaker.
+    """
+    speakers, path = read_table(Path(data_dir) / "utt2spk"), Path(data_dir) / "spk2person"
+    if not path.is_file():
+        return speakers
+    persons = read_table(path)
+    lacking = sorted(set(speakers.values()) - persons.keys())
+    if lacking:
+        raise UserError(f"{path}: the speaker {lacking[0]} is missing; run the data stage again")
+    return {utterance: persons[speaker] for utterance, speaker in speakers.items()}
+
+
 def seconds(value: float) -> str:
     """Format a time in seconds for ``utt2dur`` or ``segments``: microseconds keep samples at any rate exact.
 

@@ -149,7 +149,7 @@ _VALUE_CHECKS: dict[str, tuple[Check, ...]] = {
     "segments": (parse_segment,),
     "spk2gender": (_ONE_WORD, _must(("f", "m").__contains__, "the gender '{}' is neither f nor m")),
     "reco2file_and_channel": (_CHANNEL,),
-    **dict.fromkeys(("utt2spk", "utt2lang", "utt2uniq"), (_ONE_WORD,)),
+    **dict.fromkeys(("utt2spk", "utt2lang", "utt2uniq", "spk2person"), (_ONE_WORD,)),
     **dict.fromkeys(("utt2dur", "reco2dur"), _LENGTH),
     "utt2num_frames": _FRAMES,
     "reco2num_frames": (_ONE_WORD,),

@@ -55,7 +55,8 @@ def prepare(spec: CorpusSpec, root: Path, data_dir: Path, variants: Iterable[str
     items = list(module.scan(root, spec))
     done = stamp.make(
         {
-            "root": str(root), "language": spec.language, "options": spec.options, "emotions": words,
+            "root": str(root), "language": spec.language, "options": spec.options, "persons": spec.persons,
+            "emotions": words,
             "files and annotations": fingerprint(items),
         },
         ["local.corpora.writer", module.__name__],

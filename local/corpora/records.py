@@ -23,6 +23,7 @@ class Utterance:
     speaker: str  # what the corpus calls who speaks
     path: Path  # the audio file
     emotion: str  # the corpus's own word, which conf/emotions.yaml translates
+    person: str = ""  # names who speaks in all corpora, where a corpus can say; else its entry's `persons` counts
     language: str = ""  # ISO 639-1 code; empty for the language of the corpus's entry in conf/corpora.yaml
     gender: str = ""  # f or m
     text: str = ""  # transcript

@@ -61,6 +61,8 @@ class CorpusSpec:
     synthetic: bool = False  # whether nobody spoke it, which every table must say
     # Where it is; empty for <--db-root>/<name>. A relative one starts at the folder that holds the entry's conf folder.
     root: str = ""
+    # Corpora with the same word here have the same people: a speaker's name means one person in all of them.
+    persons: str = ""
     published: str = ""  # its folder in split.published_dir; the default is the entry's name
     options: dict[str, Any] = field(default_factory=dict)  # what only its module understands
     expected: Expected = field(default_factory=Expected)  # counts of the whole corpus

@@ -6,6 +6,8 @@
    ``path``       audio file, absolute or relative to the table's folder; any format libsndfile reads
    ``speaker``    who speaks; the same person, the same word (folds are cut by it)
    ``emotion``    any word of ``labels`` in conf/emotions.yaml, or of your own list there
+   ``person``     optional: who that is in all corpora, where a person speaks in several (in another corpus, somebody
+                  without this column is ``<corpus>_<speaker>``)
    ``language``   ISO 639-1 code; leave the column out when the entry below names the language
    ``gender``     optional: f, m, or empty
    ``text``       optional: transcript
@@ -76,9 +78,10 @@ def scan(root: Path, spec: CorpusSpec) -> Iterator[Utterance | Excluded]:
             times = [] if start == 0 and end is None else [start] if end is None else [start, end]
             name = "_".join([names[path], *(f"{round(1000 * time):07d}" for time in times)])
             yield Utterance(
-                name=row.get("utterance") or name, speaker=row["speaker"], path=Path(path),
-                emotion=row["emotion"], language=row.get("language", ""), gender=said, text=row.get("text", ""),
-                sentence=row.get("sentence", ""), session=row.get("session", ""), start=start, end=end,
+                name=row.get("utterance") or name, speaker=row["speaker"], person=row.get("person", ""),
+                path=Path(path), emotion=row["emotion"], language=row.get("language", ""), gender=said,
+                text=row.get("text", ""), sentence=row.get("sentence", ""), session=row.get("session", ""),
+                start=start, end=end,
             )  # fmt: skip
 
 

@@ -118,6 +118,7 @@ class _Builder:
             raise UserError(f"{root}: several recordings would be called {repeated}; rename all but one")
         self.speakers: dict[str, str] = {}  # id to the corpus's own word
         self.genders: dict[str, str] = {}
+        self.persons: dict[str, str] = {}
         self.items: dict[str, str] = {}  # id of an utterance to the file it came from
 
     def add(self, item: Utterance | Excluded) -> None:
@@ -133,12 +134,14 @@ class _Builder:
                 f"{place}: the speakers '{self.speakers[speaker]}' and '{item.speaker}' would both be called "
                 f"{speaker}; rename one in letters, digits and '_'"
             )
-        reason = reason or self._clash(item, speaker, utterance)
+        person = self._person(item, speaker)
+        reason = reason or self._clash(item, speaker, utterance, person)
         if reason:
             self.result.excluded.append(Excluded(place, reason))
             return
         self.items[utterance] = place
         self.genders[speaker] = self.genders.get(speaker) or item.gender
+        self.persons[speaker] = person
         self._record(item, speaker, utterance)
 
     def _unfit(self, item: Utterance) -> str:
@@ -167,12 +170,19 @@ class _Builder:
             return "emotional spans outside the utterance"
         return ""
 
-    def _clash(self, item: Utterance, speaker: str, utterance: str) -> str:
+    def _person(self, item: Utterance, speaker: str) -> str:
+        """Name who speaks in all corpora; nobody of another corpus has a speaker's own id."""
+        said = item.person or (self.spec.persons and f"{self.spec.persons}_{item.speaker}")
+        return _NOT_IN_NAME.sub("_", said) or speaker
+
+    def _clash(self, item: Utterance, speaker: str, utterance: str, person: str) -> str:
         if utterance in self.items:
             return f"duplicate: {self.items[utterance]} has the same name"
         known = self.genders.get(speaker)
         if known and item.gender and known != item.gender:
             return f"gender differs from the speaker's other utterances: '{item.gender}'"
+        if self.persons.get(speaker, person) != person:
+            return f"person differs from the speaker's other utterances: '{person}'"
         return ""
 
     def _record(self, item: Utterance, speaker: str, utterance: str) -> None:
@@ -209,6 +219,8 @@ class _Builder:
             found = "; ".join(count_kinds(self.result.excluded)) or "no audio files"
             raise UserError(f"{self.root}: no usable utterance of '{self.spec.name}': {found}")
         tables["spk2gender"] = {speaker: self.genders[speaker] for speaker in self.speakers}
+        if any(person != speaker for speaker, person in self.persons.items()):
+            tables["spk2person"] = dict(self.persons)
         if not any(tables["text"].values()):
             del tables["text"]
         for name in _OPTIONAL:

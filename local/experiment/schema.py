@@ -30,8 +30,9 @@ class Split:
     """How each corpus is cut into folds of train, dev and test."""
 
     # What stays together in one part: speakers, or recording sessions (of utt2sess); published reads the folds of
-    # split.published_dir; random keeps nothing together, so that its scores flatter.
-    scheme: str = one_of("speaker", "session", "published", "random")
+    # split.published_dir; random keeps nothing together, so that its scores flatter. speaker+sentence: of each fold's
+    # speakers, half of the corpus's sentences (utt2sent) are tested, and the other half are trained and developed on.
+    scheme: str = one_of("speaker", "session", "published", "random", "speaker+sentence")
     folds: int = 5  # partitions of each corpus, 3 or more; every utterance is tested once
     seed: int = 0  # of the partition; another draws other folds
     # What scheme speaker does with a corpus of one speaker: refuse stops; random cuts at random, and tables say so.
@@ -120,6 +121,8 @@ class Sed:
     lr: float = 1e-4  # learning rate of the classifier (Wang et al. 2023)
     lr_encoder: float = 1e-5  # learning rate of a tuned encoder (Wang et al. 2023)
     decoder: str = one_of("median", "minimum", "viterbi")  # smoothing of the frames; its parameter is tuned on dev
+    # What becomes of a voice that trains every model that could test it: refuse stops; mark: tested, and tables say so.
+    seen_voices: str = one_of("refuse", "mark")
     published: str = ""  # SpeechBrain's checkpoint, hub id or folder, to be tested beside ours
     seed: int = 0  # of the recordings that are made
 
@@ -149,7 +152,9 @@ class Finetune:
     strategies: list[str] = field(default_factory=lambda: ["lora"])
     pairs: list[str] = field(default_factory=lambda: ["within"])  # as probe.pairs, or SOURCE>TRAIN:TEST: SOURCE first
     also: list[Grid] = field(default_factory=list)  # further encoders x strategies x pairs
-    layer: str = "probe"  # layer the head is on: probe, the one that stage 3's dev chose; last; or a number from 0
+    # Layer the head is on: probe, the one that stage 3's dev chose; last; or a number from 0. If any strategy tunes
+    # blocks, probe is the best layer above 0 on dev for all strategies, head too: gains then are not those of a cut.
+    layer: str = "probe"
     pooling: str = one_of("mean", "weighted")  # mean over time of that layer, or of a learnt sum of layers up to it
     head: str = one_of("linear", "mlp")  # as of probe.heads
     published_init: bool = False  # adapters and gates start as study A's code draws them, not as the identity

@@ -98,6 +98,8 @@ def _notes(meta: dict[str, Any]) -> Iterator[str]:
         yield "a corpus has a single speaker"
     elif factors["split"] != "speaker":
         yield f"split by {factors['split']}"
+    if meta["voices_seen"] and not meta["one_speaker"] and factors["split"] != "random":
+        yield f"{meta['voices_seen']} of the tested people trained it, in another corpus"
     if meta["contaminated"]:
         yield f"pre-training heard {'+'.join(meta['contaminated'])}"
 

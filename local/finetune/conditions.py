@@ -82,7 +82,11 @@ def design(training: Training) -> Design:
 
 
 def _probed_layer(training: Training) -> int:
-    """Read the layer that the probe's dev chose; the best above layer 0 where there have to be blocks."""
+    """Read the layer that the probe's dev chose.
+
+    Where any strategy of the experiment tunes blocks, it is the best layer above 0, for strategy ``head`` too: what a
+    strategy gains over the head alone is then never what another cut gains. Equals go by dev loss, then the lowest.
+    """
     lead = training.group.first
     path = _probe(training.group)
     if path is None:
@@ -96,14 +100,25 @@ def _probed_layer(training: Training) -> int:
         seeds = {int(row["seed"]) for row in rows}
         seed = training.seed if training.seed in seeds else min(seeds)
         own = [row for row in rows if int(row["seed"]) == seed]
-        chosen = next(int(row["layer"]) for row in own if row["selected"] == "1")
-        if chosen == 0 and lead.method != "head":
-            above = [row for row in own if int(row["layer"])]
+        chosen = next(row for row in own if row["selected"] == "1")
+        if _tunes_blocks(lead.experiment):
+            above = [row for row in own if int(row["layer"]) > 0]
             dev = ([float(row[name]) for row in above] for name in ("dev_ua", "dev_loss"))
-            chosen = int(above[choose(*dev)[0]]["layer"])
+            chosen = above[choose(*dev)[0]]
+        return int(chosen["layer"])
     except (KeyError, ValueError, StopIteration) as error:
         raise UserError(f"{path}: no layer is selected in fold {training.fold}; run the probe stage again") from error
-    return chosen
+
+
+def _tunes_blocks(experiment: Experiment) -> bool:
+    """Tell whether any strategy that is cut where the probes say needs blocks."""
+    settings = experiment.finetune
+    return any(
+        strategy != "head"
+        for own in ([settings] if settings.encoders else []) + settings.also
+        if (own.layer or settings.layer) == "probe"
+        for strategy in own.strategies or settings.strategies
+    )
 
 
 def _probe(group: Group) -> Path | None:

@@ -103,7 +103,7 @@ class Heads:
     Raises
     ------
     UserError
-        An emotion has no training utterance, or a dev loss is never finite.
+        An emotion has no training utterance, a dev loss is never finite, or a regression does not converge.
     """
 
     def __init__(self, group: Group, train_on: list[Source], select_on: list[Source]):

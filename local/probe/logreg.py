@@ -1,4 +1,4 @@
-"""The logistic regression of scikit-learn as a head, one a layer."""
+"""The logistic regression of scikit-learn as a head, one a layer, in float64 and until its gradient has vanished."""
 
 from __future__ import annotations
 
@@ -6,12 +6,18 @@ import warnings
 
 import numpy as np
 import torch
+from scipy.special import softmax
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
 
 from local.probe.heads import Fit, Linear, cross_entropy
+from utils.errors import UserError
 
-MAX_ITERATIONS = 1000
+MAX_ITERATIONS = 10_000
+# Norm of the gradient, as a share of that of weights that are all zero.
+GRADIENT = 1e-6
+# Of lbfgs, per utterance; what it leaves above GRADIENT, where its line search cannot see it, is for Newton's method.
+_TOLERANCE = 1e-8
 
 
 def train(x: torch.Tensor, y: torch.Tensor, dev_x: torch.Tensor, dev_y: torch.Tensor, c: float) -> Fit:
@@ -30,18 +36,71 @@ def train(x: torch.Tensor, y: torch.Tensor, dev_x: torch.Tensor, dev_y: torch.Te
     -------
     Fit
         Weights in the shapes of :class:`local.probe.heads.Linear`; ``epoch`` counts the solver's iterations.
+
+    Raises
+    ------
+    UserError
+        A regression does not converge.
     """
-    matrices, biases, iterations = [], [], []
-    for features in x.numpy():
-        model = LogisticRegression(C=c, max_iter=MAX_ITERATIONS)
-        # The number of iterations in scores.csv says where it stopped early.
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", ConvergenceWarning)
-            model.fit(features, y.numpy())
-        # Of two classes it keeps the second's scores; the first's are then 0.
-        pad = 1 if len(model.classes_) == 2 else 0
-        matrices.append(np.pad(model.coef_, ((pad, 0), (0, 0))))
-        biases.append(np.pad(model.intercept_, (pad, 0))[:, None])
-        iterations.append(int(model.n_iter_[0]))
-    weights = [torch.from_numpy(np.stack(parts)).float() for parts in (matrices, biases)]
+    fits = [solve(features, y.numpy(), c) for features in x.numpy().astype(np.float64)]
+    matrices, biases, iterations = zip(*fits, strict=True)
+    weights = [torch.from_numpy(np.stack(parts)).float() for parts in (matrices, [bias[:, None] for bias in biases])]
     return Fit(weights, torch.tensor(iterations), cross_entropy(Linear.logits(weights, dev_x), dev_y))
+
+
+def solve(x: np.ndarray, y: np.ndarray, c: float) -> tuple[np.ndarray, np.ndarray, int]:
+    """Fit one regression.
+
+    Parameters
+    ----------
+    x : ndarray of float64, shape (utterances, dim)
+        Standardised features.
+    y : ndarray of int, shape (utterances,)
+        Class indices; every class is there.
+    c : float
+        Inverse strength of the penalty.
+
+    Returns
+    -------
+    matrix : ndarray of float64, shape (classes, dim)
+        Of two classes, the first's are zero.
+    bias : ndarray of float64, shape (classes,)
+    iterations : int
+
+    Raises
+    ------
+    UserError
+        It does not converge: the gradient's norm is not below :data:`GRADIENT` of what it was.
+    """
+    model = LogisticRegression(C=c, tol=_TOLERANCE, max_iter=MAX_ITERATIONS, warm_start=True)
+    pad = 1 if y.max() == 1 else 0  # of two classes it keeps the second's scores
+    iterations = 0
+    for solver in ("lbfgs", "newton-cg"):
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ConvergenceWarning)  # the gradient is looked at instead
+            model.set_params(solver=solver).fit(x, y)
+        iterations += int(model.n_iter_[0])
+        matrix, bias = np.pad(model.coef_, ((pad, 0), (0, 0))), np.pad(model.intercept_, (pad, 0))
+        left = relative_gradient(x, y, c, matrix, bias)
+        if left < GRADIENT:
+            return matrix, bias, iterations
+    raise UserError(
+        f"probe.logreg_c {c:g}: the logistic regression has not converged after {iterations} iterations: {left:.1e} of "
+        f"the gradient is left, not {GRADIENT:g}; lower it, or leave logreg out of probe.heads"
+    )
+
+
+def relative_gradient(x: np.ndarray, y: np.ndarray, c: float, matrix: np.ndarray, bias: np.ndarray) -> float:
+    """Give the norm of the objective's gradient, over that of weights that are all zero; arguments as of :func:`solve`.
+
+    The objective is ``c`` times the sum of cross entropies and half the squared norm of the matrix.
+    """
+
+    def gradient(matrix: np.ndarray, bias: np.ndarray) -> float:
+        errors = softmax(x @ matrix.T + bias, axis=1)
+        errors[np.arange(len(y)), y] -= 1
+        first = 1 if len(bias) == 2 else 0  # of two classes, the first's weights are no parameters
+        parts = c * errors.T @ x + matrix, c * errors.sum(axis=0)
+        return float(np.hypot(*(np.linalg.norm(part[first:]) for part in parts)))
+
+    return gradient(matrix, bias) / max(gradient(0 * matrix, 0 * bias), np.finfo(float).tiny)

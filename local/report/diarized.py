@@ -27,6 +27,7 @@ class Diarized:
     n: int
     speakers: int
     marks: str
+    voices_seen: int  # tested people whose voice trained the model that tests them
     parts: dict[str, float]  # of ``PARTS``; empty for one emotion
 
 

@@ -126,7 +126,7 @@ def _results(
         yield Result(
             system=system,
             factors=factors,
-            **{key: meta[key] for key in ("stage", "setting", "params", "one_speaker")},
+            **{key: meta[key] for key in ("stage", "setting", "params", "one_speaker", "voices_seen")},
             **{key: tuple(meta[key]) for key in ("dev", "contaminated")},
             headline=_score(headline),
             **{key: float(headline[key]) for key in ("wa", "macro_f1", "dev_ua")},
@@ -232,6 +232,7 @@ def _diarized(row: dict[str, str], experiment: Experiment) -> Diarized:
     # The sets of corpora are cut as these are; one with labels of its own has no folds.
     shared = any(_share_speakers(_audit(name), row["split"]) for name in trained if kind and corpus in (name, "*"))
     marks = {"†": row["contaminated"], "¶": row["resampled"] == "utterance", "‖": row["how"] == "all" and shared}
+    marks["◊"] = int(row["voices_seen"]) and not (marks["¶"] or marks["‖"])
     return Diarized(
         system=(row["system"], row["how"]),
         baseline=row["baseline"] != "0",
@@ -240,6 +241,7 @@ def _diarized(row: dict[str, str], experiment: Experiment) -> Diarized:
         n=int(row["n"]),
         speakers=int(row["speakers"]),
         marks="".join(mark for mark, applies in marks.items() if applies),
+        voices_seen=int(row["voices_seen"]),
         parts={key: float(row[key]) for key in PARTS if row.get(key)},
     )
 

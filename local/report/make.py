@@ -106,7 +106,7 @@ def _write(content: Inputs, published: Study | None, diarization: Diarization | 
     }  # fmt: skip
     if diarization:
         shown, drawn = [*shown, *sed.tables(diarization)], [*drawn, *sed.figures(diarization)]
-        words["asked"].append(sed.asked(config))
+        words["asked"].append(sed.asked(config, diarization))
         words["found"] += sed.sentences(diarization)
     _publish(config, shown, words, commands, drawn)
 

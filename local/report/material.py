@@ -71,6 +71,8 @@ class Result:
     languages, contaminated : tuple of str
         Of the encoder's pre-training: its languages, and which of the condition's corpora it heard.
     one_speaker : bool
+    voices_seen : int
+        Tested people whose voice is in the train list of the fold that tests them.
     words : str
         What its head is or its strategy trains, in few words; may be empty.
     curves : list of list of Epoch
@@ -99,6 +101,7 @@ class Result:
     languages: tuple[str, ...]
     contaminated: tuple[str, ...]
     one_speaker: bool
+    voices_seen: int
     words: str = ""
     curves: list[list[Epoch]] = field(default_factory=list)
 

@@ -41,13 +41,19 @@ def tables(found: Diarization) -> list[Table]:
     return [*tables, _compared(found), _everything(found)]
 
 
-def asked(experiment: Experiment) -> str:
-    """Say what was asked, in a Markdown sentence."""
+def asked(experiment: Experiment, found: Diarization) -> str:
+    """Say what was asked, and whether those who are tested were kept out of training, in a Markdown sentence."""
     sed = experiment.sed
+    seen = {row.test: row.voices_seen for row in found.rows if row.emotion == "all" and row.voices_seen}
+    voices = "nobody's voice trained the model that tests it"
+    if seen:
+        voices = "◊ voices that trained the very model that tests them: " + ", ".join(
+            f"{count} in {test}" for test, count in seen.items()
+        )
     made = f"recordings made of {', '.join(sed.corpora)}"
     tested = f"tested on {', '.join(sed.test)} and on {made}" if sed.test else f"tested on {made}"
     return (
-        f"**Diarization**: which emotion is heard when? Trained on {made}; {tested}. Encoders: "
+        f"**Diarization**: which emotion is heard when? Trained on {made}; {tested} ({voices}). Encoders: "
         f"{code(sed.encoders)} ({', '.join(sed.modes)}); smoothing ({sed.decoder}) tuned on dev."
     )
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from utils import stamp
-from utils.data_dir import Utterance, read_utt2, read_utterances
+from utils.data_dir import Utterance, read_persons, read_utt2, read_utterances
 from utils.errors import UserError
 from utils.folds import indices, read_excluded, read_folds
 
@@ -32,6 +32,8 @@ class Corpus:
         Indices into the experiment's emotions.
     folds : list of dict of str to ndarray of int64
         For each fold, ``train``, ``dev`` and ``test``: indices into ``utts``.
+    persons : list of str
+        Who speaks each of ``utts``, by an id that a person keeps in all corpora.
     excluded : int
         Utterances of the folds that the features stage found the encoder could not take.
     """
@@ -42,6 +44,7 @@ class Corpus:
     utts: list[str]
     labels: np.ndarray
     folds: list[dict[str, np.ndarray]]
+    persons: list[str]
     excluded: int
 
     @functools.cached_property
@@ -78,6 +81,7 @@ def read(name: str, encoder: str, scheme: str, emotions: Sequence[str]) -> Corpu
     import numpy as np
 
     data = Path("data", name)
+    person = read_persons(data)
     emotion, language, speaker = (read_utt2(data, what) for what in ("emo", "lang", "spk"))
     directory = data / "folds" / scheme
     lists = read_folds(directory)
@@ -96,6 +100,7 @@ def read(name: str, encoder: str, scheme: str, emotions: Sequence[str]) -> Corpu
         utts=utts,
         labels=np.array([index[emotion[utt]] for utt in utts], dtype=np.int64),
         folds=indices(directory, lists, utts),
+        persons=[person[utt] for utt in utts],
         excluded=len(excluded),
     )
 
@@ -123,6 +128,6 @@ def inputs(names: Iterable[str], encoder: str, scheme: str) -> list[Path]:
     files = []
     for name in sorted(set(names)):
         data, dump = Path("data", name), Path("dump", encoder, name)
-        files += [data / f"utt2{what}" for what in ("emo", "lang", "spk")]
+        files += [data / name for name in ("utt2emo", "utt2lang", "utt2spk", "spk2person")]
         files += [data / "folds" / scheme / stamp.NAME, dump / "excluded.tsv"]
     return files

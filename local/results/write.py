@@ -133,7 +133,17 @@ def describe(
         "test_language": test.languages[0],
         "contaminated": [corpus.name for corpus in used if corpus.name in encoder.pretrained_on],
         "one_speaker": any(corpus.one_speaker for corpus in used),
+        "voices_seen": _voices_seen([corpora[name] for name in heard], test),
     }
+
+
+def _voices_seen(trained_on: Sequence[Corpus], test: Corpus) -> int:
+    """Count the people whose voice is in a fold's test list and in what that fold trains on, whatever the corpus."""
+    seen = set()
+    for k, fold in enumerate(test.folds):
+        trained = {corpus.persons[row] for corpus in trained_on for row in corpus.folds[k]["train"]}
+        seen |= trained.intersection(test.persons[row] for row in fold["test"])
+    return len(seen)
 
 
 def _row(run: Run, labels: np.ndarray, emotions: Sequence[str]) -> dict[str, object]:

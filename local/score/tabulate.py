@@ -96,7 +96,7 @@ def result_columns(emotions: Sequence[str], names: Names) -> list[str]:
         *("recipe", "stage", "method", "setting", "encoder", "layer", "train", "dev", "test"),
         *("fold", "seed", "n_train", "n_test", "ua", "wa", "macro_f1", "ua_lo", "ua_hi"),
         *(f"recall_{emotion}" for emotion in emotions),
-        *("selected", *names.header, "contaminated", "params", "speakers", "resampled"),
+        *("selected", *names.header, "contaminated", "voices_seen", "params", "speakers", "resampled"),
         *("se", "df", "seed_sd", "no_interval", "dev_ua", "tied", "collapsed", "system"),
     ]
 
@@ -195,7 +195,7 @@ def condition_rows(scored: Scored, names: Names, confidence: float) -> list[dict
     meta = condition.meta
     common = _common(condition, names) | {
         "setting": meta["setting"], "train": condition.train, "dev": "+".join(meta["dev"]), "test": condition.test,
-        "contaminated": "+".join(meta["contaminated"]), "params": meta["params"],
+        "contaminated": "+".join(meta["contaminated"]), "voices_seen": meta["voices_seen"], "params": meta["params"],
     }  # fmt: skip
     rows = [common | row for row in _fold_rows(condition)]
     certainty = uncertainty(uncertain.combine([scored.figure], None, confidence), uncertain.seed_sd([scored.figure]))

@@ -10,7 +10,7 @@ import torch
 from tqdm import tqdm
 
 from local.grid.conditions import Condition, Group
-from local.sed.conditions import PUBLISHED, STAGE, cache_of, folds_of, trainings
+from local.sed.conditions import PUBLISHED, STAGE, cache_of, folds_of, seen_voices, trainings
 from local.sed.data import sets
 from local.sed.data.sets import SedSet
 from local.sed.model import decode, published
@@ -28,21 +28,24 @@ def test(group: Group, device: str = "cpu") -> None:
     Raises
     ------
     UserError
-        A set has not been made, or has another number of folds than the models.
+        A set has not been made, has another number of folds than the models, or holds voices that these are trained on.
     """
     # Taken before anything is read: what changes meanwhile makes the result stale, as it should.
     stamps = {condition: STAGE.stamp(group, condition) for condition in group.conditions}
     for condition in group.conditions:
         data = sets.read(condition.test, group.scheme, list(condition.factors["emotions"]))
         folds = group.folds if condition.encoder else condition.experiment.split.folds
-        fold_of = folds_of(data, folds)
+        trained_on = [sets.read(f"{name}.single", group.scheme, list(condition.factors["emotions"]))
+                      for name in condition.train]  # fmt: skip
+        fold_of = folds_of(data, folds, trained_on)
+        seen = seen_voices(data, fold_of, trained_on, condition.experiment.sed.seen_voices)
         if condition.encoder:
             hypotheses = _diarize(group, data, fold_of, device)
         elif condition.method == PUBLISHED:
             hypotheses = {0: _published(condition, data, list(fold_of), device)}
         else:
             hypotheses = {0: _baseline(condition, data, fold_of, folds)}
-        score.write(condition, data, fold_of, hypotheses, stamps[condition])
+        score.write(condition, data, fold_of, hypotheses, stamps[condition], len(seen))
 
 
 def _published(condition: Condition, data: SedSet, utterances: list[str], device: str) -> Hypothesis:

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
 RESULTS = [
     *("recipe", "system", "baseline", "how", "setting", "train", "test", "emotion", "n", "speakers"),
-    *("eder", "eder_lo", "eder_hi", "weighted", *PARTS, "seeds", "contaminated", "resampled"),
+    *("eder", "eder_lo", "eder_hi", "weighted", *PARTS, "seeds", "contaminated", "voices_seen", "resampled"),
     *("se", "df", "seed_sd", "no_interval", "labels", "split"),
 ]
 SIGNIFICANCE = [
@@ -105,6 +105,7 @@ def entries(asked: Sequence[manifest.Entry], settings: Experiment, recipe: str) 
         fields |= {"how": meta["how"], "setting": meta["setting"], "seeds": report["seeds"]}
         fields |= {"train": "+".join(factors["train"]), "contaminated": "+".join(meta["contaminated"])}
         fields |= {"labels": show(freeze(factors["labels"])), "split": settings.split.scheme}
+        fields["voices_seen"] = meta["voices_seen"]
         rows = csv_file.read(one.path / "eder.csv")
         found.append(Entry(fields, rows, score.rates(rows, test, settings)))
         kind = test.partition(".")[2]
@@ -114,6 +115,7 @@ def entries(asked: Sequence[manifest.Entry], settings: Experiment, recipe: str) 
         rows = [row for member in members for row in member.rows]
         fields = members[0].fields | {"test": test, "train": "", "setting": ""}
         fields["contaminated"] = "+".join(sorted({str(m.fields["contaminated"]) for m in members} - {""}))
+        fields["voices_seen"] = sum(int(m.fields["voices_seen"]) for m in members)
         if len(members) > 1:
             found.append(Entry(fields, rows, score.rates(rows, test, settings)))
     return found

@@ -2,12 +2,13 @@
 
 A model is an encoder, a mode (frozen or tuned) and the corpora whose recordings train it. Every recording of a set is
 tested once: in the fold whose test list holds it, by that fold's model. A set without folds (``zed``) is dealt out to
-the folds' models speaker by speaker.
+the folds' models person by person: somebody whose voice is among the models' corpora too is tested by the fold whose
+test list holds that voice. Whose voice trains every fold's model cannot be tested, or is marked (``sed.seen_voices``).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,6 +21,7 @@ from local.grid.plan import Stage
 from local.sed.data.sets import path_of
 from utils import stamp
 from utils.errors import UserError
+from utils.folds import PARTS
 
 if TYPE_CHECKING:
     from local.sed.data.sets import SedSet
@@ -31,7 +33,7 @@ PUBLISHED_ON = ("ravdess", "esd", "esd_en", "iemocap")
 # What trains a model, and what tests it, beside the module of its encoder.
 TRAINING_CODE, CODE = ["local.sed.run"], ["local.sed.apply"]
 SETTINGS = ("epochs", "patience", "batch_seconds", "lr", "lr_encoder")
-_MADE_FROM = ("utt2emo", "utt2lang", "utt2spk", "ref.rttm", stamp.NAME)
+_MADE_FROM = ("utt2emo", "utt2lang", "utt2spk", "spk2person", "ref.rttm", stamp.NAME)
 
 
 def asked(experiment: Experiment) -> Iterator[dict[str, Value]]:
@@ -115,7 +117,7 @@ def _training_stamp(training: Training) -> dict:
 
 def settings(condition: Condition) -> dict:
     """Everything that decides a condition's result, apart from its input files: its ``config.yaml``."""
-    names = [*SETTINGS, "seeds"] if condition.encoder else []
+    names = [*SETTINGS, "seeds", "seen_voices"] if condition.encoder else []
     found = grid.settings(condition, "sed", [*names, *(["published"] if condition.method == PUBLISHED else [])])
     return found | {"score": vars(condition.experiment.score)}
 
@@ -142,19 +144,78 @@ def cache_of(encoder: str) -> Path:
     return Path("dump") / encoder / "sed"
 
 
-def folds_of(data: SedSet, folds: int) -> dict[str, int]:
+def folds_of(data: SedSet, folds: int, trained_on: Iterable[SedSet] = ()) -> dict[str, int]:
     """Tell by which fold's model, of so many, each recording of a set is tested, sorted by recording.
 
-    A recording that is in no test list is not there.
+    A recording that is in no test list is not there. Of a set without folds, people whom the models' corpora
+    (``trained_on``) do not hold are dealt out in turn; others go to a fold that does not train on them, if there is
+    one: best to the one that tests them too, and last to one that chose its epoch on them.
 
     Raises
     ------
     UserError
-        The set has another number of folds.
+        A set has another number of folds.
     """
-    if not data.folds:
-        number = {speaker: place % folds for place, speaker in enumerate(sorted(set(data.speaker.values())))}
-        return {utterance: number[speaker] for utterance, speaker in sorted(data.speaker.items())}
+    heard = _heard(trained_on, folds)
+    if data.folds:
+        _check_number(data, folds)
+        return dict(sorted((utterance, k) for k, fold in enumerate(data.folds) for utterance in fold["test"]))
+    people = sorted(set(data.person.values()))
+    number = {person: _fold_for(person, heard, place % folds) for place, person in enumerate(people)}
+    return {utterance: number[person] for utterance, person in sorted(data.person.items())}
+
+
+def seen_voices(data: SedSet, fold_of: Mapping[str, int], trained_on: Iterable[SedSet], allowed: str) -> list[str]:
+    """List the people whose voice trains the very model that tests them.
+
+    Parameters
+    ----------
+    data : SedSet
+        The tested set.
+    fold_of : mapping of str to int
+        From :func:`folds_of`.
+    trained_on : iterable of SedSet
+        What the models are trained on.
+    allowed : str
+        ``sed.seen_voices``.
+
+    Raises
+    ------
+    UserError
+        There are some, and they are not to be marked.
+    """
+    train: dict[int, set[str]] = {}
+    for own in trained_on:
+        for k, fold in enumerate(own.folds):
+            train.setdefault(k, set()).update(own.person[utterance] for utterance in fold["train"])
+    seen = sorted({data.person[u] for u, k in fold_of.items() if data.person[u] in train.get(k, ())})
+    if seen and allowed == "refuse":
+        raise UserError(
+            f"{data.name}: {len(seen)} of its {len(set(data.person.values()))} voices train the model that is to test "
+            f"them, first {seen[0]}; cut folds by speaker (split.scheme), take the set out of sed.test, or set "
+            "sed.seen_voices to mark, and every table says so"
+        )
+    return seen
+
+
+def _fold_for(person: str, heard: Sequence[Mapping[str, set[str]]], otherwise: int) -> int:
+    free = [k for k, parts in enumerate(heard) if person not in parts["train"]]
+    if not free or not any(person in people for parts in heard for people in parts.values()):
+        return otherwise
+    return min(free, key=lambda k: (person not in heard[k]["test"], person in heard[k]["dev"], k))
+
+
+def _heard(trained_on: Iterable[SedSet], folds: int) -> list[dict[str, set[str]]]:
+    """Gather whose voices are in each part of each fold of some sets."""
+    heard: list[dict[str, set[str]]] = [{part: set() for part in PARTS} for _ in range(folds)]
+    for data in trained_on:
+        _check_number(data, folds)
+        for parts, fold in zip(heard, data.folds, strict=True):
+            for part, people in parts.items():
+                people.update(data.person[utterance] for utterance in fold[part])
+    return heard
+
+
+def _check_number(data: SedSet, folds: int) -> None:
     if len(data.folds) != folds:
         raise UserError(f"{data.name}: {len(data.folds)} folds, but the models have {folds}; run the data stage again")
-    return dict(sorted((utterance, k) for k, fold in enumerate(data.folds) for utterance in fold["test"]))

@@ -37,6 +37,7 @@ THREADS = min(4, os.cpu_count() or 1)
 # Of an utterance's speech, in seconds. The longest keeps a recording of three below a batch of the default size (48 s).
 SHORTEST, LONGEST = 0.4, 15.0
 PLANS = {"single": spans.plan_single, "double": spans.plan_double}
+SPEAKER_TABLES = ("spk2gender", "spk2person")  # of the corpus; its sets keep them
 NOISY = "_noisy"  # after the id of the recording in single
 
 
@@ -74,7 +75,8 @@ def make(folder: Path, settings: experiment.Experiment) -> None:
         nothing to join.
     """
     corpus, seed = _read(folder, settings), settings.sed.seed
-    inputs = [folder / name for name in (".done", "utt2spk", "utt2emo", "utt2lang", "wav.scp", "segments")]
+    tables = ("utt2spk", "spk2person", "utt2emo", "utt2lang", "wav.scp", "segments")
+    inputs = [folder / name for name in (".done", *tables)]
     lists = folder / "folds" / corpus.scheme
     inputs += [lists / str(number) / part for number in range(len(corpus.folds)) for part in PARTS]
     code = ["local.sed.make"]
@@ -191,9 +193,10 @@ def _make_joined(corpus: Corpus, plan: spans.Plan, excluded: dict[str, str], tar
         "utt2parts": {name: " ".join(recording.utterances) for name, recording in recordings.items()},
         "utt2order": {name: recording.order for name, recording in recordings.items()},
     }
-    if (corpus.folder / "spk2gender").is_file():
-        gender, speakers = read_table(corpus.folder / "spk2gender"), set(tables["utt2spk"].values())
-        tables["spk2gender"] = {speaker: own for speaker, own in gender.items() if speaker in speakers}
+    for table in SPEAKER_TABLES:
+        if (corpus.folder / table).is_file():
+            whole, speakers = read_table(corpus.folder / table), set(tables["utt2spk"].values())
+            tables[table] = {speaker: own for speaker, own in whole.items() if speaker in speakers}
     folds = [
         {part: [name for name, own in recordings.items() if own.places[number] == part] for part in PARTS}
         for number in range(len(corpus.folds))
@@ -221,8 +224,9 @@ def _make_noisy(single: Path, target: Path, corpus: Corpus, seed: int) -> None:
 
     for table in ("utt2spk", "utt2emo", "utt2lang", "utt2parts", "utt2order"):
         tables[table] = {f"{name}{NOISY}": value for name, value in read_table(single / table).items()}
-    if (single / "spk2gender").is_file():
-        tables["spk2gender"] = read_table(single / "spk2gender")
+    for table in SPEAKER_TABLES:
+        if (single / table).is_file():
+            tables[table] = read_table(single / table)
     folds = [
         {part: [f"{name}{NOISY}" for name in fold[part]] for part in PARTS}
         for fold in read_folds(single / "folds" / corpus.scheme)

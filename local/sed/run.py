@@ -6,7 +6,7 @@ import shutil
 
 from local import encoders
 from local.grid.conditions import Training
-from local.sed.conditions import STAGE, cache_of, folds_of
+from local.sed.conditions import STAGE, cache_of, folds_of, seen_voices
 from local.sed.data import sets
 from local.sed.model import brain, decode
 from utils import stamp
@@ -19,7 +19,7 @@ def train(training: Training, device: str = "cpu") -> None:
     Raises
     ------
     UserError
-        A set has not been made, or there is nothing to train on.
+        A set has not been made, there is nothing to train on, or a voice that is to be tested is trained on.
     """
     made_from = STAGE.training_stamp(training)
     folder, group, lead = training.directory, training.group, training.group.first
@@ -28,8 +28,10 @@ def train(training: Training, device: str = "cpu") -> None:
     if (folder / stamp.NAME).is_file():
         shutil.rmtree(folder)
     data = [sets.read(f"{corpus}.single", group.scheme, emotions) for corpus in lead.train]
-    for own in data:
-        folds_of(own, group.folds)
+    for tested in {condition.test for condition in group.conditions}:
+        # Before anything is trained, not when it is to be tested.
+        own = sets.read(tested, group.scheme, emotions)
+        seen_voices(own, folds_of(own, group.folds, data), data, sed.seen_voices)
 
     def examples(part: str) -> list[brain.Example]:
         return [

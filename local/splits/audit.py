@@ -3,17 +3,19 @@
     cd egs/<recipe> && python3 -m local.splits.audit
 
 reports, for the scheme in ``split`` of ``conf/experiment.yaml``: which speakers, sentences, recording sessions and
-identical audio the parts of every fold share; utterances that are tested more than once; what a classifier reaches that
-sees only an utterance's duration, its text, or who speaks; and audio that cannot be decoded, is silent or clipped.
+identical audio the parts of every fold share, and whose voices the same fold of another corpus trains on; utterances
+that are tested more than once; how many people are behind each emotion; what a classifier reaches that sees only an
+utterance's duration, its level, its text, or who speaks; and audio that cannot be decoded, is silent or clipped.
 
 ``audit.json`` holds ``{"audio": {...}, "schemes": {<scheme>: {...}}}``:
 
 - ``audio``: ``utterances``, ``duplicates`` (groups of utterances with the same samples), ``unreadable``,
   ``near_silent``, ``clipped`` (utterances);
 - a scheme: ``emotions``, ``chance``, ``one_speaker``, ``speakers_disjoint`` (no fold's test speaker is in its train
-  or dev), ``test`` (``slots``, ``distinct``, ``repeated``), ``delivery`` (how many places of the test lists hold
-  scripted, and improvised, utterances; null where the corpus does not have both), ``folds``
-  (local/splits/overlap.py), ``shortcuts`` (local/splits/shortcuts.py), ``summary`` (lines of text).
+  or dev), ``voices_elsewhere`` (by corpus, how many people of a fold's test list its same fold trains on),
+  ``effective_speakers`` (by emotion), ``test`` (``slots``, ``distinct``, ``repeated``), ``delivery`` (how many places
+  of the test lists hold scripted, and improvised, utterances; null where the corpus does not have both), ``folds``
+  (all of these in local/splits/overlap.py), ``shortcuts`` (local/splits/shortcuts.py), ``summary`` (lines of text).
 
 Audio is decoded once for all schemes; its digests are kept in ``data/<corpus>/audit/digests.tsv``.
 """
@@ -29,12 +31,21 @@ from local import experiment
 from local.grid.factors import schemes
 from local.splits import digests
 from local.splits.data import load, read_folds, span
-from local.splits.overlap import audit_fold, count_delivery, count_test, duplicates
+from local.splits.overlap import (
+    audit_fold,
+    count_delivery,
+    count_test,
+    duplicates,
+    effective_speakers,
+    voices_elsewhere,
+)
 from local.splits.shortcuts import shortcuts
 from utils import stamp
 from utils.atomic import atomic_file
+from utils.data_dir import read_persons
 from utils.errors import run_main
 from utils.folds import PARTS
+from utils.folds import read_folds as read_lists
 
 
 def main() -> None:
@@ -44,21 +55,24 @@ def main() -> None:
     settings = experiment.load(parser.parse_args())
     for name in settings.folded:
         for scheme in schemes(settings):
-            audit(Path("data") / name, scheme, settings.emotions)
+            beside = [Path("data") / other for other in settings.folded if other != name]
+            audit(Path("data") / name, scheme, settings.emotions, beside)
 
 
-def audit(data_dir: Path, scheme: str, emotions: Iterable[str]) -> None:
+def audit(data_dir: Path, scheme: str, emotions: Iterable[str], beside: Iterable[Path] = ()) -> None:
     """Audit one scheme's folds of one corpus, made for some emotions, unless that is up to date, and print the summary.
+
+    ``beside`` are the data directories of the other corpora, cut by the same scheme.
 
     Raises
     ------
     UserError
         The folds have not been made.
     """
-    emotions = list(emotions)
+    emotions, beside = list(emotions), list(beside)
     _digest(data_dir)
     path = data_dir / "audit.json"
-    done = _stamp(data_dir, scheme, emotions)
+    done = _stamp(data_dir, scheme, emotions, beside)
     stale = stamp.why_stale(data_dir / "audit" / scheme, done) if path.is_file() else "not made yet"
     if stale is None:
         print(f"{path}: scheme '{scheme}' is up to date")
@@ -69,9 +83,10 @@ def audit(data_dir: Path, scheme: str, emotions: Iterable[str]) -> None:
     schemes = {
         other: found
         for other, found in schemes.items()
-        if stamp.why_stale(data_dir / "audit" / other, _stamp(data_dir, other, emotions)) is None
+        if stamp.why_stale(data_dir / "audit" / other, _stamp(data_dir, other, emotions, beside)) is None
     }
-    report = {"audio": _audio(rows), "schemes": schemes | {scheme: _scheme(data_dir, scheme, emotions, rows)}}
+    made = _scheme(data_dir, scheme, emotions, rows, beside)
+    report = {"audio": _audio(rows), "schemes": schemes | {scheme: made}}
     with atomic_file(path) as file:
         json.dump(report, file, indent=1, ensure_ascii=False)
         file.write("\n")
@@ -81,10 +96,13 @@ def audit(data_dir: Path, scheme: str, emotions: Iterable[str]) -> None:
         print(f"  {line}")
 
 
-def _stamp(data_dir: Path, scheme: str, emotions: list[str]) -> dict:
-    tables = ("utt2spk", "utt2emo", "utt2dur", "utt2sent", "utt2sess", "utt2delivery", "text", f"folds/{scheme}/.done")
+def _stamp(data_dir: Path, scheme: str, emotions: list[str], beside: list[Path]) -> dict:
+    voices = ("utt2spk", "spk2person", f"folds/{scheme}/.done")
+    tables = (*voices, "utt2emo", "utt2dur", "utt2sent", "utt2sess", "utt2delivery", "text")
     inputs = [*(data_dir / name for name in tables), data_dir / "audit" / "digests.tsv"]
-    return stamp.make({"emotions": emotions}, ["local.splits.audit"], inputs)
+    inputs += [folder / name for folder in beside for name in voices]
+    config = {"emotions": emotions, "beside": [folder.name for folder in beside]}
+    return stamp.make(config, ["local.splits.audit"], inputs)
 
 
 def _digest(data_dir: Path) -> None:
@@ -108,18 +126,24 @@ def _audio(rows: list) -> dict:
     }
 
 
-def _scheme(data_dir: Path, scheme: str, emotions: list[str], rows: list) -> dict:
+def _scheme(data_dir: Path, scheme: str, emotions: list[str], rows: list, beside: list[Path]) -> dict:
     corpus = load(data_dir, emotions)
     folds = read_folds(corpus, scheme)
+    others = {
+        folder.name: (read_persons(folder), read_lists(folder / "folds" / scheme)) for folder in beside
+        if (folder / "folds" / scheme / stamp.NAME).is_file()
+    }  # fmt: skip
     same_audio = {row.utterance: row.samples for row in rows if row.samples}
     report = {
         "emotions": emotions,
         "chance": 1 / len(emotions),
         "one_speaker": len(corpus.speakers) == 1,
+        "voices_elsewhere": voices_elsewhere(corpus, folds, others),
+        "effective_speakers": effective_speakers(corpus, folds),
         "test": count_test(folds),
         "delivery": count_delivery(corpus, folds),
         "folds": [audit_fold(corpus, fold, same_audio) for fold in folds],
-        "shortcuts": shortcuts(corpus, folds),
+        "shortcuts": shortcuts(corpus, folds, {row.utterance: float(row.level) for row in rows if row.level}),
     }
     shared = [fold["shared"]["speakers"] for fold in report["folds"]]
     report["speakers_disjoint"] = not any(pair["train_test"] or pair["dev_test"] for pair in shared)
@@ -133,6 +157,12 @@ def summarise(report: dict, audio: dict) -> list[str]:
         lines.append("speakers: the corpus has one, who is in train, dev and test")
     else:
         lines.append(f"speakers: {_speakers(folds)}")
+    lines += [
+        f"voices: {count} people who are tested are trained on by the same fold of {name}"
+        for name, count in report["voices_elsewhere"].items()
+    ]
+    effective = ", ".join(f"{emotion} {count:.1f}" for emotion, count in report["effective_speakers"].items())
+    lines.append(f"speakers behind the test lists, as if all said equally much: {effective}")
     for kind, words in (
         ("sentences", "of the test utterances say a sentence that is also in train"),
         ("sessions", "of the test utterances come from a recording session that is also in train"),
@@ -160,7 +190,10 @@ def summarise(report: dict, audio: dict) -> list[str]:
         if audio[kind]:
             lines.append(f"{kind.replace('_', ' ')} audio: {len(audio[kind])}: {_some(audio[kind])}")
     reached = [
-        f"{name} {found['ua']:.3f}" if found else f"{name} unknown" for name, found in report["shortcuts"].items()
+        f"{name} {found['ua']:.3f}" + (f" (where chance is {found['chance']:.3f})" if "chance" in found else "")
+        if found
+        else f"{name} unknown"
+        for name, found in report["shortcuts"].items()
     ]
     return [*lines, f"UA without hearing the voice (chance {report['chance']:.3f}): {', '.join(reached)}"]
 

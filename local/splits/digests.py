@@ -26,12 +26,14 @@ class Digest(NamedTuple):
     """What decoding one utterance showed.
 
     ``samples`` is a hash of the decoded samples, empty if they could not be decoded; ``problem`` is empty, or one
-    of ``unreadable: ...``, ``near silent``, ``clipped``.
+    of ``unreadable: ...``, ``near silent``, ``clipped``; ``level`` is the root mean square in dB of full scale, empty
+    where nothing sounds.
     """
 
     utterance: str
     samples: str
     problem: str
+    level: str = ""
 
 
 def digest_all(data_dir: Path) -> list[Digest]:
@@ -70,4 +72,6 @@ def _digest(utterance: Utterance) -> Digest:
         problem = "clipped"
     else:
         problem = ""
-    return Digest(utterance.id, hashlib.sha256(f"{rate} ".encode() + samples.tobytes()).hexdigest()[:32], problem)
+    power = np.square(samples, dtype=np.float64).mean()
+    digest = hashlib.sha256(f"{rate} ".encode() + samples.tobytes()).hexdigest()[:32]
+    return Digest(utterance.id, digest, problem, f"{10 * np.log10(power):.3f}" if power else "")

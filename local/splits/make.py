@@ -2,9 +2,11 @@
 
     cd egs/<recipe> && python3 -m local.splits.make --set split.scheme=speaker --set split.folds=5
 
-``split`` of ``conf/experiment.yaml`` says how. Schemes: ``speaker`` (no speaker in two parts of a fold), ``session``
-(no recording session in two parts), ``published`` (lists of files, see local/splits/published.py) and ``random``
-(stratified by emotion; speakers are shared, and the audit says so). The same settings give the same folds everywhere.
+``split`` of ``conf/experiment.yaml`` says how. Schemes: ``speaker`` (no speaker in two parts of a fold),
+``speaker+sentence`` (nor a sentence of test in another; about half of the utterances are tested, and half are left to
+train on), ``session`` (no recording session in two parts), ``published`` (lists of files, see
+local/splits/published.py) and ``random`` (stratified by emotion; speakers are shared, and the audit says so). The same
+settings give the same folds everywhere.
 With ``split.reserve``, ``folds/<scheme>/reserved`` is a data directory of the speakers who are in no dev or test list.
 """
 
@@ -49,7 +51,7 @@ def make(data_dir: Path, split: experiment.Split, emotions: Iterable[str], publi
         The corpus is not prepared, or cannot be cut so.
     """
     folder = data_dir / "folds" / split.scheme
-    inputs = [data_dir / name for name in ("utt2spk", "utt2emo", "spk2gender", "utt2sess")]
+    inputs = [data_dir / name for name in ("utt2spk", "spk2person", "utt2emo", "spk2gender", "utt2sess", "utt2sent")]
     if split.scheme == "published":
         inputs += sorted(Path(split.published_dir or "", published).glob("*/*.csv"))
     config = {"emotions": list(emotions), "split": dataclasses.asdict(split)}

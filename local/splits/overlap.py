@@ -38,7 +38,7 @@ def audit_fold(corpus: Corpus, fold: Fold, same_audio: Mapping[str, str]) -> dic
         test utterances whose speaker, sentence, session or audio is also in train); None where the
         corpus does not say.
     """
-    kinds = {"speakers": corpus.speaker, "sentences": corpus.sentence, "sessions": corpus.session, "audio": same_audio}
+    kinds = {"speakers": corpus.person, "sentences": corpus.sentence, "sessions": corpus.session, "audio": same_audio}
     parts = fold.parts()
     result = {
         "n": {part: corpus.count(utterances) for part, utterances in parts.items()},
@@ -54,6 +54,55 @@ def audit_fold(corpus: Corpus, fold: Fold, same_audio: Mapping[str, str]) -> dic
         result["shared"][kind] = {f"{one}_{other}": len(have[one] & have[other]) for one, other in PAIRS}
         result["test_seen"][kind] = sum(of.get(u) in have["train"] for u in fold.test) / len(fold.test)
     return result
+
+
+def effective_speakers(corpus: Corpus, folds: Sequence[Fold]) -> dict[str, float]:
+    """Count the people behind each emotion's places in the test lists, as if all said equally much.
+
+    Of n_s places of person s it is (sum n_s)^2 / sum n_s^2, Kish's effective size: the number of people where all have
+    the same share, and nearly 1 where one person says nearly everything.
+
+    Source: L. Kish, Survey Sampling (Wiley, 1965), section 8.2.
+    """
+    places = {emotion: Counter() for emotion in corpus.emotions}
+    for fold in folds:
+        for utterance in fold.test:
+            places[corpus.emotion[utterance]][corpus.person[utterance]] += 1
+    return {
+        emotion: counts.total() ** 2 / sum(n**2 for n in counts.values()) if counts else 0.0
+        for emotion, counts in places.items()
+    }
+
+
+def voices_elsewhere(
+    corpus: Corpus, folds: Sequence[Fold], beside: Mapping[str, tuple[Mapping[str, str], Sequence[Mapping]]]
+) -> dict[str, int]:
+    """Count the people of a fold's test list on whom the same fold of another corpus trains.
+
+    Parameters
+    ----------
+    corpus : Corpus
+        Which is tested.
+    folds : sequence of Fold
+        Its folds.
+    beside : mapping of str to (mapping of str to str, sequence of mapping)
+        Other corpora by name: utterance to person, and fold lists. One with another number of folds is not paired
+        with this corpus.
+
+    Returns
+    -------
+    dict of str to int
+        Of each corpus with any: how many, over all folds.
+    """
+    found = {}
+    for name, (person, lists) in beside.items():
+        seen = set()
+        for fold, other in zip(folds, lists, strict=False) if len(lists) == len(folds) else ():
+            trained = {person[utterance] for utterance in other["train"]}
+            seen |= trained.intersection(corpus.person[utterance] for utterance in fold.test)
+        if seen:
+            found[name] = len(seen)
+    return found
 
 
 def count_test(folds: Sequence[Fold]) -> dict[str, int]:

@@ -111,7 +111,7 @@ def synthetic() -> tuple[Corpus, np.ndarray]:
         dev, test = blocks[2 * k], blocks[2 * k + 1]
         folds.append({"train": np.setdiff1d(np.arange(UTTERANCES), [dev, test]), "dev": dev, "test": test})
     utts = [f"utt{number:04d}" for number in range(UTTERANCES)]
-    return Corpus(NAME, ["de"], False, utts, labels, folds, 0), features
+    return Corpus(NAME, ["de"], False, utts, labels, folds, 0, utts), features
 
 
 def sequential(head: str, corpus: Corpus, features: np.ndarray, layers: list[int] | range, epochs: int) -> list[float]:

@@ -63,7 +63,7 @@ def test_signals_give_the_status_that_a_shell_expects():
 
 
 def test_a_command_ends_with_the_driver_that_started_it(repo):
-    code = "import time; from utils.errors import run_main; print('up', flush=True); run_main(lambda: time.sleep(60))"
+    code = "import time; from utils.errors import run_main; run_main(lambda: print('up', flush=True) or time.sleep(60))"
     driver = subprocess.Popen(
         ["bash", "-c", 'export XSER_DRIVER=$$; "$@"; true', "-", sys.executable, "-c", code],
         env=os.environ | {"PYTHONPATH": str(repo)}, stdout=subprocess.PIPE, text=True,

@@ -54,7 +54,10 @@ def by_corpus(inputs: Inputs) -> Table:
                 Cell(str(sum(fold["shared"]["audio"]["train_test"] for fold in folds))),
                 Cell(str(test["distinct"])),
                 Cell(str(test["repeated"])),
+                _count(sum(found["voices_elsewhere"].values())),
+                number(min(found["effective_speakers"].values()), scale=1),
                 *(number(s["ua"]) if s else DASH for s in found["shortcuts"].values()),
+                number(found["shortcuts"]["speaker"]["chance"]),
             ]
         )
     names = next((list(found["shortcuts"]) for _, _, found in _audited(inputs)), [])
@@ -64,11 +67,15 @@ def by_corpus(inputs: Inputs) -> Table:
         f"Scheme {code(inputs.values('split'))}. *speakers apart*: no test speaker is in train or dev. "
         f"*sentences*, *sessions*: test utterances whose prompt, or recording session, is also in train, in percent "
         f"(range over folds; – where the corpus does not name them). *identical*: groups of utterances with the same "
-        f"samples; *in train and test*: how often, over all folds, such a group lies in both. *by ...*: UA in percent "
-        f"of classifiers that see only an utterance's duration, its text, or who speaks; chance is "
-        f"{100 * inputs.chance:.0f}.",
+        f"samples; *in train and test*: how often, over all folds, such a group lies in both. *trained elsewhere*: "
+        f"people who are tested in a fold in which another corpus trains on them. *effective speakers*: of the emotion "
+        f"that has the fewest, Kish's number, in which people count by how much they say. *by ...*: UA in percent of "
+        f"classifiers that see only an utterance's duration or level (a straight line, or bins), or its text; chance "
+        f"is {100 * inputs.chance:.0f}. *by speaker*: who is told the emotion that each person says more than others; "
+        f"its chance is what emotions dealt out at random give.",
         ["corpus", "speakers apart", "sentences", "sessions", "identical", "in train and test", "tested",
-         "tested again", *(f"by {name}" for name in names)],
+         "tested again", "trained elsewhere", "effective speakers", *(f"by {name}" for name in names),
+         "chance by speaker"],
         rows,
         made_by="data",
     )  # fmt: skip

@@ -17,6 +17,7 @@ MARKS = {
     "§": "layers and epochs were chosen on labelled data of the test corpus (cross_dev = target)",
     "¶": "a corpus of one speaker: its parts share the speaker; where it is tested, the interval is over utterances",
     "‖": "the folds let speakers of the test into training or dev (audit)",
+    "◊": "some people who are tested have trained the very model that tests them, in another corpus or set",
 }
 # The last columns of a table of paired tests.
 TESTED = ["n", "speakers", "df", "p", "smallest p", "p Holm", "q", "tests", "detectable"]
@@ -98,7 +99,10 @@ def marks(result: Result) -> str:
         found += "§"
     if result.one_speaker or result.resampled == "utterance":
         found += "¶"
-    return found + ("‖" if result.shared else "")
+    if result.shared:
+        found += "‖"
+    # The marks before say so already.
+    return found + ("◊" if result.voices_seen and not {"¶", "‖"} & set(found) else "")
 
 
 def joint_marks(results: Iterable[Result]) -> str:

@@ -108,11 +108,23 @@ def strategies(inputs: Inputs) -> Table:
         f"UA in percent [95% interval]; n test utterances of so many speakers. *−*: difference in points [95% "
         f"interval] to what differs in one thing, training nothing but the head or, of two-stage training (*after*: "
         f"first on that corpus), the second stage alone, on the same utterances; Holm's p, and what was detectable, "
-        f"in the family of all {len(tested)} differences of this table; bold: significant."
+        f"in the family of all {len(tested)} differences of this table; bold: significant. {_cuts(inputs)}"
         f"{interval_note(inputs, (result.headline for result in tuned))}{trained(inputs, inputs.results)}"
         f"{impossible(inputs.level, ((inputs.label(c.test), c) for c in tested))}"
     )
     return Table("strategies", "What tuning gains", caption + notes(inputs, tuned), header, rows, made_by="finetune")
+
+
+def _cuts(inputs: Inputs) -> str:
+    """Say whether strategies and their baselines classify the same layers."""
+    pairs = [(result, other) for result in inputs.results if (other := _baseline(inputs, result))]
+    differing = sum(result.selected != other.selected for result, other in pairs)
+    if differing:
+        return f"**In {differing} of {len(pairs)} differences the two are cut behind different layers.**"
+    return (
+        "Whatever is tuned, the encoder is cut behind one layer in each fold and seed (where the probes chose it: the "
+        "best above 0 on dev), for the head alone too."
+    )
 
 
 def baselines(inputs: Inputs) -> dict[str, str]:

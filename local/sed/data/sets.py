@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
-from utils.data_dir import Utterance, read_utt2, read_utterances
+from utils.data_dir import Utterance, read_persons, read_utt2, read_utterances
 from utils.errors import UserError
 from utils.folds import PARTS, read_folds
 from utils.rttm import Segment, read_rttm
@@ -35,7 +35,8 @@ class SedSet:
     utterances: dict[str, Utterance]  # those whose labels are all asked for, sorted by id
     # By utterance, in order of time, without overlap; time that none covers is neutral.
     reference: dict[str, list[Segment]]
-    speaker: dict[str, str]  # this and the next three by utterance
+    speaker: dict[str, str]  # this and the next four by utterance
+    person: dict[str, str]  # the same in all sets
     emotion: dict[str, str]  # the emotional span's, or neutral
     language: dict[str, str]
     duration: dict[str, float]  # seconds
@@ -95,12 +96,13 @@ def read(name: str, scheme: str, emotions: Sequence[str]) -> SedSet:
     ]
     if not kept:
         raise UserError(f"{path}: every utterance has a label that is not asked for; change `emotions`")
-    language = read_utt2(folder, "lang")
+    language, person = read_utt2(folder, "lang"), read_persons(folder)
     return SedSet(
         name=name,
         utterances={utterance: utterances[utterance] for utterance in kept},
         reference={utterance: reference[utterance] for utterance in kept},
         speaker={utterance: utterances[utterance].speaker for utterance in kept},
+        person={utterance: person[utterance] for utterance in kept},
         emotion={utterance: emotion[utterance] for utterance in kept},
         language={utterance: language[utterance] for utterance in kept},
         duration={utterance: float(utterances[utterance].duration or 0) for utterance in kept},

@@ -87,11 +87,12 @@ def rates(rows: Sequence[Mapping[str, str]], test: str, experiment: Experiment) 
 
 def write(
     condition: Condition, data: SedSet, fold_of: Mapping[str, int], hypotheses: Mapping[int, Hypothesis],
-    made_from: dict,
+    made_from: dict, voices_seen: int = 0,
 ) -> None:  # fmt: skip
     """Score a condition and write its directory, whole or not at all.
 
-    ``fold_of`` says which fold tests each recording; ``hypotheses``, by seed, hold all of these recordings.
+    ``fold_of`` says which fold tests each recording; ``hypotheses``, by seed, hold all of these recordings;
+    ``voices_seen`` counts the tested people whose voice trained the model that tests them.
     """
     import yaml
 
@@ -105,7 +106,7 @@ def write(
     with atomic_dir(condition.directory) as folder:
         write_rttm(folder / "hyp.rttm", [s for segments in hypotheses[min(hypotheses)].values() for s in segments])
         csv_file.write(folder / "eder.csv", COLUMNS, rows)
-        for name, content in (("meta", describe(condition, data)), ("eder", report)):
+        for name, content in (("meta", describe(condition, data) | {"voices_seen": voices_seen}), ("eder", report)):
             text = json.dumps(content, indent=1, ensure_ascii=False) + "\n"
             (folder / f"{name}.json").write_text(text, encoding="utf-8")
         config = yaml.safe_dump(settings(condition) | {"condition": condition.identity}, sort_keys=False)

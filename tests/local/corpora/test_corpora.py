@@ -11,6 +11,7 @@ import pytest
 from local.corpora import names, spec
 from local.corpora.registry import CorpusSpec, module
 from tests.local.corpora.trees import excluded, files, prepared, speech, table
+from utils.data_dir import read_persons
 from utils.data_dir_check import validate
 from utils.errors import UserError
 
@@ -102,6 +103,24 @@ def test_the_fullest_table(tmp_path: Path) -> None:
     assert table(data, "utt2sess") == {one: "own_monday", two: "own_monday", three: "own_tuesday"}
     assert table(data, "spk2gender") == {"own_s1": "f", "own_s2": "m"}
     validate(data)
+
+
+def test_a_person_keeps_one_id_across_corpora(tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        speech(tmp_path / f"{name}.wav")
+    text = "path,speaker,emotion,person\na.wav,s1,sad,emodb_03\nb.wav,s2,sad,\n"
+    (tmp_path / "own.csv").write_text(text)
+    data = prepared(tmp_path / "own.csv", tmp_path / "data", OWN)
+    assert table(data, "spk2person") == {"own_s1": "emodb_03", "own_s2": "own_s2"}
+    assert read_persons(data) == {"own_s1-a": "emodb_03", "own_s2-b": "own_s2"}
+    validate(data)
+    (tmp_path / "own.csv").write_text(text + "a.wav,s2,sad,somebody\n")
+    assert excluded(prepared(tmp_path / "own.csv", tmp_path / "more", OWN)) == {
+        "a.wav": "person differs from the speaker's other utterances: 'somebody'"
+    }
+    (tmp_path / "own.csv").write_text(text.replace("emodb_03", ""))
+    data = prepared(tmp_path / "own.csv", tmp_path / "plain", OWN)
+    assert "spk2person" not in files(data) and read_persons(data)["own_s1-a"] == "own_s1"
 
 
 def test_files_of_one_name_are_told_apart_by_folder(tmp_path: Path) -> None:

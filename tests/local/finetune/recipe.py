@@ -86,6 +86,7 @@ def write_list(root: Path, name: str, fold: int, part: str, utts: Sequence[str])
 
 def write_probe(
     config: Experiment, train: str, test: str, selected: Sequence[int], best_above: int = 1, head: str = "linear",
+    lowest_loss: int = 1,
 ) -> Path:
     """Write the scores.csv of a probe whose dev chose a layer in each fold, and add it to the manifest."""
     (condition,) = expand(
@@ -95,7 +96,7 @@ def write_probe(
         {
             "fold": fold, "seed": 0, "layer": layer, "selected": int(layer == chosen),
             "dev_ua": 0.9 if layer == chosen else 0.8 if layer == best_above else 0.5,
-            "dev_loss": 0.7,
+            "dev_loss": 0.5 if layer == lowest_loss else 0.7,
         }
         for fold, chosen in enumerate(selected) for layer in range(LAYERS)
     ]  # fmt: skip

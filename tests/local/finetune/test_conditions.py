@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import zlib
 from pathlib import Path
 
 import pytest
@@ -146,6 +147,41 @@ class TestLayer:
         write_probe(settings("ab"), "a", "a", [0, 1, 2], best_above=3)
         assert self.layers(strategies=["lora"]) == [3, 1, 2]
         assert self.layers(strategies=["head"]) == [0, 1, 2]
+
+    @pytest.mark.parametrize(
+        "grid",
+        [
+            {"strategies": ["head", "lora", "full"], "seeds": [0, 1]},
+            {"strategies": ["head"], "also": [Grid(strategies=["lora"], pairs=["b:a", "a:a"])]},
+            {"strategies": ["head"], "also": [Grid(strategies=["wg"], pairs=["b>a:a"])]},
+        ],
+    )
+    def test_is_one_for_all_strategies_of_a_training_set_fold_and_seed(self, grid):
+        for name in "ab":
+            write_probe(settings("ab"), name, name, [0, 1, 0], best_above=3)
+        cuts, methods = {}, set()
+        config = settings("ab", **{"layer": "probe", "pairs": ["all"]} | grid)
+        for group in STAGE.groups(config):
+            methods.add(group.first.method)
+            for one in STAGE.trainings(group):
+                cuts.setdefault((group.first.train, one.fold, one.seed), set()).add(conditions.design(one).layer)
+        assert len(methods) > 1 and {key[1]: cut for key, cut in cuts.items()} == {0: {3}, 1: {1}, 2: {3}}
+        assert all(len(cut) == 1 for cut in cuts.values())
+
+    def test_of_equals_above_0_is_the_one_with_the_lower_dev_loss(self):
+        path = write_probe(settings("ab"), "a", "a", [1, 1, 1], lowest_loss=2)
+        path.write_text(path.read_text().replace("0.5,0.5", "0.9,0.5"))
+        assert self.layers(strategies=["lora"]) == self.layers(strategies=["head", "lora"]) == [2, 2, 2]
+        assert self.layers(strategies=["head"]) == [1, 1, 1]
+
+    def test_of_the_head_is_free_where_blocks_are_tuned_at_a_given_layer_only(self):
+        write_probe(settings("ab"), "a", "a", [0, 1, 2], best_above=3)
+        assert self.layers(strategies=["head"], also=[Grid(strategies=["lora"], layer="2")]) == [0, 1, 2]
+
+    def test_changes_no_seed(self):
+        names = [b"small.head.a fold 1 seed 0", b"small.lora.a fold 1 seed 0"]
+        config = settings("a", layer="probe", strategies=["head", "lora"])
+        assert [group.draw(1, 0) for group in STAGE.groups(config)] == [zlib.crc32(name) for name in names]
 
     def test_comes_from_any_test_corpus_as_long_as_dev_is_the_source_s(self):
         write_probe(settings("ab"), "a", "b", [3, 1, 2])

@@ -258,7 +258,8 @@ def test_the_card_names_corpora_and_licences(save: Save) -> None:
 def condition(exp: Path, name: str, models: str = "small.lora.emodb", test: str = "emodb", **meta) -> None:
     """Write what the card reads of a tested condition."""
     factors = {"encoder": "small", "method": "lora", "source": [], "train": ["emodb"], "test": test, "split": "speaker"}
-    facts = {"factors": factors, "dev": ["emodb"], "one_speaker": False, "contaminated": [], "models": models}
+    facts = {"factors": factors, "dev": ["emodb"], "one_speaker": False, "voices_seen": 0, "contaminated": [],
+             "models": models}
     meta = facts | meta
     (exp / name).mkdir(parents=True)
     (exp / name / "meta.json").write_text(json.dumps(meta))

@@ -343,6 +343,7 @@ def test_meta_and_config_say_what_the_condition_is(recipe: Path) -> None:
         "stage": "probe", "factors": factors, "dev": ["aa"], "setting": "cross", "encoder_languages": ["de"],
         "words": {"method": WORDS["mlp"], "normalise": "standardised per-corpus"},
         "train_languages": ["de"], "test_language": "ur", "contaminated": ["aa"], "one_speaker": True,
+        "voices_seen": 0,
         "params": 6 * 128 + 128 + 128 * 16 + 16 + 16 * 4 + 4,
     }  # fmt: skip
     assert meta(made["bb-bb"])["contaminated"] == []
@@ -427,3 +428,17 @@ def test_a_step_plugged_in_from_outside_stands_beside_the_untouched(recipe: Path
 
 def digest(value: str) -> str:
     return hashlib.sha256(value.encode()).hexdigest()[:8]
+
+
+def test_a_voice_that_is_trained_on_in_another_corpus_is_counted(recipe: Path) -> None:
+    """Speaker 1 of bb is speaker 0 of aa: bb tests them in fold 1, where aa trains on them."""
+    for name in ("aa", "bb"):
+        tree.write_corpus(recipe, name)
+    run("aa", "bb")
+    assert meta("enc.linear.aa-bb")["voices_seen"] == 0
+    speakers = sorted({line.split()[1] for line in (recipe / "data/bb/utt2spk").read_text().splitlines()})
+    persons = {speaker: "aa_00" if speaker == "bb_01" else speaker for speaker in speakers}
+    (recipe / "data/bb/spk2person").write_text("".join(f"{key} {value}\n" for key, value in persons.items()))
+    run("aa", "bb")
+    seen = {pair: meta(f"enc.linear.{pair}")["voices_seen"] for pair in ("aa-aa", "aa-bb", "bb-aa", "bb-bb")}
+    assert seen == {"aa-aa": 0, "aa-bb": 1, "bb-aa": 0, "bb-bb": 0}

@@ -93,7 +93,8 @@ def audit(one_speaker: bool = False) -> dict:
     found = {
         "emotions": EMOTIONS, "chance": 0.25, "one_speaker": one_speaker, "speakers_disjoint": False,
         "test": {"slots": 200, "distinct": 160, "repeated": 40}, "folds": [fold, clean],
-        "shortcuts": {"duration": reached, "text": None, "speaker": reached},
+        "voices_elsewhere": {}, "effective_speakers": dict.fromkeys(EMOTIONS, 3.5),
+        "shortcuts": {"duration": reached, "text": None, "speaker": reached | {"chance": 0.3}},
         "summary": ["speakers: 4 a fold", "sentences: 7.5% are also in train"],
     }  # fmt: skip
     audio = {"utterances": 200, "duplicates": [["a", "b"]], "unreadable": [], "near_silent": [], "clipped": []}
@@ -250,6 +251,17 @@ def test_tests_that_cannot_be_significant_are_told(tmp_path: Path, monkeypatch: 
     assert "Beforehand" not in text.split("## Which encoder is better, on average?")[1].split("\n## ")[0]
     text, _ = build(world, monkeypatch, "--set", "score.permutations=10")
     assert "`score.permutations` = 10 is too small for 4 comparisons at a time: raise it." in text
+
+
+def test_conditions_that_test_voices_of_their_training_are_marked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("local.report.contents.figures", lambda inputs: [])
+    world = small_world(tmp_path, corpora=[Corpus("uno", "it")], changes={"voices_seen": 2})
+    text, _ = build(world, monkeypatch)
+    header, row = markdown_tables(text)["Every condition in full"][:2]
+    assert dict(zip(header, row, strict=True))["UA"].endswith("◊")
+    assert "◊ some people who are tested have trained the very model that tests them" in text
 
 
 def test_contaminated_conditions_are_marked_everywhere(documents: tuple[str, Page]) -> None:

@@ -27,6 +27,7 @@ def row(system: tuple[str, str], test: str, emotion: str, value: float) -> dict[
         "recipe": "toy", "system": system[0], "how": system[1], "baseline": "0" if system[1] else "1", "setting": "",
         "train": "", "test": test, "emotion": emotion, "n": "20", "speakers": "5", "eder": f"{value}",
         "eder_lo": f"{value - 0.05}", "eder_hi": f"{value + 0.05}", "seeds": "1", "contaminated": "",
+        "voices_seen": "0",
         "resampled": "speaker", "se": "0.02", "df": "4.0", "no_interval": "", "labels": "none", "split": "speaker",
     }  # fmt: skip
     if emotion == "all":
@@ -79,10 +80,22 @@ def test_nothing_is_said_where_nothing_was_asked(found: Diarization) -> None:
     assert inputs.diarization(Experiment(corpora=["emodb"], encoders=["mini"])) is None
 
 
-def test_what_was_asked_names_corpora_and_encoders() -> None:
+def test_what_was_asked_names_corpora_and_encoders(found: Diarization) -> None:
     settings = Sed(encoders=["mini"], corpora=["emodb"], test=["zed"])
-    asked = sed.asked(Experiment(corpora=["a"], encoders=["b"], sed=settings))
+    asked = sed.asked(Experiment(corpora=["a"], encoders=["b"], sed=settings), found)
     assert "tested on zed and on recordings made of emodb" in asked and "`mini` (frozen)" in asked
+    assert "(nobody's voice trained the model that tests it)" in asked
+
+
+def test_voices_that_trained_the_model_that_tests_them_are_counted_and_marked(found: Diarization) -> None:
+    rows = [replace(row, voices_seen=3 * (row.test == "emodb.single" and not row.baseline)) for row in found.rows]
+    marked = replace(found, rows=rows)
+    asked = sed.asked(Experiment(corpora=["a"], encoders=["b"], sed=Sed(encoders=["mini"], corpora=["emodb"])), marked)
+    assert "◊ voices that trained the very model that tests them: 3 in emodb.single" in asked
+    assert "nobody's voice" not in asked
+    for content in sed.tables(marked)[:1]:
+        marks = {row[0].text: row[1].marks for row in content.rows}
+        assert marks["mini.frozen, all"] == "◊" and marks["all_neutral"] == "" and "◊" in content.marks
 
 
 def test_systems_stand_beside_baselines(found: Diarization) -> None:

@@ -100,6 +100,8 @@ def test_every_table_with_tuned_encoders_counts_what_is_trained(documents: tuple
 def test_strategies_stand_beside_the_head_alone(world: World, documents: tuple[str, Page]) -> None:
     text, page = documents
     assert markdown_tables(text)["What tuning gains"] == page.tables["strategies"]
+    caption = text.split("## What tuning gains")[1].split("\n|")[0]
+    assert "Whatever is tuned, the encoder is cut behind one layer in each fold and seed" in caption
     header, *rows = page.tables["strategies"]
     assert header[4:] == [
         "n", "speakers", "head", "lora+ba", "lora+ba after uno", "lora+ba − head", "lora+ba after uno − lora+ba",

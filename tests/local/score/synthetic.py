@@ -152,7 +152,7 @@ class World:
             "encoder_languages": encoder.languages, "dev": dev, "train_languages": languages,
             "test_language": by_name[test].language, "params": 3076,
             "contaminated": sorted({*train, test} & set(encoder.pretrained_on)),
-            "one_speaker": any(by_name[name].speakers == 1 for name in {*train, test}),
+            "voices_seen": 0, "one_speaker": any(by_name[name].speakers == 1 for name in {*train, test}),
         }  # fmt: skip
         meta |= {name: value for name, value in self.changes.items() if name not in factors}
         (path / "meta.json").write_text(json.dumps(meta))

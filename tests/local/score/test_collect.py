@@ -38,7 +38,8 @@ def test_the_header_is_the_contract(made: Path) -> None:
     header = (made / "exp/results.csv").read_text().splitlines()[0]
     assert header.startswith(
         "recipe,stage,method,setting,encoder,layer,train,dev,test,fold,seed,n_train,n_test,ua,wa,macro_f1,ua_lo,ua_hi,"
-        "recall_angry,recall_happy,recall_neutral,recall_sad,selected,labels,split,cross_dev,normalise,contaminated,params"
+        "recall_angry,recall_happy,recall_neutral,recall_sad,selected,labels,split,cross_dev,normalise,contaminated,"
+        "voices_seen,params"
     )
     header = (made / "exp/significance.csv").read_text().splitlines()[0]
     assert header == (

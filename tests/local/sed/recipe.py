@@ -50,7 +50,8 @@ def made_up(name: str, speakers: int = 6, each: int = 4, folds: int = 3) -> SedS
     ]
     return SedSet(
         name, {u: Utterance(u, speaker[u], u, "/none.wav", 0.0, None, 4.0) for u in ids}, reference, speaker,
-        {u: reference[u][1].label for u in ids}, dict.fromkeys(ids, "de"), dict.fromkeys(ids, 4.0), lists,
+        dict(speaker), {u: reference[u][1].label for u in ids}, dict.fromkeys(ids, "de"), dict.fromkeys(ids, 4.0),
+        lists,
     )  # fmt: skip
 
 

@@ -7,11 +7,20 @@ from pathlib import Path
 
 import pytest
 
+from local.corpora import spec
+from local.corpora.prepare import prepare
+from local.experiment import Split
 from local.grid.conditions import Training
 from local.sed import conditions
 from local.sed.conditions import BASELINES, STAGE
+from local.sed.data import sets
+from local.sed.data.sets import SedSet
+from local.splits.make import make as make_folds
+from tests.conftest import REPO
 from tests.local.sed import recipe
+from utils.data_dir import read_persons
 from utils.errors import UserError
+from utils.folds import PARTS, read_folds
 
 
 @pytest.fixture(autouse=True)
@@ -96,3 +105,48 @@ def test_a_set_without_folds_is_dealt_out_by_speaker() -> None:
     for utterance, k in found.items():
         assert by_speaker.setdefault(data.speaker[utterance], k) == k
     assert sorted(by_speaker.values()) == [0, 0, 1, 1, 2, 2]
+
+
+def heard(name: str, folder: Path) -> SedSet:
+    """A training set whose recordings are a corpus's utterances: who is heard in which part is all that counts."""
+    person = read_persons(folder)
+    return SedSet(name, {}, {}, {}, person, {}, {}, {}, read_folds(folder / "folds/speaker"))
+
+
+def test_no_voice_of_the_bundled_changes_is_tested_by_a_model_that_it_trained() -> None:
+    languages, emotions = ("zh", "de", "en", "bn", "th"), ["angry", "happy", "neutral", "sad"]
+    trained_on = []
+    for name in [*(f"mini_{language}" for language in languages), "mini_sed"]:
+        prepare(spec(name, REPO / "egs/mini"), REPO / "egs/mini/corpus", Path("data", name))
+        if name != "mini_sed":
+            make_folds(Path("data", name), Split(folds=6), emotions, name)
+            trained_on.append(heard(f"{name}.single", Path("data", name)))
+    data = sets.read("mini_sed", "speaker", emotions)
+    fold_of = conditions.folds_of(data, 6, trained_on)
+    assert fold_of.keys() == data.utterances.keys() and len(set(data.person.values())) == 30
+    assert conditions.seen_voices(data, fold_of, trained_on, "refuse") == []
+    for utterance, k in fold_of.items():
+        assert any(data.person[utterance] == own.person[u] for own in trained_on for u in own.folds[k]["test"])
+    # Dealt out blindly, most of them would be.
+    blind = conditions.folds_of(data, 6)
+    assert len(conditions.seen_voices(data, blind, trained_on, "mark")) > 15
+    with pytest.raises(UserError, match=r"mini_sed: .* of its 30 voices train the model .* sed.seen_voices to mark"):
+        conditions.seen_voices(data, blind, trained_on, "refuse")
+
+
+def test_who_is_heard_nowhere_is_dealt_out_as_before_and_who_is_heard_everywhere_is_seen() -> None:
+    train = recipe.made_up("emodb.single")
+    data = dataclasses.replace(recipe.made_up("zed"), folds=[])
+    assert conditions.folds_of(data, 3, [train]) == conditions.folds_of(data, 3)
+    # One of them speaks in the training set too, where fold 1 tests them.
+    (known,) = {train.person[u] for u in train.folds[1]["test"][:1]}
+    same = {u: known if own == "zed_0" else own for u, own in data.person.items()}
+    data = dataclasses.replace(data, person=same)
+    fold_of = conditions.folds_of(data, 3, [train])
+    assert {k for u, k in fold_of.items() if data.person[u] == known} == {1}
+    assert conditions.seen_voices(data, fold_of, [train], "refuse") == []
+    everywhere = [{part: fold["train"] + train.folds[1]["test"] if part == "train" else fold[part] for part in PARTS}
+                  for fold in train.folds]  # fmt: skip
+    train = dataclasses.replace(train, folds=everywhere)
+    fold_of = conditions.folds_of(data, 3, [train])
+    assert conditions.seen_voices(data, fold_of, [train], "mark") == [known]

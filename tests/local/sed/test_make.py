@@ -153,6 +153,16 @@ def test_a_rerun_skips_and_making_again_gives_the_same_bytes(capsys):
     assert digest(Path("data/toy/sed")) != before
 
 
+def test_sets_keep_who_speaks_across_corpora():
+    prepare()
+    speakers = sorted(set(read_table("data/toy/utt2spk").values()))
+    Path("data/toy/spk2person").write_text("".join(f"{name} person_{n}\n" for n, name in enumerate(speakers)))
+    make.make(Path("data/toy"), settings("sed.sets=[noisy]"))
+    for kind in ("single", "noisy"):
+        got = sets.read(f"toy.{kind}", "speaker", EMOTIONS)
+        assert got.person == {name: f"person_{speakers.index(own)}" for name, own in got.speaker.items()}
+
+
 def test_new_folds_make_new_sets_and_only_what_is_asked_for_is_made(capsys):
     prepare()
     make.make(Path("data/toy"), settings("sed.sets=[single]"))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import shutil
 import subprocess
@@ -55,7 +56,10 @@ def test_a_clean_corpus_has_nothing_to_report(tmp_path: Path, capsys: pytest.Cap
         assert fold["shared"]["speakers"] == fold["shared"]["audio"] == {"train_dev": 0, "train_test": 0, "dev_test": 0}
         assert fold["shared"]["sentences"] is None and fold["test_seen"]["sessions"] is None
     assert found["shortcuts"]["text"] is None
+    # Everybody says as much with each emotion: that ties emotions to people less than chance does.
     assert found["shortcuts"]["speaker"]["ua"] == found["chance"] == 0.5
+    assert 0.55 < found["shortcuts"]["speaker"]["chance"] < 0.75
+    assert found["effective_speakers"] == {"angry": 6.0, "happy": 6.0} and found["voices_elsewhere"] == {}
     assert "no two parts share any" in found["summary"][0]
     printed = capsys.readouterr().out
     assert all(line in printed for line in found["summary"])
@@ -111,6 +115,66 @@ def test_durations_that_tell_the_emotion_give_it_away(tmp_path: Path) -> None:
     assert audited(data)["schemes"]["speaker"]["shortcuts"]["duration"]["ua"] == 1.0
 
 
+def test_durations_in_the_middle_give_the_emotion_away_in_bins_only(tmp_path: Path) -> None:
+    data = planted(tmp_path)
+    lines = [line.split() for line in (data / "utt2emo").read_text().splitlines()]
+    far = (0.5, 4.0, 0.6)
+    (data / "utt2dur").write_text(
+        "".join(f"{u} {1.5 if emotion == 'angry' else far[int(u[-1])]}\n" for u, emotion in lines)
+    )
+    found = audited(data)["schemes"]["speaker"]["shortcuts"]
+    assert found["duration bins"]["ua"] == 1.0 and found["duration"]["ua"] < 0.9
+
+
+def test_loudness_that_tells_the_emotion_gives_it_away(tmp_path: Path) -> None:
+    data = planted(tmp_path)
+    found = audited(data)["schemes"]["speaker"]["shortcuts"]
+    assert found["level"]["ua"] < 0.9 and found["level"]["uses"] == "level"
+    for path in (tmp_path / "wav").glob("*angry*.wav"):
+        samples, rate = soundfile.read(path)
+        soundfile.write(path, samples / 4, rate)
+    (data / ".done").write_text("{'again': 1}")
+    found = audited(data)["schemes"]["speaker"]
+    assert found["shortcuts"]["level"]["ua"] == found["shortcuts"]["level bins"]["ua"] == 1.0
+    assert "level 1.000" in found["summary"][-1]
+    path = tmp_path / "wav/c_0-angry0.wav"
+    level = {row.utterance: row.level for row in digests.read(data / "audit/digests.tsv")}["c_0-angry0"]
+    assert float(level) == pytest.approx(10 * np.log10(np.mean(soundfile.read(path)[0] ** 2)), abs=1e-3)
+
+
+def test_people_who_say_little_count_for_little(tmp_path: Path) -> None:
+    rows = [(f"c_{s}-{emotion}{n}", f"c_{s}", emotion) for s in range(6) for emotion in TWO
+            for n in range(8 if (s, emotion) == (0, "happy") else 1)]  # fmt: skip
+    paths = {utterance: speech(tmp_path / f"{utterance}.wav") for utterance, _, _ in rows}
+    found = audited(data_dir(tmp_path / "c", rows, paths))["schemes"]["speaker"]
+    assert found["effective_speakers"] == {"angry": 6.0, "happy": pytest.approx(13**2 / (8**2 + 5))}
+
+
+def test_people_whom_another_corpus_trains_on_are_counted(tmp_path: Path) -> None:
+    first, second = planted(tmp_path / "a"), planted(tmp_path / "b")
+    split, names = Split(folds=3), [f"c_{s}" for s in range(6)]
+    second = second.rename(tmp_path / "b/other")
+    for data in (first, second):
+        make(data, split, TWO, "c")
+    for data in (first, second):
+        (data / "spk2person").write_text("".join(f"{name} {data.name}_{name}\n" for name in names))
+    audit(first, "speaker", TWO, [second])
+    report = json.loads((first / "audit.json").read_text(encoding="utf-8"))["schemes"]["speaker"]
+    assert report["voices_elsewhere"] == {}
+    # Both are cut alike, so a person of the same name is tested in the same fold; of another name they may not be.
+    tested = (first / "folds/speaker/0/test").read_text().split()
+    trained = (second / "folds/speaker/0/train").read_text().split()
+    one, other = tested[0].split("-")[0], trained[0].split("-")[0]
+    persons = {name: "somebody" if name == other else f"other_{name}" for name in names}
+    (second / "spk2person").write_text("".join(f"{name} {person}\n" for name, person in persons.items()))
+    persons = {name: "somebody" if name == one else f"c_{name}" for name in names}
+    (first / "spk2person").write_text("".join(f"{name} {person}\n" for name, person in persons.items()))
+    audit(first, "speaker", TWO, [second])
+    report = json.loads((first / "audit.json").read_text(encoding="utf-8"))["schemes"]["speaker"]
+    assert report["voices_elsewhere"] == {"other": 1}
+    assert "voices: 1 people who are tested are trained on by the same fold of other" in report["summary"]
+
+
 def test_speakers_who_are_always_angry_give_it_away_in_random_folds(tmp_path: Path) -> None:
     rows = [(f"c_{s}-{n}", f"c_{s}", TWO[s % 2]) for s in range(6) for n in range(6)]
     paths = {utterance: speech(tmp_path / f"{utterance}.wav") for utterance, _, _ in rows}
@@ -120,8 +184,21 @@ def test_speakers_who_are_always_angry_give_it_away_in_random_folds(tmp_path: Pa
     assert not report["schemes"]["random"]["speakers_disjoint"]
     assert "train and test" in report["schemes"]["random"]["summary"][0]
     report = audited(data, "speaker")
-    assert report["schemes"]["speaker"]["shortcuts"]["speaker"]["ua"] == 0.5
+    # Nobody who is tested is known, but who is told what each of them says is right.
+    found = report["schemes"]["speaker"]["shortcuts"]["speaker"]
+    assert found["ua"] == 1.0 and 0.5 < found["chance"] < 0.8
     assert set(report["schemes"]) == {"random", "speaker"}
+
+
+def test_chance_by_speaker_is_not_that_of_guessing_where_a_fold_tests_one(tmp_path: Path) -> None:
+    """A dozen tosses a person are never even: of six people, each in a fold of their own, too."""
+    data = planted(tmp_path)
+    make(data, Split(folds=6), TWO, "c")
+    audit(data, "speaker", TWO)
+    found = json.loads((data / "audit.json").read_text(encoding="utf-8"))["schemes"]["speaker"]["shortcuts"]["speaker"]
+    # Six utterances a person: the mean of max(k, 6 - k) / 6, of nearly binomial k.
+    expected = sum(math.comb(6, k) * max(k, 6 - k) for k in range(7)) / 6 / 2**6
+    assert found["ua"] == 0.5 and found["chance"] == pytest.approx(expected, abs=0.03)
 
 
 def test_one_speaker_is_said(tmp_path: Path) -> None:

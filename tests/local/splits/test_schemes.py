@@ -11,10 +11,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from local.experiment import Cap, Experiment, Split
+from local.grid.factors import schemes
+from local.probe.conditions import STAGE
 from local.splits.data import Corpus, Fold
 from local.splits.make import make
+from local.splits.overlap import audit_fold
 from local.splits.partition import partition
 from local.splits.schemes import make_folds
+from tests.local.corpora.trees import prepared
 from tests.local.splits.corpora import FOUR, corpus, data_dir, grid
 from utils import config
 from utils.data_dir import read_utt2
@@ -288,3 +292,81 @@ def test_a_corpus_of_one_speaker_is_refused_or_cut_at_random(tmp_path: Path) -> 
     assert folds == folds_of(own, scheme="random", folds=3) and "random folds" in notes[0]
     several = corpus(grid(tmp_path / "d", 6))
     assert folds_of(several, folds=3, one_speaker="random") == folds_of(several, folds=3)
+
+
+def with_sentences(folder: Path, speakers: int, sentences: int) -> Corpus:
+    """Everybody says every sentence with every emotion."""
+    grid(folder, speakers, each=sentences)
+    names = [line.split()[0] for line in (folder / "utt2spk").read_text().splitlines()]
+    (folder / "utt2sent").write_text("".join(f"{name} c_{name[-1]}\n" for name in names))
+    return corpus(folder)
+
+
+@pytest.mark.parametrize(("sentences", "folds"), [(2, 3), (2, 4), (5, 3), (9, 5)])
+def test_folds_by_speaker_and_sentence_test_neither_that_is_known(tmp_path: Path, sentences: int, folds: int) -> None:
+    corpus_ = with_sentences(tmp_path / "c", 10, sentences)
+    found, notes = make_folds(corpus_, Split(scheme="speaker+sentence", folds=folds), "c")
+    plain = folds_of(corpus_, folds=folds)
+    said = [{part: {corpus_.sentence[u] for u in own} for part, own in fold.parts().items()} for fold in found]
+    for fold, sentences_of, by_speaker in zip(found, said, plain, strict=True):
+        # The same speakers as without sentences, so that both schemes stand side by side.
+        for part, own in fold.parts().items():
+            assert speakers(corpus_, own) == speakers(corpus_, getattr(by_speaker, part))
+            assert set(own) < set(getattr(by_speaker, part))
+        assert not sentences_of["test"] & (sentences_of["train"] | sentences_of["dev"])
+        assert len(sentences_of["test"] | sentences_of["train"]) == sentences
+    # Every sentence is tested by some, and nothing twice.
+    assert len(set().union(*(own["test"] for own in said))) == sentences
+    tested = Counter(u for fold in found for u in fold.test)
+    assert set(tested.values()) == {1} and 0.3 < len(tested) / len(corpus_.emotion) < 0.7
+    assert notes == [
+        f"half of the sentences are tested in each fold: {len(tested)} of {len(corpus_.emotion)} utterances"
+    ]
+
+
+def test_folds_by_sentence_need_sentences(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="there is no utt2sent, so no folds by sentence; set split.scheme to speaker"):
+        folds_of(corpus(grid(tmp_path / "c", speakers=6)), scheme="speaker+sentence", folds=3)
+    with pytest.raises(UserError, match="has one sentence, which cannot be kept apart"):
+        folds_of(with_sentences(tmp_path / "d", 6, 1), scheme="speaker+sentence", folds=3)
+
+
+@pytest.mark.parametrize(("name", "sentences", "folds"), [("ravdess", 2, 4), ("emodb", 10, 5)])
+def test_real_speech_is_cut_by_speaker_and_sentence(
+    corpora: Path, tmp_path: Path, name: str, sentences: int, folds: int
+) -> None:
+    if not (corpora / name).is_dir():
+        pytest.skip(f"{corpora / name} is not here: folds by speaker and sentence are not tried on it")
+    corpus_ = corpus(prepared(corpora / name, tmp_path / "data", name))
+    assert len(set(corpus_.sentence.values())) == sentences
+    for scheme, seen in (("speaker", 1.0), ("speaker+sentence", 0.0)):
+        for fold in folds_of(corpus_, scheme=scheme, folds=folds):
+            audited = audit_fold(corpus_, fold, {})
+            assert audited["test_seen"]["sentences"] == seen
+            assert audited["shared"]["speakers"] == {"train_dev": 0, "train_test": 0, "dev_test": 0}
+            assert scheme == "speaker" or audited["shared"]["sentences"]["dev_test"] == 0
+
+
+def test_a_person_stays_in_one_part_whatever_they_are_called(tmp_path: Path) -> None:
+    folder = grid(tmp_path / "c", speakers=8)
+    plain = folds_of(corpus(folder), folds=3)
+    persons = {f"c_{s:02d}": f"c_{s:02d}" for s in range(8)} | {"c_07": "c_00"}
+    (folder / "spk2person").write_text("".join(f"{key} {value}\n" for key, value in persons.items()))
+    corpus_ = corpus(folder)
+    for fold in folds_of(corpus_, folds=3):
+        parts = [speakers(corpus_, own) for own in fold.parts().values()]
+        assert any({"c_00", "c_07"} <= part for part in parts)
+        assert audit_fold(corpus_, fold, {})["shared"]["speakers"]["train_test"] == 0
+    # Other words for the same people cut the same folds.
+    (folder / "spk2person").write_text("".join(f"c_{s:02d} elsewhere_{7 - s}\n" for s in range(8)))
+    assert folds_of(corpus(folder), folds=3) == plain
+
+
+def test_both_schemes_stand_side_by_side() -> None:
+    both = ["speaker", "speaker+sentence"]
+    experiment = Experiment(corpora=["c"], encoders=["logmel"], vary={"split": both})
+    assert schemes(experiment) == both
+    made = STAGE.conditions(experiment)
+    assert [one.factors["split"] for one in made] == both
+    assert [one.name for one in made] == ["logmel.linear.c-c", "logmel.linear.c-c.split=speaker+sentence"]
+    assert [group.scheme for group in STAGE.groups(experiment)] == both

@@ -43,7 +43,7 @@ def data() -> SedSet:
     reference["plain"] = [Segment("plain", 0.0, duration["plain"], "neutral")]
     return SedSet(
         "mini_sed", utterances, {id_: reference[id_] for id_ in utterances}, dict.fromkeys(utterances, "de1"),
-        emotion, dict.fromkeys(utterances, "de"), duration, [],
+        dict.fromkeys(utterances, "de1"), emotion, dict.fromkeys(utterances, "de"), duration, [],
     )  # fmt: skip
 
 
@@ -81,7 +81,7 @@ def test_only_what_is_spoken_gets_the_emotion(data: SedSet, tmp_path: Path) -> N
     length = 2.0 + len(speech) / audio.SAMPLE_RATE
     padded = SedSet(
         "padded", {"u": Utterance("u", "s", "u", str(tmp_path / "padded.wav"), 0.0, None, length)}, {"u": []},
-        {"u": "s"}, {"u": "angry"}, {"u": "de"}, {"u": length}, [],
+        {"u": "s"}, {"u": "s"}, {"u": "angry"}, {"u": "de"}, {"u": length}, [],
     )  # fmt: skip
     segments = baselines.oracle_speech(padded, ["u"], {})["u"]
     assert [segments[0].label, segments[1].label, segments[-1].label] == ["neutral", "angry", "neutral"]
@@ -92,7 +92,7 @@ def test_only_what_is_spoken_gets_the_emotion(data: SedSet, tmp_path: Path) -> N
 
 
 def long_set(names: list[str], length: float) -> SedSet:
-    return SedSet("s", {}, {}, {}, {}, {}, dict.fromkeys(names, length), [])
+    return SedSet("s", {}, {}, {}, {}, {}, {}, dict.fromkeys(names, length), [])
 
 
 def test_chance_draws_whole_training_segments_and_differs_between_utterances() -> None:
