@@ -232,7 +232,6 @@ def _diarized(row: dict[str, str], experiment: Experiment) -> Diarized:
     # The sets of corpora are cut as these are; one with labels of its own has no folds.
     shared = any(_share_speakers(_audit(name), row["split"]) for name in trained if kind and corpus in (name, "*"))
     marks = {"†": row["contaminated"], "¶": row["resampled"] == "utterance", "‖": row["how"] == "all" and shared}
-    marks["◊"] = int(row["voices_seen"]) and not (marks["¶"] or marks["‖"])
     return Diarized(
         system=(row["system"], row["how"]),
         baseline=row["baseline"] != "0",

@@ -98,12 +98,18 @@ def _models(found: Diarization, test: str) -> list[Diarized]:
 
 
 def _cell(row: Diarized | None, best: bool = False) -> Cell:
-    return score_cell(row.eder if row else None, row.marks if row else "", best)
+    return score_cell(row.eder if row else None, _row_marks(row), best)
 
 
 def _marks(found: Diarization, system: tuple[str, str], test: str) -> str:
-    row = found.row(system, test)
-    return row.marks if row else ""
+    return _row_marks(found.row(system, test))
+
+
+def _row_marks(row: Diarized | None) -> str:
+    if row is None:
+        return ""
+    # The marks before say so already.
+    return row.marks + ("◊" if row.voices_seen and not {"¶", "‖"} & set(row.marks) else "")
 
 
 def _name(row: Diarized) -> str:
