@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from local.experiment import Experiment, Sed
-from local.report import inputs, sed
+from local.report import inputs, make, sed
 from local.report.figures import confusions, layers, overview
 from local.score import collect
 from tests.local.report.test_factors import rows_of
@@ -19,6 +19,7 @@ from tests.local.report.test_make import audit, build
 from tests.local.report.test_sed import pair, row
 from tests.local.report.test_tuned import read
 from tests.local.score.synthetic import Corpus, Encoder, World, read_csv, small_world, where
+from utils import csv_file
 
 
 @pytest.fixture
@@ -148,3 +149,23 @@ def test_sed_marks_shared_speakers_and_single_ones(tmp_path: Path, monkeypatch: 
     shown = {table.key: table for table in sed.tables(found)}
     assert shown["sed"].marks == "¶‖" and shown["sed-tests"].marks == "‖"
     assert "**Beforehand: on *.single no difference could be significant" in shown["sed-tests"].caption
+
+
+@pytest.mark.usefixtures("undrawn")
+def test_a_head_that_is_best_on_test_alone_is_not_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    world = small_world(tmp_path / "toy", encoders=[Encoder("big", 3)], heads=["linear", "mlp"])
+    monkeypatch.chdir(world.root)
+    collect.main([])
+    rows = where(read_csv(world.root / "exp/summary.csv"), layer="dev", group="within")
+    best, other = sorted(rows, key=lambda row: -float(row["ua"]))
+    # As if dev had preferred the one that is worse on test.
+    table = world.root / "exp/results.csv"
+    results = read_csv(table)
+    for one in results:
+        if one["dev_ua"]:
+            one["dev_ua"] = "0.9" if one["method"] == other["method"] else "0.1"
+    csv_file.write(table, list(results[0]), results)
+    make.main([])
+    text = (world.root / "RESULTS.md").read_text(encoding="utf-8")
+    line = next(line for line in text.splitlines() if "**Within corpora**" in line)
+    assert f"with the {other['method']} head (of 2 the best by dev UA)" in line and best["method"] not in line

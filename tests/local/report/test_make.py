@@ -16,7 +16,6 @@ import pytest
 from local.report import make
 from local.score import collect
 from tests.local.score.synthetic import EMOTIONS, Corpus, Encoder, World, read_csv, small_world, where
-from utils import csv_file
 from utils.errors import UserError
 
 
@@ -206,26 +205,6 @@ def test_findings_repeat_the_tables(world: World, documents: tuple[str, Page]) -
     for row in (drops[0], drops[-1]):
         assert percent(row, "ua", "ua_lo", "ua_hi") in found
     assert "By setting" not in found and {row["group"] for row in rows} == {"within", "across", "drop"}
-
-
-def test_a_head_that_is_best_on_test_alone_is_not_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("local.report.contents.figures", lambda inputs: [])
-    world = small_world(tmp_path / "toy", encoders=[Encoder("big", 3)], heads=["linear", "mlp"])
-    monkeypatch.chdir(world.root)
-    collect.main([])
-    rows = where(read_csv(world.root / "exp/summary.csv"), layer="dev", group="within")
-    best, other = sorted(rows, key=lambda row: -float(row["ua"]))
-    # As if dev had preferred the one that is worse on test.
-    table = world.root / "exp/results.csv"
-    results = read_csv(table)
-    for row in results:
-        if row["dev_ua"]:
-            row["dev_ua"] = "0.9" if row["method"] == other["method"] else "0.1"
-    csv_file.write(table, list(results[0]), results)
-    make.main([])
-    text = (world.root / "RESULTS.md").read_text(encoding="utf-8")
-    line = next(line for line in text.splitlines() if "**Within corpora**" in line)
-    assert f"with the {other['method']} head (of 2 the best by dev UA)" in line and best["method"] not in line
 
 
 def test_a_selection_is_counted_once_wherever_it_is_tested(world: World, documents: tuple[str, Page]) -> None:
