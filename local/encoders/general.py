@@ -17,7 +17,7 @@ import torch
 from torch import nn
 
 from local.encoders.base import Encoder
-from local.encoders.hf import untunable_type
+from local.encoders.packed import untunable_type
 from local.encoders.registry import EncoderSpec
 from utils.audio import SAMPLE_RATE
 from utils.errors import UserError

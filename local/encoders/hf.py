@@ -13,14 +13,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from local.encoders import kinds
+from local.encoders.packed import untunable_type
 from local.encoders.registry import EncoderSpec
 from utils.errors import UserError
 
 if TYPE_CHECKING:
     from local.encoders.base import Encoder
 
-# Model types of one design: blocks over a convolutional front end (MMS and XLS-R are wav2vec2).
-PACKED = ("wav2vec2", "hubert", "wavlm", "data2vec-audio", "unispeech", "unispeech-sat")
 _HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
 
 
@@ -76,8 +75,3 @@ class Kind(kinds.Kind):
                 f"encoder {spec.name}: no checkpoint in {spec.folder} (config.json, model.safetensors); "
                 f"make it first, or correct 'source' in conf/encoders.yaml"
             )
-
-
-def untunable_type(model_type: str) -> str | None:
-    """Tell why a model type has no blocks to tune; None if it has."""
-    return None if model_type in PACKED else f"it is a {model_type} model; only {', '.join(PACKED)} have such blocks"

@@ -14,7 +14,7 @@ import torch
 
 from local.encoders import general
 from local.encoders.base import Encoder
-from local.encoders.hf import PACKED
+from local.encoders.packed import PACKED
 from local.encoders.registry import EncoderSpec
 from utils.errors import UserError
 
