@@ -61,11 +61,13 @@ def digest(config: Mapping) -> str:
 
 
 def write(folder: Path, entries: Sequence[Entry]) -> None:
-    """Write a stage's manifest into its folder."""
-    with atomic_file(folder / NAME) as file:
-        for entry in entries:
-            line = {"name": entry.path.name, "factors": entry.factors, "settings": entry.settings}
-            file.write(json.dumps(line, ensure_ascii=False) + "\n")
+    """Write a stage's manifest into its folder; one that says so already is left alone."""
+    lines = ({"name": one.path.name, "factors": one.factors, "settings": one.settings} for one in entries)
+    text = "".join(f"{json.dumps(line, ensure_ascii=False)}\n" for line in lines)
+    path = folder / NAME
+    if not path.is_file() or path.read_text(encoding="utf-8") != text:
+        with atomic_file(path) as file:
+            file.write(text)
 
 
 def read(folder: Path) -> list[Entry]:
