@@ -122,8 +122,7 @@ def test_an_unknown_setting_stops_with_one_line(checkout: Checkout) -> None:
     outcome = checkout.run("mini", "--set", "probe.epoch=3")
     assert outcome.status != 0
     assert "did you mean 'probe.epochs'?" in outcome.output
-    assert "Traceback" not in outcome.output
-    assert "--stage 1" in outcome.output.splitlines()[-1]
+    assert "Traceback" not in outcome.output and "== mini" not in outcome.output
 
 
 def test_path_to_the_recipe_may_hold_spaces(tmp_path: Path) -> None:
