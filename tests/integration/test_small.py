@@ -40,12 +40,13 @@ def test_small_from_pre_training_to_report(checkout: Checkout, corpora: Path) ->
 
     with open(recipe / "exp/results.csv", encoding="utf-8", newline="") as file:
         rows = [row for row in csv.DictReader(file) if row["fold"] == "all" and row["layer"] == "dev"]
-    tuned = {(row["encoder"], row["method"], row["train"], row["test"]) for row in rows if row["stage"] == "finetune"}
+    columns = ("encoder", "method", "source", "train", "test")
+    tuned = {tuple(row[name] for name in columns) for row in rows if row["stage"] == "finetune"}
     corpora_ = ("emodb", "nemo")
     assert tuned == {
-        (encoder, strategy, train, test) for encoder in ("small_de", "small_pl") for strategy in ("head", "lora")
+        (encoder, strategy, "none", train, test) for encoder in ("small_de", "small_pl") for strategy in ("head", "lora")
         for train in corpora_ for test in corpora_
-    } | {("small_de", "lora+ba+wg.after.emodb", "nemo", "nemo")}  # fmt: skip
+    } | {("small_de", "lora+ba+wg", "emodb", "nemo", "nemo")}  # fmt: skip
     settings = {(row["encoder"], row["train"], row["test"]): row["setting"] for row in rows}
     assert settings["small_de", "emodb", "emodb"] == "mono" and settings["small_de", "nemo", "nemo"] == "trans"
     assert settings["small_de", "emodb", "nemo"] == "cross"
