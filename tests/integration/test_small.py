@@ -44,8 +44,8 @@ def test_small_from_pre_training_to_report(checkout: Checkout, corpora: Path) ->
     tuned = {tuple(row[name] for name in columns) for row in rows if row["stage"] == "finetune"}
     corpora_ = ("emodb", "nemo")
     assert tuned == {
-        (encoder, strategy, "none", train, test) for encoder in ("small_de", "small_pl") for strategy in ("head", "lora")
-        for train in corpora_ for test in corpora_
+        (encoder, strategy, "none", train, test) for encoder in ("small_de", "small_pl")
+        for strategy in ("head", "lora") for train in corpora_ for test in corpora_
     } | {("small_de", "lora+ba+wg", "emodb", "nemo", "nemo")}  # fmt: skip
     settings = {(row["encoder"], row["train"], row["test"]): row["setting"] for row in rows}
     assert settings["small_de", "emodb", "emodb"] == "mono" and settings["small_de", "nemo", "nemo"] == "trans"
