@@ -11,11 +11,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-import numpy as np
-
 from utils.errors import UserError
 
 if TYPE_CHECKING:
+    import numpy as np
     import soundfile
 
 SAMPLE_RATE = 16000
@@ -71,6 +70,8 @@ def verify(path: str | Path) -> AudioInfo:
         if _is_cut_short(file) or not _has_last_frame(file):
             raise UserError(f"{path}: truncated (its header promises more than the file holds)")
         if file.subtype in ("FLOAT", "DOUBLE"):
+            import numpy as np
+
             file.seek(0)
             if not all(np.isfinite(block).all() for block in file.blocks(1 << 16)):
                 raise UserError(f"{path}: holds NaN or infinite samples")
@@ -97,12 +98,16 @@ def load(source: str | Path, start: float = 0.0, end: float | None = None) -> np
         The file is missing, unreadable, truncated, empty, or holds NaN or infinite samples; the
         stretch lies outside the file; the pipe's command fails.
     """
+    import numpy as np
+
     samples, rate = read(source, start, end)
     return samples if rate == SAMPLE_RATE else np.ascontiguousarray(_resample(samples, rate))
 
 
 def read(source: str | Path, start: float = 0.0, end: float | None = None) -> tuple[np.ndarray, int]:
     """Read audio as mono float32 at the file's own sampling rate, and give that, in Hz; otherwise as :func:`load`."""
+    import numpy as np
+
     text = str(source)
     handle = io.BytesIO(_read_pipe(text)) if text.rstrip().endswith("|") else _existing(source)
     with _opened(source, handle) as file:

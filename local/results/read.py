@@ -6,15 +6,16 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
-
-import numpy as np
+from typing import TYPE_CHECKING, Any
 
 from local.grid import manifest
 from local.grid.factors import freeze
 from local.results.selection import choose
 from utils import csv_file, stamp
 from utils.errors import UserError
+
+if TYPE_CHECKING:
+    import numpy as np
 
 STAGES = ("probe", "finetune")  # whose conditions classify utterances
 HEAD_ALONE = "head"  # the strategy of stage 4 that trains nothing else: what others are compared with
@@ -56,6 +57,8 @@ class Finished:
     @property
     def tested(self) -> np.ndarray:
         """Each tested utterance with its fold, as one string."""
+        import numpy as np
+
         return np.array([f"{utt} {k}" for utt, k in zip(self.utts.tolist(), self.fold.tolist(), strict=True)])
 
     @property
@@ -163,6 +166,8 @@ def read(path: Path) -> Finished:
     UserError
         hyp or scores.csv does not fit layers.npz, or a layer was selected that is not dev's choice.
     """
+    import numpy as np
+
     meta = json.loads((path / "meta.json").read_text(encoding="utf-8"))
     meta["factors"] = manifest.complete(meta["stage"], meta["factors"])
     rows = csv_file.read(path / "scores.csv")
@@ -215,6 +220,8 @@ def _choice(layers: Sequence[dict[str, str]]) -> tuple[int, int]:
 
 def _read_hyp(path: Path, utts: np.ndarray, fold: np.ndarray, seeds: list[int], emotions: list[str]) -> np.ndarray:
     """Hypotheses of the selected layers as class indices, shape (seeds, utterances)."""
+    import numpy as np
+
     column = {place: index for index, place in enumerate(zip(utts.tolist(), fold.tolist(), strict=True))}
     row = {seed: index for index, seed in enumerate(seeds)}
     label = {emotion: index for index, emotion in enumerate(emotions)}

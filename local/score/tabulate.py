@@ -16,7 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from local.grid import manifest
-from local.grid.factors import known, show
+from local.grid.factors import freeze, known, show
 from local.results.read import Finished
 from utils import metrics, uncertain
 from utils.errors import UserError
@@ -56,7 +56,7 @@ class Names:
             factor.name
             for condition in conditions
             for factor in known(condition.stage)
-            if factor.name not in plain and condition.factors.get(factor.name) not in (None, _listed(factor.default))
+            if factor.name not in plain and freeze(condition.factors.get(factor.name)) not in (None, factor.default)
         }
         extra = {name for one in conditions for name in one.factors if name not in {f.name for f in known(one.stage)}}
         order = dict.fromkeys(name for condition in conditions for name in condition.factors)
@@ -71,7 +71,7 @@ class Names:
         """Show conditions' factors in their columns, ``a/b`` where they differ; what their stage lacks is left out."""
         found = {}
         for name in self.columns:
-            values = [show(_tuple(one.factors[name])) for one in conditions if name in one.factors]
+            values = [show(freeze(one.factors[name])) for one in conditions if name in one.factors]
             if values:
                 found["cut" if name == "layer" else name] = "/".join(dict.fromkeys(values))
         return found
@@ -80,14 +80,6 @@ class Names:
     def header(self) -> list[str]:
         """Columns of factors; ``layer`` is the row's layer already."""
         return ["cut" if name == "layer" else name for name in self.columns]
-
-
-def _listed(value: object) -> object:
-    return list(value) if isinstance(value, tuple) else value
-
-
-def _tuple(value: object) -> object:
-    return tuple(value) if isinstance(value, list) else value
 
 
 def result_columns(emotions: Sequence[str], names: Names) -> list[str]:

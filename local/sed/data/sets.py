@@ -10,13 +10,15 @@ import dataclasses
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-
-import numpy as np
+from typing import TYPE_CHECKING
 
 from utils.data_dir import Utterance, read_persons, read_utt2, read_utterances
 from utils.errors import UserError
 from utils.folds import PARTS, read_folds
 from utils.rttm import Segment, read_rttm
+
+if TYPE_CHECKING:
+    import numpy as np
 
 NEUTRAL = "neutral"
 KINDS = ("single", "double", "noisy")
@@ -117,6 +119,8 @@ def frame_labels(segments: Sequence[Segment], frames: int, emotions: Sequence[st
     Frame t is centred at 0.02 t + 0.0125 s and has the label of the segment there, neutral where there is none.
     Segments are in order of time and do not overlap; ``emotions`` holds neutral and every label.
     """
+    import numpy as np
+
     index = {emotion: number for number, emotion in enumerate(emotions)}
     centres = HOP * np.arange(frames) + CENTRE
     labels = np.full(frames, index[NEUTRAL], dtype=np.int64)
