@@ -162,7 +162,7 @@ def summarise(report: dict, audio: dict) -> list[str]:
         for name, count in report["voices_elsewhere"].items()
     ]
     effective = ", ".join(f"{emotion} {count:.1f}" for emotion, count in report["effective_speakers"].items())
-    lines.append(f"speakers behind the test lists, as if all said equally much: {effective}")
+    lines.append(f"effective number of test speakers: {effective}")
     for kind, words in (
         ("sentences", "of the test utterances say a sentence that is also in train"),
         ("sessions", "of the test utterances come from a recording session that is also in train"),
