@@ -8,6 +8,7 @@ so they import torch and other heavy packages inside functions.
 
 from __future__ import annotations
 
+import abc
 import importlib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -23,15 +24,15 @@ KINDS = {
 }
 
 
-class Kind:
+class Kind(abc.ABC):
     """What the project asks of a kind of encoder; the answers here are those of a kind without a checkpoint."""
 
     has_source: bool = False  # whether an entry must say where its checkpoint is
     shape: tuple[int, int] | None = None  # layers and dim, where all encoders of the kind have the same
 
+    @abc.abstractmethod
     def load(self, spec: EncoderSpec, device: str, precision: str) -> Encoder:
         """Make an encoder; see :func:`local.encoders.load`. One that has no use for a GPU stays on the CPU."""
-        raise NotImplementedError
 
     def unavailable(self, spec: EncoderSpec) -> str | None:
         """Tell why it cannot run here for want of an optional package, and the mend; None if it can."""
@@ -53,7 +54,7 @@ class Kind:
         """List the local files that its features depend on."""
         return []
 
-    def check_present(self, spec: EncoderSpec) -> None:
+    def check_present(self, spec: EncoderSpec) -> None:  # noqa: B027 (by default there is nothing to look for)
         """Raise a UserError if its checkpoint is a local one and is not there."""
 
 

@@ -21,7 +21,7 @@ from utils.atomic import atomic_file
 from utils.errors import UserError
 
 NAME = "plan"
-_SHOWN = 3  # names a line
+_SHOWN = 4  # names a line
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import abc
 from collections.abc import Iterator, Sequence
 
 import numpy as np
@@ -10,7 +11,7 @@ import torch
 FRAMES_A_SECOND = 50
 
 
-class Batches(torch.utils.data.Sampler):
+class Batches(torch.utils.data.Sampler, abc.ABC):
     """Cuts utterances of so many frames into batches, anew in every epoch; subclasses say where.
 
     Utterances of about the same length (to a second) share a batch; which of them do, and the order of the batches,
@@ -21,9 +22,9 @@ class Batches(torch.utils.data.Sampler):
         self._frames, self._seed = np.asarray(frames), seed
         self.set_epoch(0)
 
+    @abc.abstractmethod
     def cut(self, order: np.ndarray) -> Sequence[np.ndarray]:
         """Cut utterances, the short ones first, into batches."""
-        raise NotImplementedError
 
     def set_epoch(self, epoch: int) -> None:
         """Cut the utterances into the batches of an epoch."""

@@ -119,7 +119,10 @@ def settings(condition: Condition) -> dict:
     """Everything that decides a condition's result, apart from its input files: its ``config.yaml``."""
     names = [*SETTINGS, "seeds", "seen_voices"] if condition.encoder else []
     found = grid.settings(condition, "sed", [*names, *(["published"] if condition.method == PUBLISHED else [])])
-    return found | {"score": vars(condition.experiment.score)}
+    # Of stage 5's settings, what its means and intervals need: tests are made later, in collect.
+    score = condition.experiment.score
+    drawn = ("resamples", "seed") if score.interval == "bootstrap" else ()
+    return found | {"score": {name: getattr(score, name) for name in ("interval", "confidence", *drawn)}}
 
 
 def _stamp(group: Group, condition: Condition) -> dict:
@@ -127,9 +130,9 @@ def _stamp(group: Group, condition: Condition) -> dict:
     inputs += [training.directory / stamp.NAME for training in trainings(group)]
     if not condition.encoder:
         inputs += [Path("data", name, "sed", "single", stamp.NAME) for name in condition.experiment.sed.corpora]
-    reads = {"": [], PUBLISHED: ["local.encoders.loading"]}
-    module = [encoders.spec(condition.encoder).module] if condition.encoder else reads.get(condition.method, [])
-    return stamp.make(settings(condition), [*CODE, *module], inputs)
+    code = [*CODE, *(["local.encoders.loading"] if condition.method == PUBLISHED else [])]
+    code += [encoders.spec(condition.encoder).module] if condition.encoder else []
+    return stamp.make(settings(condition), code, inputs)
 
 
 def _needs(group: Group) -> dict[Path, str]:

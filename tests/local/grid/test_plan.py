@@ -243,4 +243,4 @@ def test_of_several_processes_the_first_one_tests(call, monkeypatch: pytest.Monk
 
 def test_long_lists_are_cut_and_reasons_have_a_line_each(call) -> None:
     said = call.planned()[1]
-    assert said[0].endswith(" and 13 more") and len(said[0].split(": ")[-1].split()) == 3 + 3
+    assert said[0].endswith(" and 12 more") and len(said[0].split(": ")[-1].split()) == 4 + 3

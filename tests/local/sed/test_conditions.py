@@ -150,3 +150,15 @@ def test_who_is_heard_nowhere_is_dealt_out_as_before_and_who_is_heard_everywhere
     train = dataclasses.replace(train, folds=everywhere)
     fold_of = conditions.folds_of(data, 3, [train])
     assert conditions.seen_voices(data, fold_of, [train], "mark") == [known]
+
+
+def test_what_only_tests_need_tests_nothing_again() -> None:
+    def stamps(**score) -> list[dict]:
+        settings = recipe.experiment()
+        settings.score = dataclasses.replace(settings.score, **score)
+        return [STAGE.stamp(group, one) for group in STAGE.groups(settings) for one in group.conditions]
+
+    plain = stamps()
+    assert stamps(permutations=7) == stamps(seed=9) == stamps(resamples=11) == plain
+    assert stamps(confidence=0.9) != plain and stamps(interval="bootstrap") != plain
+    assert stamps(interval="bootstrap", resamples=11) != stamps(interval="bootstrap")
