@@ -72,7 +72,11 @@ class Probe:
     heads: list[str] = some_of(["linear"], "mlp", "logreg")
     # Corpora trained and tested on: all is within and across; or TRAIN[+TRAIN]:TEST, corpora by name.
     pairs: list[str] = field(default_factory=lambda: ["all"])
-    seeds: list[int] = field(default_factory=lambda: [0])  # every one trains anew; tables show means over them
+    # Every one trains anew; tables show means over them, with intervals for other seeds too. logreg draws nothing: one.
+    seeds: list[int] = field(default_factory=lambda: [0, 1, 2, 3, 4])
+    # Who chooses layer, epochs and penalty: the dev list (dev), or inner folds of train and dev, on both of which heads
+    # are then trained (nested); auto is nested where train and dev lists of a fold hold fewer than 40 speakers.
+    select: str = one_of("auto", "dev", "nested")
     # Features scaled to mean 0 and variance 1 by all training corpora together (train) or each by its own training
     # part (per-corpus); or left as they are (none).
     normalise: str = one_of("train", "per-corpus", "none")
@@ -85,10 +89,13 @@ class Probe:
     batch_size: int = 32  # utterances
     patience: int = 10  # epochs without a lower loss on dev after which training stops
     logreg_c: float = 1.0  # inverse regularisation strength of the logreg head
+    logreg_grid: list[float] = field(default_factory=list)  # strengths to choose from, in the place of logreg_c
 
     def __post_init__(self) -> None:
         if min(self.epochs, self.batch_size, self.patience, len(self.seeds), len(self.heads)) < 1:
             raise ValueError("probe.epochs, batch_size, patience, seeds and heads must not be zero or empty")
+        if min([self.logreg_c, *self.logreg_grid]) <= 0:
+            raise ValueError("probe.logreg_c and logreg_grid must be positive")
 
 
 @dataclass

@@ -14,6 +14,7 @@ from local.grid.pairs import pairs
 from local.grid.plan import Stage
 from local.results import corpus
 from utils import stamp
+from utils.errors import UserError
 
 CODE = ["local.probe.run"]  # what makes a result; beside it, the modules of the steps
 _DESCENT = ("lr", "eps", "weight_decay", "epochs", "batch_size", "patience")
@@ -23,19 +24,30 @@ def asked(experiment: Experiment) -> Iterator[dict[str, Value]]:
     """List what an experiment asks for, in a fixed order.
 
     Encoders that cannot run here for want of an optional package are left out: the features stage says so.
+
+    Raises
+    ------
+    UserError
+        Inner folds of the training corpora are to choose, and the test corpus's dev list too.
     """
+    settings = experiment.probe
     for encoder in experiment.encoders:
         if not encoders.unavailable(encoders.spec(encoder)):
-            for head in dict.fromkeys(experiment.probe.heads):
-                for train, test in pairs(experiment.probe.pairs, experiment.corpora):
+            for head in dict.fromkeys(settings.heads):
+                for train, test in pairs(settings.pairs, experiment.corpora):
+                    if settings.select == "nested" and settings.cross_dev == "target" and [*train] != [test]:
+                        raise UserError(
+                            "probe.select: nested cannot choose by the test corpus, as probe.cross_dev: target wants; "
+                            "set select to dev or auto, or cross_dev to source"
+                        )
                     yield {"encoder": encoder, "method": head, "train": train, "test": test}
 
 
 def settings(condition: Condition) -> dict:
     """Everything that decides a condition's result, apart from its input files: its ``config.yaml``."""
-    names = ("logreg_c",) if condition.method == "logreg" else _DESCENT
+    names = ("logreg_c", "logreg_grid") if condition.method == "logreg" else _DESCENT
     # Said even at its default, lest another default should pass for the same.
-    found = grid.settings(condition, "probe", ("normalise", *names))
+    found = grid.settings(condition, "probe", ("normalise", "select", *names))
     found["probe"]["seeds"] = seeds(condition)
     return found
 

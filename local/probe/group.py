@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TypeVar
@@ -12,15 +12,13 @@ import torch
 from threadpoolctl import threadpool_limits
 
 from local.grid.conditions import Group
-from local.probe.conditions import seeds, steps
-from local.probe.heads import HEADS, Linear, Mlp, train
-from local.probe.scale import FoldFeatures
+from local.probe.conditions import seeds
+from local.probe.fit import Source, Task, Trained, fit, labels
+from local.probe.selection import UTTERANCES
 from local.results.corpus import Corpus, check_classes
 from local.results.selection import choose
-from utils import metrics
 from utils.errors import UserError
 
-Source = tuple[Corpus, np.ndarray]
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
@@ -30,52 +28,21 @@ AT_ONCE = 7
 
 
 @dataclass(frozen=True)
-class Task:
-    """Heads that are trained together: some layers of one fold, with every seed in turn."""
-
-    fold: int
-    layers: range
-
-
-@dataclass(frozen=True)
-class Trained:
-    """What a task gives.
-
-    Attributes
-    ----------
-    task : Task
-    features : FoldFeatures
-        How the fold's features are normalised.
-    kind : Linear or Mlp
-        What heads they are.
-    weights : list of list of Tensor
-        Of every seed's heads.
-    epoch, dev_loss, dev_ua : ndarray, shape (seeds, layers of the task)
-        Of every head's best epoch.
-    """
-
-    task: Task
-    features: FoldFeatures
-    kind: Linear | Mlp
-    weights: list[list[torch.Tensor]]
-    epoch: np.ndarray
-    dev_loss: np.ndarray
-    dev_ua: np.ndarray
-
-
-@dataclass(frozen=True)
 class Selection:
     """What training and dev say of every head; arrays of shape (folds, seeds, layers).
 
     Attributes
     ----------
-    epoch, dev_loss, dev_ua : ndarray
+    epoch, dev_loss, dev_ua, strength : ndarray
+        As of :class:`local.probe.fit.Trained`.
     n_train, n_dev : ndarray of int, shape (folds,)
+        Utterances that the heads are trained on, and that choose; inner folds choose by all that are trained on.
     """
 
     epoch: np.ndarray
     dev_loss: np.ndarray
     dev_ua: np.ndarray
+    strength: np.ndarray
     n_train: np.ndarray
     n_dev: np.ndarray
 
@@ -95,6 +62,8 @@ class Heads:
     group : Group
     train_on, select_on : list of (Corpus, ndarray)
         Corpora with their features; fold k is trained on their train lists k, and selected on dev lists k.
+    nested : bool
+        Whether inner folds choose, and not the dev list; the lists are then those of ``selection.merged``.
 
     Attributes
     ----------
@@ -106,15 +75,15 @@ class Heads:
         An emotion has no training utterance, a dev loss is never finite, or a regression does not converge.
     """
 
-    def __init__(self, group: Group, train_on: list[Source], select_on: list[Source]):
+    def __init__(self, group: Group, train_on: list[Source], select_on: list[Source], nested: bool = False):
         self._group, self._lead = group, group.first
-        self._train_on, self._select_on = train_on, select_on
+        self._train_on, self._select_on, self._nested = train_on, select_on, nested
         self._seeds = seeds(self._lead)
         self._folds = len(train_on[0][0].folds)
         self._shape = train_on[0][1].shape[1:]
         emotions = self._lead.factors["emotions"]
         for fold in range(self._folds):
-            check_classes(_labels(train_on, fold, "train"), emotions, self._lead.train, fold)
+            check_classes(labels(train_on, fold, "train"), emotions, self._lead.train, fold)
         blocks = _blocks(self._shape[0], AT_ONCE)
         self._trained = _parallel(self._train, [Task(k, block) for k in range(self._folds) for block in blocks])
         self.selection = self._select()
@@ -123,6 +92,11 @@ class Heads:
     def number(self) -> int:
         """How many heads there are."""
         return self._folds * len(self._seeds) * self._shape[0]
+
+    @property
+    def inner(self) -> str:
+        """What inner folds keep whole, in every fold; empty where there are none."""
+        return next((trained.inner for trained in self._trained if trained.inner == UTTERANCES), self._trained[0].inner)
 
     @property
     def params(self) -> int:
@@ -163,39 +137,7 @@ class Heads:
         return self._by_fold(_parallel(probabilities, self._trained))
 
     def _train(self, task: Task) -> Trained:
-        settings, lead = self._lead.experiment.probe, self._lead
-        # A regularised regression needs features of one scale, whatever the other heads are given.
-        standardise = lead.method == "logreg" and settings.normalise == "none"
-        normalise = "train" if standardise else settings.normalise
-        features = FoldFeatures(self._train_on, task.fold, task.layers, normalise, steps(lead))
-        dev = [features.of(*source, "dev") for source in self._select_on]
-        y, dev_y = (torch.from_numpy(_labels(*part)) for part in self._parts(task.fold))
-        x, dev_x = torch.from_numpy(features.x), torch.from_numpy(np.concatenate(dev, axis=1))
-        # A step may have changed the number of dimensions.
-        kind = HEADS.get(lead.method, Linear)(x.shape[2], len(lead.factors["emotions"]))
-        fits = []
-        for seed in self._seeds:
-            if lead.method == "logreg":
-                from local.probe import logreg  # here, since scikit-learn is slow to import
-
-                fits.append(logreg.train(x, y, dev_x, dev_y, settings.logreg_c))
-            else:
-                draws = tuple(self._group.draw(task.fold, seed, what) for what in ("weights", "order"))
-                fits.append(train(kind, x, y, dev_x, dev_y, settings, draws))
-        for fit in fits:
-            if not fit.dev_loss.isfinite().all():
-                raise UserError(f"{self._group.name}: fold {task.fold}: the dev loss is not finite; lower probe.lr")
-        dev_ua = [[_ua(layer, dev_y) for layer in kind.logits(fit.weights, dev_x)] for fit in fits]
-        features.release()
-        return Trained(
-            task=task,
-            features=features,
-            kind=kind,
-            weights=[fit.weights for fit in fits],
-            epoch=np.stack([fit.epoch for fit in fits]),
-            dev_loss=np.stack([fit.dev_loss for fit in fits]),
-            dev_ua=np.array(dev_ua),
-        )
+        return fit(self._group, task, self._train_on, self._select_on, self._nested)
 
     def _parts(self, fold: int) -> tuple[tuple[list[Source], int, str], ...]:
         return (self._train_on, fold, "train"), (self._select_on, fold, "dev")
@@ -206,24 +148,16 @@ class Heads:
         return [np.concatenate(parts[k * blocks : (k + 1) * blocks], axis=1) for k in range(self._folds)]
 
     def _select(self) -> Selection:
-        sizes = [[len(_labels(*part)) for part in self._parts(fold)] for fold in range(self._folds)]
+        sizes = [[len(labels(*part)) for part in self._parts(fold)] for fold in range(self._folds)]
         n_train, n_dev = np.array(sizes).T
         return Selection(
-            epoch=np.stack(self._by_fold([trained.epoch for trained in self._trained])),
-            dev_loss=np.stack(self._by_fold([trained.dev_loss for trained in self._trained])),
-            dev_ua=np.stack(self._by_fold([trained.dev_ua for trained in self._trained])),
+            **{
+                name: np.stack(self._by_fold([getattr(trained, name) for trained in self._trained]))
+                for name in ("epoch", "dev_loss", "dev_ua", "strength")
+            },
             n_train=n_train,
             n_dev=n_dev,
         )
-
-
-def _labels(sources: Iterable[Source], fold: int, part: str) -> np.ndarray:
-    return np.concatenate([corpus.labels[corpus.folds[fold][part]] for corpus, _ in sources])
-
-
-def _ua(scores: torch.Tensor, y: torch.Tensor) -> float:
-    counts = metrics.confusion(y.numpy(), scores.argmax(0).numpy(), len(scores))
-    return metrics.unweighted_accuracy(counts)
 
 
 def _blocks(layers: int, at_once: int) -> list[range]:

@@ -1,9 +1,4 @@
-"""Small classification heads, many trained at once in batched matrix products.
-
-The heads of one fold and seed (one a layer) share their initial weights, their batch order and their
-labels, and differ in their features. Each stops on its own: its weights are those of the epoch with the
-lowest dev loss, and after ``patience`` epochs without a better one it leaves the batch. A head's result
-does not depend on which others are trained beside it.
+"""Small classification heads, many at once in batched matrix products; local/probe/descent.py trains them.
 
 Gradients are written out by hand, since automatic differentiation would cost more than the products.
 """
@@ -11,11 +6,8 @@ Gradients are written out by hand, since automatic differentiation would cost mo
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import torch
-
-from local.experiment import Probe
 
 
 class Linear:
@@ -101,25 +93,6 @@ HEADS = {"linear": Linear, "mlp": Mlp}
 WORDS = {"linear": "one affine map", "mlp": "hidden layers of 128 and 16", "logreg": "logistic regression"}
 
 
-@dataclass(frozen=True)
-class Fit:
-    """What training gives, a row a head.
-
-    Attributes
-    ----------
-    weights : list of Tensor
-        Of each head's best epoch, in the shapes that its class says.
-    epoch : Tensor of int64, shape (heads,)
-        The best epoch, from 1.
-    dev_loss : Tensor of float32, shape (heads,)
-        Its mean cross entropy on dev, in nats.
-    """
-
-    weights: list[torch.Tensor]
-    epoch: torch.Tensor
-    dev_loss: torch.Tensor
-
-
 def initial_weights(head: Linear | Mlp, seed: int) -> list[torch.Tensor]:
     """Draw the weights that all heads of one fold and seed start from.
 
@@ -142,56 +115,6 @@ def initial_weights(head: Linear | Mlp, seed: int) -> list[torch.Tensor]:
     ]
 
 
-def train(
-    head: Linear | Mlp, x: torch.Tensor, y: torch.Tensor, dev_x: torch.Tensor, dev_y: torch.Tensor,
-    settings: Probe, seeds: tuple[int, int],
-) -> Fit:  # fmt: skip
-    """Train one head on every row of features, all with the same labels, start and batch order.
-
-    Parameters
-    ----------
-    head : Linear or Mlp
-        Which kind.
-    x, dev_x : Tensor of float32, shape (heads, utterances, dim)
-        Features to train on and to stop by; contiguous.
-    y, dev_y : Tensor of int64, shape (utterances,)
-        Class indices.
-    settings : Probe
-        Optimiser, epochs, batch size and patience.
-    seeds : tuple of (int, int)
-        Of the initial weights and of the batch order.
-
-    Returns
-    -------
-    Fit
-    """
-    heads, n, dim = x.shape
-    state = _State(head, heads, settings, seeds[0])
-    best = [weight.clone() for weight in state.weights]
-    best_epoch = torch.zeros(heads, dtype=torch.int64)
-    best_loss = torch.full((heads,), torch.inf)
-    active = torch.arange(heads)
-    generator = torch.Generator().manual_seed(seeds[1])
-    one_hot = torch.nn.functional.one_hot(y).float()
-    rows = x.view(heads * n, dim)
-    epoch = 0
-    while len(active) and epoch < settings.epochs:
-        epoch += 1
-        order = torch.randperm(n, generator=generator)
-        state.train_epoch(rows, active * n, order, one_hot[order])
-        loss = cross_entropy(head.logits(state.weights, dev_x), dev_y)
-        better = (loss < best_loss[active]).nonzero()[:, 0]
-        improved = active[better]
-        best_loss[improved], best_epoch[improved] = loss[better], epoch
-        for kept, weight in zip(best, state.weights, strict=True):
-            kept[improved] = weight[better]
-        going_on = (epoch - best_epoch[active] < settings.patience).nonzero()[:, 0]
-        if len(going_on) < len(active):
-            active, dev_x = active[going_on], dev_x[going_on]
-            state.keep(going_on)
-    return Fit(best, best_epoch, best_loss)
-
-
 def cross_entropy(logits: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
     """Mean cross entropy of each head.
 
@@ -208,73 +131,3 @@ def cross_entropy(logits: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
     """
     picked = torch.log_softmax(logits, 1).gather(1, y.expand(len(logits), 1, -1))
     return -picked.mean((1, 2))
-
-
-class _State:
-    """Weights and optimiser state of the heads that are still in training.
-
-    All weights lie in one flat tensor, and so do their gradients and each of their moments, so that one
-    call updates them all.
-    """
-
-    def __init__(self, head: Linear | Mlp, heads: int, settings: Probe, seed: int):
-        self._head, self._settings = head, settings
-        self._step = torch.zeros(())
-        self._lay_out([weight.expand(heads, -1, -1) for weight in initial_weights(head, seed)])
-        self._moments = [torch.zeros_like(self._flat) for _ in range(2)]
-
-    def _lay_out(self, weights: Sequence[torch.Tensor]) -> None:
-        shapes = [weight.shape for weight in weights]
-        self._flat = torch.cat([weight.reshape(-1) for weight in weights])
-        self._flat_gradient = torch.empty_like(self._flat)
-        self.weights = _cut(self._flat, shapes)
-        self._gradients = _cut(self._flat_gradient, shapes)
-
-    def keep(self, which: torch.Tensor) -> None:
-        """Let all heads but these leave."""
-        shapes = [weight.shape for weight in self.weights]
-        self._moments = [torch.cat([part[which].view(-1) for part in _cut(flat, shapes)]) for flat in self._moments]
-        self._lay_out([weight[which] for weight in self.weights])
-
-    def train_epoch(self, rows: torch.Tensor, offsets: torch.Tensor, order: torch.Tensor, target: torch.Tensor) -> None:
-        """Go once over the training utterances.
-
-        Parameters
-        ----------
-        rows : Tensor, shape (any, dim)
-            Features of all heads, those that have left included.
-        offsets : Tensor of int64, shape (heads,)
-            Where in ``rows`` each head's utterances begin.
-        order : Tensor of int64, shape (utterances,)
-            In which to take them.
-        target : Tensor, shape (utterances, classes)
-            One-hot labels in that order.
-        """
-        heads, size = len(offsets), min(self._settings.batch_size, len(order))
-        whole = len(order) // size * size
-        index = (order[:whole].view(-1, 1, size) + offsets[:, None]).flatten(1)
-        batch = torch.empty(heads, size, rows.shape[1])
-        flat = batch.view(heads * size, -1)
-        targets = target.T.contiguous().split(size, 1)
-        for where, wanted in zip(index.unbind(), targets, strict=False):
-            torch.index_select(rows, 0, where, out=flat)
-            self._descend(batch, wanted)
-        if whole < len(order):
-            self._descend(rows[order[whole:] + offsets[:, None]], targets[-1])
-
-    def _descend(self, x: torch.Tensor, target: torch.Tensor) -> None:
-        """Take one step of AdamW on a batch."""
-        self._head.gradients(self.weights, x, target, self._gradients)
-        self._step += 1
-        # What torch.optim.AdamW(fused=True) calls; around it, the optimiser itself takes longer than a linear head.
-        torch._fused_adamw_(
-            [self._flat], [self._flat_gradient], [self._moments[0]], [self._moments[1]], [], [self._step],
-            lr=self._settings.lr, beta1=0.9, beta2=0.999, eps=self._settings.eps,
-            weight_decay=self._settings.weight_decay, amsgrad=False, maximize=False,
-        )  # fmt: skip
-
-
-def _cut(flat: torch.Tensor, shapes: Sequence[torch.Size]) -> list[torch.Tensor]:
-    """View a flat tensor as tensors of these shapes, one after another."""
-    parts = flat.split([shape.numel() for shape in shapes])
-    return [part.view(shape) for part, shape in zip(parts, shapes, strict=True)]

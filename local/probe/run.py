@@ -9,7 +9,7 @@ import numpy as np
 
 from local import encoders
 from local.grid.conditions import Condition, Group
-from local.probe import features
+from local.probe import features, selection
 from local.probe.conditions import STAGE, seeds, settings
 from local.probe.group import Heads, Selection
 from local.probe.heads import WORDS
@@ -38,9 +38,13 @@ def run(group: Group) -> None:
     encoder, emotions = group.first.encoder, group.first.factors["emotions"]
     corpora = {name: reader.read(name, encoder, group.scheme, emotions) for name in group.corpora}
     reader.check_folds(corpora.values(), group.scheme)
+    rule = selection.resolve(group.first, corpora)
+    if rule == selection.NESTED:
+        corpora = {name: selection.merged(corpus) for name, corpus in corpora.items()}
     metas = {condition: _describe(condition, corpora) for condition in group.conditions}
     learnt = {name: features.read(corpora[name], encoder) for name in group.learnt}
-    heads = Heads(group, *([(corpora[name], learnt[name]) for name in names] for names in _parts(group)))
+    sources = [[(corpora[name], learnt[name]) for name in names] for names in (group.first.train, group.first.dev)]
+    heads = Heads(group, *sources, rule == selection.NESTED)
     print(f"probe: {group.name}: {heads.number} heads trained in {time.monotonic() - began:.1f} s", flush=True)
     for condition in group.conditions:
         test = corpora[condition.test]
@@ -48,14 +52,15 @@ def run(group: Group) -> None:
         tested = learnt[test.name] if test.name in learnt else features.read(test, encoder)
         runs = _runs(heads.selection, heads.test(test, tested), seeds(condition))
         with atomic_dir(condition.directory) as directory:
-            meta = metas[condition] | {"params": heads.params}
-            write(directory, condition, meta, settings(condition), corpora.values(), test, runs)
+            meta = metas[condition] | {"params": heads.params, "resolved": {"select": rule}}
+            meta["words"] = meta["words"] | {"select": selection.WORDS[rule]}
+            config = settings(condition)
+            config["probe"]["select"] = rule
+            if heads.inner:
+                meta["inner"] = config["probe"]["inner"] = heads.inner
+            write(directory, condition, meta, config, corpora.values(), test, runs)
             stamp.write(directory, stamps[condition])
         print(f"probe: {condition.directory}: done", flush=True)
-
-
-def _parts(group: Group) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    return group.first.train, group.first.dev
 
 
 def _describe(condition: Condition, corpora: dict[str, reader.Corpus]) -> dict:
@@ -65,13 +70,15 @@ def _describe(condition: Condition, corpora: dict[str, reader.Corpus]) -> dict:
     return describe(condition, corpora, spec, WORDS[condition.method])
 
 
-def _runs(selection: Selection, probabilities: list[np.ndarray], names: list[int]) -> list[Run]:
+def _runs(selected: Selection, probabilities: list[np.ndarray], names: list[int]) -> list[Run]:
     """List the heads' results, by fold, seed and layer."""
-    runs, best = [], selection.layer
-    for fold, seed, layer in np.ndindex(*selection.dev_ua.shape):
+    runs, best = [], selected.layer
+    for fold, seed, layer in np.ndindex(*selected.dev_ua.shape):
         cell = fold, seed, layer
-        facts = {name: getattr(selection, name)[cell] for name in ("epoch", "dev_loss", "dev_ua")}
-        facts |= {"n_train": selection.n_train[fold], "n_dev": selection.n_dev[fold]}
+        facts = {name: getattr(selected, name)[cell] for name in ("epoch", "dev_loss", "dev_ua")}
+        facts |= {"n_train": selected.n_train[fold], "n_dev": selected.n_dev[fold]}
         chosen = bool(layer == best[fold, seed])
-        runs.append(Run(fold, names[seed], layer, chosen, facts, probabilities[fold][seed, layer]))
+        strength = selected.strength[cell]
+        extra = {} if np.isnan(strength) else {"logreg_c": f"{strength:g}"}
+        runs.append(Run(fold, names[seed], layer, chosen, facts, probabilities[fold][seed, layer], extra))
     return runs

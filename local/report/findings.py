@@ -17,6 +17,10 @@ STANDARDISED = {
     "train": "by the training lists",
     "per-corpus": "each corpus by its own training lists (of the test corpus: without labels)",
 }
+CHOSEN = {
+    "dev": "by the dev list of each fold",
+    "nested": "by inner folds of train and dev lists (*dev UA* is of these), and heads then trained on both",
+}
 FEW_SPEAKERS = 10  # below, a percentile bootstrap's interval is clearly too narrow (utils/intervals.py)
 
 
@@ -47,6 +51,9 @@ def asked(inputs: Inputs) -> list[str]:
         f"{_count(inputs.folds, 'fold')} (scheme {code(inputs.values('split'))}) and "
         f"{_count(inputs.seeds, 'seed')}{_standardised(inputs)}.",
     ]
+    chosen = [CHOSEN[value] for value in inputs.values("select") if value in CHOSEN]
+    if chosen:
+        lines.append(f"**Layers and epochs of heads** were chosen {'; or '.join(chosen)} (`select`).")
     missing = [name for name in experiment.encoders if name not in inputs.encoders]
     if missing:
         lines.append(f"Named in the experiment but **without results**: {code(missing)}.")

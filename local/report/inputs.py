@@ -125,7 +125,7 @@ def _results(
         recalls = {emotion: headline[f"recall_{emotion}"] for emotion in emotions}
         yield Result(
             system=system,
-            factors=factors,
+            factors=factors | meta.get("resolved", {}),
             **{key: meta[key] for key in ("stage", "setting", "params", "one_speaker", "voices_seen")},
             **{key: tuple(meta[key]) for key in ("dev", "contaminated")},
             headline=_score(headline),

@@ -26,7 +26,7 @@ from utils.uncertain import Figure
 
 GROUPS = ("within", "across", "joint")
 # Factors that have a column of their own whether or not a condition sets them.
-ALWAYS = ("split", "labels", "cross_dev", "normalise")
+ALWAYS = ("split", "labels", "cross_dev", "select", "normalise")
 COLLAPSED = "collapsed"  # why there is no interval where a system says one class whatever it hears
 UNCERTAIN = ("ua", "ua_lo", "ua_hi", "se", "df", "seed_sd", "no_interval")
 
@@ -68,10 +68,14 @@ class Names:
         return manifest.system_name(condition.stage, condition.factors | changed, self.differing)
 
     def values(self, *conditions: Finished) -> dict[str, str]:
-        """Show conditions' factors in their columns, ``a/b`` where they differ; what their stage lacks is left out."""
+        """Show conditions' factors in their columns, ``a/b`` where they differ; what their stage lacks is left out.
+
+        A value that left something open (``select: auto``) is shown as what came of it.
+        """
         found = {}
         for name in self.columns:
-            values = [show(freeze(one.factors[name])) for one in conditions if name in one.factors]
+            resolved = [one.factors | one.meta.get("resolved", {}) for one in conditions if name in one.factors]
+            values = [show(freeze(factors[name])) for factors in resolved]
             if values:
                 found["cut" if name == "layer" else name] = "/".join(dict.fromkeys(values))
         return found

@@ -79,8 +79,7 @@ def test_only_what_a_change_concerns_is_redone_and_the_reason_is_given(finished:
     (finished / "dump/enc/b/.done").write_text("{'again': 1}")
     assert stale() == [
         "probe: 1 condition is up to date, skipped",
-        "probe: 3 to be made, input dump/enc/b/.done changed: "
-        "enc.linear.a-b enc.linear.b-b enc.linear.b-a",
+        "probe: 3 to be made, input dump/enc/b/.done changed: enc.linear.a-b enc.linear.b-b enc.linear.b-a",
     ]
 
 
@@ -152,7 +151,7 @@ def test_logistic_regression_has_one_seed() -> None:
 
 def test_a_condition_s_settings_are_those_that_its_head_obeys() -> None:
     logreg, linear = STAGE.conditions(tree.experiment(["a"], ["logmel"], heads=["logreg", "linear"]))
-    assert set(conditions.settings(logreg)["probe"]) == {"normalise", "logreg_c", "seeds"}
+    assert set(conditions.settings(logreg)["probe"]) == {"normalise", "select", "logreg_c", "logreg_grid", "seeds"}
     assert {"lr", "eps", "epochs", "patience", "seeds"} <= set(conditions.settings(linear)["probe"])
     assert conditions.settings(linear)["condition"] == {
         "encoder": "logmel", "method": "linear", "train": ["a"], "test": "a", "dev": ["a"],

@@ -9,7 +9,8 @@ import torch
 from torch import nn
 
 from local.experiment import Probe
-from local.probe.heads import HEADS, Linear, Mlp, cross_entropy, initial_weights, train
+from local.probe.descent import train
+from local.probe.heads import HEADS, Linear, Mlp, cross_entropy, initial_weights
 
 DIM, CLASSES = 20, 4
 SEEDS = (11, 12)

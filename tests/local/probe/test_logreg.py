@@ -9,6 +9,7 @@ from scipy.optimize import minimize
 from scipy.special import logsumexp
 
 from local.probe import logreg
+from local.probe.descent import Lesson
 from utils.errors import UserError
 
 
@@ -63,11 +64,11 @@ def test_layers_are_fitted_each_on_its_own() -> None:
     parts = [speech_like(4, seed=seed)[0] for seed in range(3)]
     y = speech_like(4)[1]
     x, labels = torch.from_numpy(np.stack(parts)), torch.from_numpy(y)
-    fit = logreg.train(x, labels, x, labels, 1.0)
+    fit = logreg.train_together([Lesson(x, labels, x, labels)], 1.0)
     for layer, part in enumerate(parts):
         matrix, bias, iterations = logreg.solve(part.astype(np.float64), y, 1.0)
-        assert np.array_equal(fit.weights[0][layer].numpy(), matrix.astype(np.float32))
-        assert np.array_equal(fit.weights[1][layer, :, 0].numpy(), bias.astype(np.float32))
+        assert np.array_equal(fit.weights[0][0][layer].numpy(), matrix.astype(np.float32))
+        assert np.array_equal(fit.weights[0][1][layer, :, 0].numpy(), bias.astype(np.float32))
         assert int(fit.epoch[layer]) == iterations
 
 

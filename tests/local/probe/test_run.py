@@ -337,13 +337,13 @@ def test_meta_and_config_say_what_the_condition_is(recipe: Path) -> None:
     assert {pair: meta(name)["setting"] for pair, name in made.items()} == expected
     factors = {
         "encoder": "enc", "method": "mlp", "train": ["aa"], "test": "bb", "emotions": tree.EMOTIONS, "labels": [],
-        "split": "speaker", "cross_dev": "source", "normalise": "per-corpus",
+        "split": "speaker", "cross_dev": "source", "select": "auto", "normalise": "per-corpus",
     }  # fmt: skip
     assert meta(made["aa-bb"]) == {
         "stage": "probe", "factors": factors, "dev": ["aa"], "setting": "cross", "encoder_languages": ["de"],
-        "words": {"method": WORDS["mlp"], "normalise": "standardised per-corpus"},
+        "words": {"method": WORDS["mlp"], "normalise": "standardised per-corpus", "select": "by the dev list"},
         "train_languages": ["de"], "test_language": "ur", "contaminated": ["aa"], "one_speaker": True,
-        "voices_seen": 0,
+        "voices_seen": 0, "resolved": {"select": "dev"},
         "params": 6 * 128 + 128 + 128 * 16 + 16 + 16 * 4 + 4,
     }  # fmt: skip
     assert meta(made["bb-bb"])["contaminated"] == []
