@@ -117,8 +117,8 @@ class Group:
     def words(self) -> str:
         """What its seeds derive from: the data that is learnt from, and factors that draw anew.
 
-        No names: the same recordings draw the same as another corpus. No labels. Nor encoder and method: systems that are
-        compared draw alike, so that they differ in what they are.
+        No names: the same recordings draw the same as another corpus. No labels. Nor encoder and method: systems that
+        are compared draw alike, so that they differ in what they are.
         """
         first = self.first
         dev = () if first.dev == first.train else first.dev

@@ -55,7 +55,8 @@ def make(data_dir: Path, split: experiment.Split, emotions: Iterable[str], publi
     folder = data_dir / "folds" / split.scheme
     if (data_dir / stamp.NAME).is_file():
         digests.ensure(data_dir)
-    inputs = [data_dir / name for name in ("utt2spk", "spk2person", "utt2emo", "spk2gender", "utt2sess", "utt2sent", "utt2digest")]
+    tables = ("utt2spk", "spk2person", "utt2emo", "spk2gender", "utt2sess", "utt2sent", "utt2digest")
+    inputs = [data_dir / name for name in tables]
     if split.scheme == "published":
         inputs += sorted(Path(split.published_dir or "", published).glob("*/*.csv"))
     config = {"emotions": list(emotions), "split": dataclasses.asdict(split)}

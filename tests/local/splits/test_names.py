@@ -43,7 +43,8 @@ def corpus(folder: Path, rows: list[dict], order: np.random.Generator | None = N
     if order:
         order.shuffle(speakers)
         order.shuffle(places)
-    names = [f"{folder.name}_{speakers[row['speaker']]:02d}-{place:03d}" for row, place in zip(rows, places, strict=True)]
+    called = [f"{folder.name}_{speakers[row['speaker']]:02d}" for row in rows]
+    names = [f"{speaker}-{place:03d}" for speaker, place in zip(called, places, strict=True)]
     utts = [(name, name.partition("-")[0], row["emotion"]) for name, row in zip(names, rows, strict=True)]
     sentences = {name: f"{folder.name}{row['sentence']}" for name, row in zip(names, rows, strict=True)}
     return data_dir(folder, utts, dict(zip(names, (row["path"] for row in rows), strict=True)), utt2sent=sentences)
