@@ -303,6 +303,23 @@ def together(members: Sequence[Influence], shares: Sequence[float] | None = None
     )
 
 
+def side_by_side(members: Sequence[Influence]) -> Influence:
+    """Put the runs (last axes) of figures of the same blocks behind each other, such as those of several partitions."""
+    if len(members) == 1:
+        return members[0]
+    reason = next((member.reason for member in members if member.reason), "")
+    joined = {name: np.concatenate([getattr(member, name) for member in members], axis=-1) for name in ("value", "df")}
+    if reason:
+        nothing = np.full(joined["value"].shape, np.nan)
+        joined |= {"df": nothing, "parts": nothing[None], "floor": nothing}
+    else:
+        joined |= {
+            name: np.concatenate([getattr(member, name) for member in members], axis=-1) for name in ("parts", "floor")
+        }
+    n, clusters = (max(getattr(member, name) for member in members) for name in ("n", "clusters"))
+    return replace(members[0], **joined, n=n, clusters=clusters, reason=reason)
+
+
 def over_runs(found: Influence, other_runs: bool = True) -> Influence:
     """Average over runs (seeds, draws, partitions), and say what other runs would add to the variance.
 

@@ -25,6 +25,9 @@ NAME = ".done"
 _SMALL = 1 << 20
 # A file may change again within one tick of its clock, which is 2 s on the coarsest file systems.
 _TICK_NS = 2_000_000_000
+# Settings by their dotted names, and the values at which stamps do not mention them: what was made before there was
+# such a setting stays valid.
+UNMENTIONED: dict[str, object] = {}
 # Fingerprints by device, inode, size and modification time: conditions share most of their inputs.
 _fingerprints: dict[tuple[int, ...], str] = {}
 
@@ -49,7 +52,11 @@ def make(config: Mapping, code: Iterable[str], inputs: Iterable[str | Path]) -> 
         A module is missing or is not Python.
     """
     return {
-        "config": _flatten(json.loads(json.dumps(config))),
+        "config": {
+            name: value
+            for name, value in _flatten(json.loads(json.dumps(config))).items()
+            if name not in UNMENTIONED or value != UNMENTIONED[name]
+        },
         "code": closure.digests(code),
         "inputs": {str(path): _fingerprint(path) for path in inputs},
     }

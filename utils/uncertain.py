@@ -6,7 +6,8 @@ of systems at once, from runs (seeds) on the utterances of one sample (a test co
     found = figure("emodb", blocks, block, reference, scores, classes)     # scores: (layers, runs, utterances)
     estimate = combine([found, other])                                     # their mean, with its interval
 
-Figures of one sample share its speakers, those of several do not; a run is the same in all of them. The interval is
+Figures of one sample share its speakers, those of several do not; a run is the same in all of them. Where every run was
+made in several partitions of the sample, runs are those of the first partition, then those of the next. The interval is
 linearised (utils/estimates.py), or a percentile bootstrap where blocks carry replicates; standard error, degrees of
 freedom and whether there is an interval at all are those of the former. docs/statistics.md says what either covers.
 """
@@ -33,12 +34,14 @@ class Figure:
         Whose speakers.
     influence : Influence
         Of the mean over runs, for these runs.
-    runs : ndarray, shape (..., runs)
+    runs : ndarray, shape (..., partitions x runs)
         The figure in every run.
     contributions : ndarray, shape (blocks, ...)
         What each block adds to the mean over runs.
     replicates : ndarray, shape (resamples, ...)
         Without resamples, empty.
+    partitions : int
+        Into how many partitions of the sample the runs fall.
     """
 
     sample: str
@@ -46,11 +49,12 @@ class Figure:
     runs: np.ndarray
     contributions: np.ndarray
     replicates: np.ndarray
+    partitions: int = 1
 
 
 def figure(
     sample: str, blocks: Blocks, block: np.ndarray, reference: np.ndarray, scores: np.ndarray, classes: int,
-    share: bool = True,
+    share: bool = True, partition: np.ndarray | None = None,
 ) -> Figure:  # fmt: skip
     """Average scores over the utterances of each class, then over classes.
 
@@ -68,20 +72,30 @@ def figure(
         Number of classes.
     share : bool
         False for differences, whose scores lie between -1 and 1.
+    partition : ndarray of int, optional, shape (utterances,)
+        Which of several partitions of the sample an utterance is tested in: each partition gives a figure, and their
+        mean is the one that counts.
 
     Returns
     -------
     Figure
     """
-    tally = estimates.count(block, reference, scores, (blocks.number, classes))
-    weights = estimates.ua_weights(tally.totals)
-    every = estimates.influence(tally, weights, blocks.unit, share)
-    # Sums over runs, so that counts stay whole.
-    sums, totals = tally.sums.sum(axis=-2), tally.totals * np.shape(scores)[-2]
-    size = np.maximum(totals.sum(axis=0), 1)
+    numbers = np.zeros(len(block), dtype=int) if partition is None else partition
+    every, contributions, all_sums, all_totals = [], [], 0, 0
+    for number in np.unique(numbers):
+        own = numbers == number
+        tally = estimates.count(block[own], reference[own], scores[..., own], (blocks.number, classes))
+        weights = estimates.ua_weights(tally.totals)
+        every.append(estimates.influence(tally, weights, blocks.unit, share))
+        # Sums over runs, so that counts stay whole.
+        sums, totals = tally.sums.sum(axis=-2), tally.totals * np.shape(scores)[-2]
+        size = np.maximum(totals.sum(axis=0), 1)
+        contributions.append((sums / size * weights).sum(axis=-1))
+        all_sums, all_totals = all_sums + sums, all_totals + totals
+    whole = estimates.side_by_side(every)
     return Figure(
-        sample, estimates.over_runs(every, other_runs=False), every.value, (sums / size * weights).sum(axis=-1),
-        intervals.replicate_ua(blocks.weights, sums, totals),
+        sample, estimates.over_runs(whole, other_runs=False), whole.value, sum(contributions) / len(every),
+        intervals.replicate_ua(blocks.weights, all_sums, all_totals), len(every),
     )  # fmt: skip
 
 
@@ -107,6 +121,8 @@ def combine(figures: Sequence[Figure], shares: Sequence[float] | None = None, co
         samples.setdefault(one.sample, []).append((one.influence, share))
     members = [estimates.together(*zip(*pairs, strict=True)) for pairs in samples.values()]
     runs = _runs(figures, shares)
+    # Seeds differ within partitions: how these differ says how both do, of a mean over as many seeds.
+    runs = runs.mean(axis=-1) if figures[0].partitions > 1 else runs[..., 0, :]
     number = runs.shape[-1]
     if number > 1:
         # Once for the sum: a run is the same trained model in all conditions that it is tested in.
@@ -123,9 +139,28 @@ def combine(figures: Sequence[Figure], shares: Sequence[float] | None = None, co
 
 
 def seed_sd(figures: Sequence[Figure], shares: Sequence[float] | None = None) -> np.ndarray:
-    """Give the standard deviation between runs of a weighted sum of figures; NaN where there is one run."""
+    """Give the standard deviation between runs of a weighted sum of figures; NaN where there is one run.
+
+    Of several partitions, it is the root of the mean variance within them.
+    """
     runs = _runs(figures, _shares(figures, shares))
-    return runs.std(axis=-1, ddof=1) if runs.shape[-1] > 1 else np.full(runs.shape[:-1], np.nan)
+    if runs.shape[-1] == 1:
+        return np.full(runs.shape[:-2], np.nan)
+    return np.sqrt(runs.var(axis=-1, ddof=1).mean(axis=-1))
+
+
+def partition_sd(figures: Sequence[Figure], shares: Sequence[float] | None = None) -> np.ndarray:
+    """Give the standard deviation between partitions of a weighted sum of figures, what runs differ by taken off.
+
+    The variance between means of partitions is that of partitions and, over the number of runs, that of runs. It is NaN
+    where there is one partition, and 0 where partitions differ less than runs would make them.
+    """
+    runs = _runs(figures, _shares(figures, shares))
+    partitions, number = runs.shape[-2:]
+    if partitions == 1:
+        return np.full(runs.shape[:-2], np.nan)
+    of_runs = runs.var(axis=-1, ddof=1).mean(axis=-1) / number if number > 1 else 0.0
+    return np.sqrt(np.maximum(runs.mean(axis=-1).var(axis=-1, ddof=1) - of_runs, 0))
 
 
 def minus(a: np.ndarray, b: np.ndarray) -> np.ndarray:
@@ -180,4 +215,6 @@ def _shares(figures: Sequence[Figure], shares: Sequence[float] | None) -> Sequen
 
 
 def _runs(figures: Sequence[Figure], shares: Sequence[float]) -> np.ndarray:
-    return sum(share * one.runs for one, share in zip(figures, shares, strict=True))
+    """Sum figures run by run: shape (..., partitions, runs)."""
+    parts = [one.runs.reshape(*one.runs.shape[:-1], one.partitions, -1) for one in figures]
+    return sum(share * part for share, part in zip(shares, parts, strict=True))

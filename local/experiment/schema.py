@@ -13,7 +13,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from utils import stamp
 from utils.config_fields import one_of, some_of
+
+stamp.UNMENTIONED["split.repeats"] = 1
 
 
 @dataclass
@@ -33,7 +36,9 @@ class Split:
     # split.published_dir; random keeps nothing together, so that its scores flatter. speaker+sentence: of each fold's
     # speakers, half of the corpus's sentences (utt2sent) are tested, and the other half are trained and developed on.
     scheme: str = one_of("speaker", "session", "published", "random", "speaker+sentence")
-    folds: int = 5  # partitions of each corpus, 3 or more; every utterance is tested once
+    folds: int = 5  # parts of each corpus, 3 or more; every utterance is tested once
+    # Partitions of each corpus, so many times the folds: scores are means over them, with intervals for other ones too.
+    repeats: int = 1
     seed: int = 0  # of the partition; another draws other folds
     # What scheme speaker does with a corpus of one speaker: refuse stops; random cuts at random, and tables say so.
     one_speaker: str = one_of("refuse", "random")
@@ -49,6 +54,8 @@ class Split:
             raise ValueError("split.reserve must be 0 or more, and 0 unless split.scheme is speaker")
         if any(cap is not None and cap < 1 for cap in (self.cap.train, self.cap.dev, self.cap.test)):
             raise ValueError("split.cap must be positive, or null for all")
+        if self.repeats < 1 or (self.repeats > 1 and self.scheme == "published"):
+            raise ValueError("split.repeats must be 1 or more, and 1 where split.scheme is published")
 
 
 @dataclass
@@ -237,6 +244,8 @@ class Experiment:
                 raise ValueError(f"{name} must not be empty")
             if len(set(values)) != len(values):
                 raise ValueError(f"{name} names something twice: {', '.join(values)}")
+        if self.split.repeats > 1 and self.sed.encoders:
+            raise ValueError("split.repeats must be 1 where sed.encoders are named: they test a voice in one fold")
 
     @staticmethod
     @functools.cache

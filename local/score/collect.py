@@ -12,8 +12,9 @@ It writes
   layer and of the layers that dev chose (``layer=dev``, the headline). In those, ``selected`` counts the fold x seed
   runs in which dev chose the layer, ``tied`` those in which several layers had the best dev UA, ``dev_ua`` is the mean
   over runs, ``collapsed`` counts the runs in which one class was said of everything, ``seed_sd`` is the standard
-  deviation between seeds, ``n_train`` is the mean over folds, ``n_test`` counts each utterance once, and ``resampled``
-  says what was counted: speakers, or, with one speaker, utterances.
+  deviation between seeds, ``partition_sd`` that between partitions (``split.repeats``), seeds aside, ``n_train`` is the
+  mean over folds, ``n_test`` counts each utterance once, and ``resampled`` says what was counted: speakers, or, with
+  one speaker, utterances.
 - ``exp/summary.csv``: each system's means over conditions, within and across corpora.
 - ``exp/significance.csv``: paired tests between systems, corrected within families: what one table shows.
 - ``exp/language.csv``: paired tests between encoders of one language each, by whose language theirs is.
@@ -88,7 +89,7 @@ def _collect(paths: Sequence[Path], config: experiment.Experiment, recipe: str) 
     blocks = {test: _blocks(test, conditions, score) for test in sorted({one.test for one in conditions})}
     systems: dict[tuple, list[Scored]] = {}
     for condition in conditions:
-        scored = tabulate.score(condition, blocks[condition.test])
+        scored = tabulate.score(condition, blocks[condition.test], config.split.repeats)
         systems.setdefault((condition.stage, condition.system), []).append(scored)
     everything = [scored for system in systems.values() for scored in system]
     names = tabulate.Names.of(conditions, recipe)

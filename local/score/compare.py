@@ -81,8 +81,9 @@ def pair(a: Scored, b: Scored, blocks: Blocks) -> Pair:
     right = a.correct[:, at_a].astype(int), b.correct[:, at_b].astype(int)
     ua = [uncertain.class_mean(reference, one.mean(axis=0), classes) for one in right]
     difference = uncertain.figure(
-        a.condition.test, blocks, block, reference, uncertain.minus(*right), classes, share=False
-    )
+        a.condition.test, blocks, block, reference, uncertain.minus(*right), classes, share=False,
+        partition=a.partition[at_a],
+    )  # fmt: skip
     speakers = len(set(block.tolist())) if a.unit == "speaker" else 1
     n = len(set(a.condition.utts[at_a].tolist()))
     return Pair(a.condition, b.condition, *ua, difference, n, speakers)

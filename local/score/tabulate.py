@@ -1,6 +1,7 @@
 """From conditions to the rows of exp/results.csv and exp/summary.csv.
 
-A condition's score pools the test utterances of all folds (each is tested once) and averages over seeds;
+A condition's score pools the test utterances of all folds (each is tested once, or once in each of several partitions)
+and averages over seeds;
 ``layer=dev`` is what the layers chosen on dev reach, the headline. Scores of a single layer are there to
 be looked at, never to choose from.
 
@@ -28,7 +29,8 @@ GROUPS = ("within", "across", "joint")
 # Factors that have a column of their own whether or not a condition sets them.
 ALWAYS = ("split", "labels", "cross_dev", "select", "normalise")
 COLLAPSED = "collapsed"  # why there is no interval where a system says one class whatever it hears
-UNCERTAIN = ("ua", "ua_lo", "ua_hi", "se", "df", "seed_sd", "no_interval")
+SPREAD = ("se", "df", "seed_sd", "partition_sd")  # over speakers, between seeds, between partitions
+UNCERTAIN = ("ua", "ua_lo", "ua_hi", *SPREAD, "no_interval")
 
 
 @dataclass(frozen=True)
@@ -93,7 +95,7 @@ def result_columns(emotions: Sequence[str], names: Names) -> list[str]:
         *("fold", "seed", "n_train", "n_test", "ua", "wa", "macro_f1", "ua_lo", "ua_hi"),
         *(f"recall_{emotion}" for emotion in emotions),
         *("selected", *names.header, "contaminated", "voices_seen", "params", "speakers", "resampled"),
-        *("se", "df", "seed_sd", "no_interval", "dev_ua", "tied", "collapsed", "system"),
+        *(*SPREAD, "no_interval", "dev_ua", "tied", "collapsed", "system"),
     ]
 
 
@@ -124,6 +126,8 @@ class Scored:
         What a block is: ``speaker`` or ``utterance``.
     collapsed : ndarray of int, shape (layers + 1,)
         Folds and seeds in which one class was said of all test utterances.
+    partition : ndarray of int, shape (utterances,)
+        Which of several partitions the utterance's fold belongs to.
     """
 
     condition: Finished
@@ -133,6 +137,7 @@ class Scored:
     blocks: np.ndarray
     unit: str
     collapsed: np.ndarray
+    partition: np.ndarray
 
     @property
     def ua(self) -> np.ndarray:
@@ -145,7 +150,7 @@ class Scored:
         return len(set(self.blocks.tolist())) if self.unit == "speaker" else 1
 
 
-def score(condition: Finished, blocks: Blocks) -> Scored:
+def score(condition: Finished, blocks: Blocks, repeats: int = 1) -> Scored:
     """Score every layer of a condition.
 
     Parameters
@@ -154,6 +159,8 @@ def score(condition: Finished, blocks: Blocks) -> Scored:
         As read.
     blocks : Blocks
         Of its test corpus.
+    repeats : int
+        How many partitions its folds make, one after another.
 
     Returns
     -------
@@ -166,23 +173,32 @@ def score(condition: Finished, blocks: Blocks) -> Scored:
     for fold in set(condition.fold.tolist()):
         said = condition.hypotheses[:, :, condition.fold == fold]
         collapsed += (said == said[..., :1]).all(axis=-1).sum(axis=0)
+    folds = len({row["fold"] for row in condition.rows})
+    partition = condition.fold // (max(folds // repeats, 1))
     return Scored(
         condition,
         metrics.confusion(reference, condition.hypotheses, classes),
         correct[:, -1],
-        uncertain.figure(condition.test, blocks, block, reference, correct.swapaxes(0, 1), classes),
+        uncertain.figure(
+            condition.test, blocks, block, reference, correct.swapaxes(0, 1), classes, partition=partition
+        ),
         block,
         blocks.unit,
         collapsed,
-    )
+        partition,
+    )  # fmt: skip
 
 
-def uncertainty(found: Estimate, sd: np.ndarray) -> list[dict[str, str]]:
-    """Columns of :data:`UNCERTAIN` but ``ua``, a dict a figure, from an array of them and their ``seed_sd``."""
-    columns = zip(found.low, found.high, found.se, found.df, sd, strict=True)
-    names = ("ua_lo", "ua_hi", "se", "df", "seed_sd")
+def uncertainty(
+    figures: Sequence[Figure], shares: Sequence[float] | None, confidence: float
+) -> tuple[Estimate, list[dict[str, str]]]:
+    """Combine figures, arrays of them, and give columns of :data:`UNCERTAIN` but ``ua``, a dict a figure."""
+    found = uncertain.combine(figures, shares, confidence)
+    sd = uncertain.seed_sd(figures, shares), uncertain.partition_sd(figures, shares)
+    columns = zip(found.low, found.high, found.se, found.df, *sd, strict=True)
+    names = ("ua_lo", "ua_hi", *SPREAD)
     rows = [{name: number(value) for name, value in zip(names, values, strict=True)} for values in columns]
-    return [row | {"no_interval": found.reason} for row in rows]
+    return found, [row | {"no_interval": found.reason} for row in rows]
 
 
 def condition_rows(scored: Scored, names: Names, confidence: float) -> list[dict]:
@@ -194,7 +210,7 @@ def condition_rows(scored: Scored, names: Names, confidence: float) -> list[dict
         "contaminated": "+".join(meta["contaminated"]), "voices_seen": meta["voices_seen"], "params": meta["params"],
     }  # fmt: skip
     rows = [common | row for row in _fold_rows(condition)]
-    certainty = uncertainty(uncertain.combine([scored.figure], None, confidence), uncertain.seed_sd([scored.figure]))
+    _, certainty = uncertainty([scored.figure], None, confidence)
     scores = _scores(scored.counts, condition.emotions)
     runs = [row for row in condition.rows if row["selected"] == "1"]
     trained = {row["fold"]: int(row["n_train"]) for row in runs}
@@ -294,8 +310,7 @@ def _mean_rows(
     members: Sequence[Scored], shares: Sequence[float], labels: dict, layers: Sequence[int | str], confidence: float
 ) -> list[dict]:
     figures = [scored.figure for scored in members]
-    found = uncertain.combine(figures, shares, confidence)
-    certainty = uncertainty(found, uncertain.seed_sd(figures, shares))
+    found, certainty = uncertainty(figures, shares, confidence)
     tested = _tested(members) | labels
     return [
         tested | {"layer": layer, "ua": number(found.value[index]), "resampled": found.unit} | certainty[index]

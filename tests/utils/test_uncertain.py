@@ -80,3 +80,68 @@ def test_a_bootstrap_changes_the_ends_alone() -> None:
     # Of several samples, the one that has too few is named.
     whole = make("b", np.random.default_rng(7), draws=50)
     assert uncertain.combine([whole, few]).reason == "a: 2 speakers"
+
+
+def in_partitions(
+    rng: np.random.Generator, speakers: int = 8, partitions: int = 5, runs: int = 3, between: float = 0.0,
+    within: float = 0.0, each: int = 20,
+) -> Figure:  # fmt: skip
+    """One speaker as another; utterances are recognised with a chance that partitions and runs change."""
+    utts = [(f"{s}-{c}{n}", f"{s}", c) for s in range(speakers) for c in range(2) for n in range(each)]
+    classes = {utt: c for utt, _, c in utts}
+    blocks = intervals.make_blocks({utt: speaker for utt, speaker, _ in utts}, classes, 0, rng)
+    names = list(classes) * partitions
+    block, reference = (np.array([of[utt] for utt in names]) for of in (blocks.of, classes))
+    partition = np.repeat(np.arange(partitions), len(classes))
+    order = rng.permutation(len(names))  # folds of the file need not be in order
+    level = 0.6 + rng.normal(0, between, partitions) + rng.normal(0, within, (runs, partitions))
+    level = level[:, partition]
+    right = (rng.random((runs, len(names))) < level).astype(float)
+    figures = (block[order], reference[order], right[:, order], 2)
+    return uncertain.figure("a", blocks, *figures, partition=partition[order])
+
+
+def test_a_figure_is_the_mean_over_partitions_and_counts_utterances_once() -> None:
+    rng = np.random.default_rng(5)
+    found = in_partitions(rng, between=0.1)
+    assert (found.partitions, found.runs.shape, found.influence.n) == (5, (15,), 8 * 2 * 20)
+    means = found.runs.reshape(5, 3).mean(axis=1)
+    whole = uncertain.combine([found])
+    assert whole.value == pytest.approx(means.mean()) and found.contributions.sum() == pytest.approx(means.mean())
+    speakers = estimates.estimate(found.influence).se ** 2
+    assert whole.se**2 == pytest.approx(speakers + means.var(ddof=1) / 5)
+    assert whole.high - whole.low > 0.05
+
+
+def test_one_partition_is_as_if_none_was_named() -> None:
+    one, same = (make("a", np.random.default_rng(6), runs=3) for _ in range(2))
+    assert uncertain.combine([one]).se == uncertain.combine([same]).se and one.partitions == 1
+    assert np.isnan(uncertain.partition_sd([one]))
+
+
+def test_what_partitions_and_what_runs_change_is_told_apart() -> None:
+    def spread(**settings: float) -> tuple[float, float]:
+        rng = np.random.default_rng(7)
+        many = [in_partitions(rng, **settings, each=40) for _ in range(60)]
+        squares = [[float(of([one])) ** 2 for one in many] for of in (uncertain.seed_sd, uncertain.partition_sd)]
+        return tuple(np.sqrt(np.mean(squares, axis=1)))
+
+    noise = np.sqrt(0.24 / (8 * 2 * 40))  # of a mean over so many utterances
+    seeds, partitions = spread(within=0.05)
+    assert seeds == pytest.approx(np.hypot(0.05, noise), rel=0.1) and partitions < 0.025
+    seeds, partitions = spread(between=0.05)
+    assert seeds == pytest.approx(noise, rel=0.1) and partitions == pytest.approx(0.05, rel=0.15)
+
+
+def test_intervals_hold_for_other_partitions_and_speakers() -> None:
+    """Partitions that matter as much as speakers do: without them in the interval it is too narrow."""
+    rng = np.random.default_rng(8)
+    held = {"with": 0, "without": 0}
+    for _ in range(600):
+        found = in_partitions(rng, speakers=20, partitions=4, runs=2, between=0.06, within=0.03)
+        narrow = replace(found, runs=np.full(found.runs.shape, found.runs.mean()))
+        for name, one in (("with", found), ("without", narrow)):
+            estimate = uncertain.combine([one])
+            held[name] += bool(estimate.low <= 0.6 <= estimate.high)
+    assert 0.93 <= held["with"] / 600 <= 0.985
+    assert held["without"] / 600 < 0.75
