@@ -116,10 +116,7 @@ def combine(figures: Sequence[Figure], shares: Sequence[float] | None = None, co
     Estimate
     """
     shares = _shares(figures, shares)
-    samples: dict[str, list[tuple[Influence, float]]] = {}
-    for one, share in zip(figures, shares, strict=True):
-        samples.setdefault(one.sample, []).append((one.influence, share))
-    members = [estimates.together(*zip(*pairs, strict=True)) for pairs in samples.values()]
+    samples, members = _by_sample(figures, shares)
     runs = _runs(figures, shares)
     # Seeds differ within partitions: how these differ says how both do, of a mean over as many seeds.
     runs = runs.mean(axis=-1) if figures[0].partitions > 1 else runs[..., 0, :]
@@ -136,6 +133,17 @@ def combine(figures: Sequence[Figure], shares: Sequence[float] | None = None, co
     replicates = sum(share * one.replicates for one, share in zip(figures, shares, strict=True))
     low, high = intervals.percentile_interval(replicates, confidence)
     return replace(found, low=low, high=high)
+
+
+def block_se(figures: Sequence[Figure], shares: Sequence[float] | None = None) -> np.ndarray:
+    """Give the standard error of a weighted sum of figures over blocks (speakers) alone, for these runs.
+
+    NaN where there is none.
+    """
+    _, members = _by_sample(figures, _shares(figures, shares))
+    if any(member.reason for member in members):
+        return np.full(np.shape(members[0].value), np.nan)
+    return np.sqrt(sum(member.variance()[0] for member in members))
 
 
 def seed_sd(figures: Sequence[Figure], shares: Sequence[float] | None = None) -> np.ndarray:
@@ -212,6 +220,14 @@ def p_values(
 
 def _shares(figures: Sequence[Figure], shares: Sequence[float] | None) -> Sequence[float]:
     return [1 / len(figures)] * len(figures) if shares is None else shares
+
+
+def _by_sample(figures: Sequence[Figure], shares: Sequence[float]) -> tuple[list[str], list[Influence]]:
+    """Name the samples, and put together the figures of each."""
+    samples: dict[str, list[tuple[Influence, float]]] = {}
+    for one, share in zip(figures, shares, strict=True):
+        samples.setdefault(one.sample, []).append((one.influence, share))
+    return list(samples), [estimates.together(*zip(*pairs, strict=True)) for pairs in samples.values()]
 
 
 def _runs(figures: Sequence[Figure], shares: Sequence[float]) -> np.ndarray:

@@ -11,10 +11,10 @@ It writes
   (``ua_lo``, ``ua_hi``; ``se`` and ``df``; ``no_interval`` says why there is none; docs/statistics.md), of every
   layer and of the layers that dev chose (``layer=dev``, the headline). In those, ``selected`` counts the fold x seed
   runs in which dev chose the layer, ``tied`` those in which several layers had the best dev UA, ``dev_ua`` is the mean
-  over runs, ``collapsed`` counts the runs in which one class was said of everything, ``seed_sd`` is the standard
-  deviation between seeds, ``partition_sd`` that between partitions (``split.repeats``), seeds aside, ``n_train`` is the
-  mean over folds, ``n_test`` counts each utterance once, and ``resampled`` says what was counted: speakers, or, with
-  one speaker, utterances.
+  over runs, ``collapsed`` counts the runs in which one class was said of everything, ``speaker_se`` is the standard
+  error over speakers alone, ``seed_sd`` is the standard deviation between seeds, ``partition_sd`` that between
+  partitions (``split.repeats``), seeds aside, ``n_train`` is the mean over folds, ``n_test`` counts each utterance
+  once, and ``resampled`` says what was counted: speakers, or, with one speaker, utterances.
 - ``exp/summary.csv``: each system's means over conditions, within and across corpora.
 - ``exp/significance.csv``: paired tests between systems, corrected within families: what one table shows.
 - ``exp/language.csv``: paired tests between encoders of one language each, by whose language theirs is.

@@ -29,7 +29,8 @@ GROUPS = ("within", "across", "joint")
 # Factors that have a column of their own whether or not a condition sets them.
 ALWAYS = ("split", "labels", "cross_dev", "select", "normalise")
 COLLAPSED = "collapsed"  # why there is no interval where a system says one class whatever it hears
-SPREAD = ("se", "df", "seed_sd", "partition_sd")  # over speakers, between seeds, between partitions
+# Of the score, and what it is made of: over speakers, between seeds and between partitions.
+SPREAD = ("se", "df", "speaker_se", "seed_sd", "partition_sd")
 UNCERTAIN = ("ua", "ua_lo", "ua_hi", *SPREAD, "no_interval")
 
 
@@ -194,7 +195,7 @@ def uncertainty(
 ) -> tuple[Estimate, list[dict[str, str]]]:
     """Combine figures, arrays of them, and give columns of :data:`UNCERTAIN` but ``ua``, a dict a figure."""
     found = uncertain.combine(figures, shares, confidence)
-    sd = uncertain.seed_sd(figures, shares), uncertain.partition_sd(figures, shares)
+    sd = (of(figures, shares) for of in (uncertain.block_se, uncertain.seed_sd, uncertain.partition_sd))
     columns = zip(found.low, found.high, found.se, found.df, *sd, strict=True)
     names = ("ua_lo", "ua_hi", *SPREAD)
     rows = [{name: number(value) for name, value in zip(names, values, strict=True)} for values in columns]
@@ -218,7 +219,7 @@ def condition_rows(scored: Scored, names: Names, confidence: float) -> list[dict
         selected = [row for row in runs if layer in ("dev", int(row["layer"]))]
         collapsed = int(scored.collapsed[index])
         if collapsed == len(runs):
-            certainty[index] |= {"ua_lo": "", "ua_hi": "", "se": "", "df": "", "no_interval": COLLAPSED}
+            certainty[index] |= dict.fromkeys(SPREAD[:3], "") | {"ua_lo": "", "ua_hi": "", "no_interval": COLLAPSED}
         rows.append(
             common | {key: number(values[index]) for key, values in scores.items()} | certainty[index] | {
                 "fold": "all", "seed": "all", "layer": layer, "selected": len(selected), "collapsed": collapsed,

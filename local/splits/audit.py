@@ -159,7 +159,11 @@ def summarise(report: dict, audio: dict) -> list[str]:
         seen = [fold["test_seen"][kind] for fold in folds]
         lines.append(f"{kind}: " + ("the corpus does not name them" if None in seen else f"{_range(seen)} {words}"))
     test = report["test"]
-    again = f"{test['repeated']} of them tested more than once" if test["repeated"] else "each tested once"
+    times, rest = divmod(test["slots"], test["distinct"])
+    if test["repeated"] == test["distinct"] and not rest:
+        again = f"each tested in every one of {times} partitions"
+    else:
+        again = f"{test['repeated']} of them tested more than once" if test["repeated"] else "each tested once"
     lines.append(f"test lists: {test['slots']} places hold {test['distinct']} utterances, {again}")
     if report["delivery"]:
         share = [

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -13,17 +14,19 @@ import yaml
 from torch import nn
 
 from local.experiment import Probe
-from local.probe import selection
+from local.probe import plan, selection
 from local.probe.conditions import STAGE
 from local.probe.descent import Lesson, train, train_for, train_together
 from local.probe.heads import HEADS, Linear, cross_entropy
 from local.results import corpus as reader
 from local.results import read
 from local.results.corpus import Corpus
+from local.score import collect
 from tests.local.probe import tree
 from tests.local.probe.test_heads import CLASSES, DIM, assert_same, data, module
 from tests.local.probe.test_run import column, everything, meta, permute_labels, scores, selected
 from tests.local.probe.tree import run
+from utils import csv_file
 from utils.errors import UserError
 
 
@@ -301,3 +304,33 @@ def test_merged_lists_count_as_trained_on(recipe: Path) -> None:
         assert sorted([*before["train"], *before["dev"]]) == fold["train"].tolist() == fold["dev"].tolist()
         assert (fold["test"] == before["test"]).all()
     assert json.loads(Path("exp/probe/enc.linear.aa-bb.select=nested/meta.json").read_text())["inner"] == "speakers"
+
+
+def test_folds_of_several_partitions_are_scored_as_such(recipe: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """From fold lists to tables: every utterance is tested in each partition, and counts once."""
+    corpus = tree.write_corpus(recipe, "aa", n=120, speakers=6, separation=[0.5, 0.6])
+    for k in range(3):  # a second partition: the same folds under other numbers, trained with other draws
+        for part, residue in (("test", k), ("dev", (k + 2) % 3), ("train", (k + 1) % 3)):
+            tree.write_list(recipe, "aa", k + 3, part, corpus.utts[residue::3])
+    config = tree.experiment(["aa"], seeds=[0, 1])
+    config = dataclasses.replace(config, split=dataclasses.replace(config.split, repeats=2))
+    tree.make(config)
+    tree.write_experiment(config)
+    monkeypatch.setattr(sys, "argv", ["plan"])
+    plan.main()
+    collect.main([])
+    rows = [row for row in csv_file.read(Path("exp/results.csv")) if row["fold"] == "all" and row["layer"] == "dev"]
+    found = read.read(Path("exp/probe/enc.linear.aa-aa"))
+    assert len(found.utts) == 240 and len(scores("enc.linear.aa-aa")) == 6 * 2 * 2
+    (row,) = rows
+    right = found.hypotheses[:, -1] == found.reference
+    ua = [
+        [np.mean([own[(found.fold // 3 == part) & (found.reference == c)].mean() for c in range(4)]) for own in right]
+        for part in range(2)
+    ]
+    assert float(row["ua"]) == pytest.approx(np.mean(ua), abs=1e-6)
+    assert float(row["seed_sd"]) == pytest.approx(np.sqrt(np.var(ua, axis=1, ddof=1).mean()), abs=1e-6)
+    between = np.var(np.mean(ua, axis=1), ddof=1)
+    assert float(row["se"]) ** 2 == pytest.approx(float(row["speaker_se"]) ** 2 + between / 2, abs=1e-6)
+    assert float(row["partition_sd"]) <= np.sqrt(between) + 1e-6
+    assert row["n_test"] == "120"

@@ -38,13 +38,13 @@ def test_the_header_is_the_contract(made: Path) -> None:
     header = (made / "exp/results.csv").read_text().splitlines()[0]
     assert header.startswith(
         "recipe,stage,method,setting,encoder,layer,train,dev,test,fold,seed,n_train,n_test,ua,wa,macro_f1,ua_lo,ua_hi,"
-        "recall_angry,recall_happy,recall_neutral,recall_sad,selected,labels,split,cross_dev,normalise,contaminated,"
+        "recall_angry,recall_happy,recall_neutral,recall_sad,selected,labels,split,cross_dev,select,normalise,contaminated,"
         "voices_seen,params"
     )
     header = (made / "exp/significance.csv").read_text().splitlines()[0]
     assert header == (
         "recipe,stage,train,test,setting,a,b,ua_a,ua_b,diff,lo,hi,se,df,no_interval,n,speakers,resampled,p,family,"
-        "family_size,p_holm,q,p_smallest,p_holm_smallest,detectable,detectable_family,labels,split,cross_dev,normalise,"
+        "family_size,p_holm,q,p_smallest,p_holm_smallest,detectable,detectable_family,labels,split,cross_dev,select,normalise,"
         "contaminated_a,contaminated_b"
     )
 
