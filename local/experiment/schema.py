@@ -172,7 +172,8 @@ class Finetune:
     pooling: str = one_of("mean", "weighted")  # mean over time of that layer, or of a learnt sum of layers up to it
     head: str = one_of("linear", "mlp")  # as of probe.heads
     published_init: bool = False  # adapters and gates start as study A's code draws them, not as the identity
-    seeds: list[int] = field(default_factory=lambda: [0])  # every one trains anew
+    # Every one trains anew. One by default, since five cost five times as much: intervals do not know of other seeds then.
+    seeds: list[int] = field(default_factory=lambda: [0])
     lr: float = 1e-4  # learning rate of AdamW
     lr_head: float | None = None  # learning rate of the head, where it is another
     weight_decay: float = 1e-5  # AdamW's
