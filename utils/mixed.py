@@ -3,9 +3,8 @@
 The model is y = X b + sum_k Z_k u_k + e, where every observation has one level of each factor k (its speaker, its
 sentence, its corpus; or none), levels differ with variance v_k and observations with v_e. Variances are estimated by
 restricted maximum likelihood; an effect c'b gets the standard error that follows from them and Satterthwaite's degrees
-of freedom, 2 var^2 / (variance of var), from the expected information of the variances. A variance that is estimated as
-0 counts in these: that it is not known to be 0 is part of the doubt. With one factor and levels of one size this is the
-t-interval over levels, with levels - 1 degrees of freedom.
+of freedom, 2 var^2 / (variance of var), from the expected information of the variances that are not estimated as 0.
+With one factor and levels of one size this is the t-interval over levels, with levels - 1 degrees of freedom.
 
 Nothing here grows with the observations but sums: Woodbury's identity leaves matrices as large as there are levels, and
 the largest factor's part of these is diagonal.
@@ -23,6 +22,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+
+_NOTHING = 0.01  # a standard deviation between levels, in those of the residual, that is taken for 0
+
 
 @dataclass(frozen=True)
 class Mixed:
@@ -61,7 +63,9 @@ class Mixed:
         slopes = np.bincount(self.owner, (self.pulls @ weights) ** 2, minlength=len(self.variances))
         # The variance is a sum of variances, each times its slope.
         slopes = np.append(slopes, (variance - slopes @ self.variances) / self.residual)
-        doubt = float(slopes @ np.linalg.pinv(self.information, hermitian=True) @ slopes)
+        known = np.append(self.variances > 0, True)
+        inverse = np.linalg.pinv(self.information[np.ix_(known, known)], hermitian=True)
+        doubt = float(slopes[known] @ inverse @ slopes[known])
         return float(weights @ self.effects), variance**0.5, 2 * variance**2 / doubt
 
 
@@ -104,7 +108,8 @@ def fit(y: np.ndarray, design: np.ndarray, factors: Sequence[np.ndarray]) -> Mix
         lambda spread: sums.fit(np.abs(spread)).deviance, start[0], method="Nelder-Mead",
         options={"initial_simplex": start, "xatol": 1e-4, "fatol": 1e-7, "maxiter": 1000},
     )  # fmt: skip
-    return sums.result(np.abs(found.x))
+    spread = np.abs(found.x)
+    return sums.result(np.where(spread < _NOTHING, 0.0, spread))
 
 
 @dataclass(frozen=True)
