@@ -3,8 +3,10 @@
 The model is y = X b + sum_k Z_k u_k + e, where every observation has one level of each factor k (its speaker, its
 sentence, its corpus; or none), levels differ with variance v_k and observations with v_e. Variances are estimated by
 restricted maximum likelihood; an effect c'b gets the standard error that follows from them and Satterthwaite's degrees
-of freedom, 2 var^2 / (variance of var), from the expected information of the variances that are not estimated as 0.
-With one factor and levels of one size this is the t-interval over levels, with levels - 1 degrees of freedom.
+of freedom, 2 var^2 / (variance of var), from the expected information of the variances. With one factor and levels of
+one size this is the t-interval over levels, with levels - 1 degrees of freedom. A variance that is estimated as 0 may
+be none or not have shown: degrees of freedom are the geometric mean of those with the doubt about it and without.
+docs/statistics.md says what the intervals cover.
 
 Nothing here grows with the observations but sums: Woodbury's identity leaves matrices as large as there are levels, and
 the largest factor's part of these is diagonal.
@@ -63,10 +65,11 @@ class Mixed:
         slopes = np.bincount(self.owner, (self.pulls @ weights) ** 2, minlength=len(self.variances))
         # The variance is a sum of variances, each times its slope.
         slopes = np.append(slopes, (variance - slopes @ self.variances) / self.residual)
-        known = np.append(self.variances > 0, True)
-        inverse = np.linalg.pinv(self.information[np.ix_(known, known)], hermitian=True)
-        doubt = float(slopes[known] @ inverse @ slopes[known])
-        return float(weights @ self.effects), variance**0.5, 2 * variance**2 / doubt
+        df = 1.0
+        for known in (np.append(self.variances > 0, True), np.ones(len(slopes), dtype=bool)):
+            inverse = np.linalg.pinv(self.information[np.ix_(known, known)], hermitian=True)
+            df *= 2 * variance**2 / float(slopes[known] @ inverse @ slopes[known])
+        return float(weights @ self.effects), variance**0.5, df**0.5
 
 
 def fit(y: np.ndarray, design: np.ndarray, factors: Sequence[np.ndarray]) -> Mixed:
@@ -106,7 +109,7 @@ def fit(y: np.ndarray, design: np.ndarray, factors: Sequence[np.ndarray]) -> Mix
     start = np.vstack([np.full(len(factors), 0.2), 0.2 + 0.2 * np.eye(len(factors))])
     found = optimize.minimize(
         lambda spread: sums.fit(np.abs(spread)).deviance, start[0], method="Nelder-Mead",
-        options={"initial_simplex": start, "xatol": 1e-4, "fatol": 1e-7, "maxiter": 1000},
+        options={"initial_simplex": start, "xatol": 1e-4, "fatol": 1e-7},
     )  # fmt: skip
     spread = np.abs(found.x)
     return sums.result(np.where(spread < _NOTHING, 0.0, spread))
