@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 
 from local.report.material import Inputs, Result, System
 from local.report.scores import PairedTest
-from local.report.tables import comparisons, language
+from local.report.tables import breakdown, comparisons, language
 from local.report.tables.cells import MARKS, code, joint_marks, marks, null_note, p_value, with_method
 from local.results.read import HEAD_ALONE
 from utils.significance import EXACT_BLOCKS
@@ -125,7 +125,7 @@ def found(inputs: Inputs) -> list[str]:
         lines += _best(inputs, group, words)
     for part in (_tuning, language.sentences, _drop, _extremes, _layers, _confusion, _chance, _significant):
         lines += part(inputs)
-    return lines
+    return lines + breakdown.sentences(inputs)
 
 
 def _best(inputs: Inputs, group: str, words: str) -> list[str]:

@@ -53,14 +53,14 @@ def _draw(inputs: Inputs, systems: Sequence[System]) -> Drawing:
     columns = min(len(systems), COLUMNS)
     rows = -(-len(systems) // columns)
     drawing, panels = plt.subplots(
-        rows, columns, figsize=(0.7 + 2.5 * columns, 0.7 + 2.5 * rows), sharex=True, sharey=True, squeeze=False
+        rows, columns, figsize=(0.7 + 2.5 * columns, 0.8 + 2.9 * rows), sharex=True, sharey=True, squeeze=False
     )
     for axes, system in zip(panels.flat, systems, strict=False):
         for place, group in enumerate(used):
             if (system, group) in bins:
                 _curve(axes, bins[system, group], group, place)
         axes.plot([0, 100], [0, 100], color="#888888", lw=0.8, ls="--", zorder=0)
-        axes.set(title=panel_title(inputs, system), xlim=(0, 104), ylim=(0, 104), aspect="equal")
+        axes.set(title=panel_title(inputs, system), xlim=(0, 104), ylim=(0, 104), box_aspect=1)
         axes.grid(color="#e6e6e6", lw=0.7)
         axes.set_axisbelow(True)
     for axes in panels.flat[len(systems) :]:

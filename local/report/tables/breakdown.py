@@ -49,6 +49,25 @@ def tables(inputs: Inputs) -> Iterator[Table]:
     yield _mixed(inputs)
 
 
+def sentences(inputs: Inputs) -> list[str]:
+    """Say in one sentence on whom systems fail; in none where nobody was told apart."""
+    lowest = [p.test for p in inputs.failures.parts if (p.by, p.what) == ("speaker", "sd") and p.test]
+    halves = [p for p in inputs.failures.parts if (p.by, p.what) == ("gender", "difference") and p.test and not p.train]
+    said, level = [], f"{inputs.level:.2g}"
+    if lowest:
+        clear = sum(test.q < inputs.level for test in lowest)
+        said.append(f"speakers differ more than chance has it in {clear} of {len(lowest)} conditions (q < {level})")
+    if halves:
+        clear = [part.score.ua for part in halves if part.test.adjusted < inputs.level]
+        ahead = sum(value > 0 for value in clear)
+        low, high = (100 * pick(part.score.ua for part in halves) for pick in (min, max))
+        said.append(
+            f"women are recognised better than men in {ahead} and worse in {len(clear) - ahead} of {len(halves)} means "
+            f"over conditions (p Holm < {level}; differences {low:+.1f} to {high:+.1f} points)"
+        )
+    return [f"**Who it fails on**: {'; '.join(said)}."] if said else []
+
+
 def _where(inputs: Inputs, one: Part | Calibration) -> list[Cell]:
     """Say what was trained and tested, and how, under :data:`WHERE`."""
     if not one.train:
