@@ -20,7 +20,6 @@ lowest and sd, ``speakers``. Languages are not tested against each other: they d
 
 from __future__ import annotations
 
-import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -182,8 +181,7 @@ def _speaker_rows(
         return
     key = condition.test, hash(condition.tested.tobytes())
     if key not in deals:
-        rng = np.random.default_rng([score.seed, zlib.crc32(f"deal {condition.test}".encode())])
-        deals[key] = Deal(one.blocks, condition.reference, rng)
+        deals[key] = Deal(one.blocks, condition.reference, np.random.default_rng(score.seed))
     spread = deals[key].spread(one.correct.mean(axis=0))
     names = {block: speaker[utt] for utt, block in zip(condition.utts.tolist(), one.blocks.tolist(), strict=True)}
     for block, value, size in zip(spread.blocks.tolist(), spread.scores, spread.sizes.tolist(), strict=True):

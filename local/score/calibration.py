@@ -11,7 +11,6 @@ emotion (utils/calibration.py).
 
 from __future__ import annotations
 
-import zlib
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -64,7 +63,7 @@ def _row(one: Scored, blocks: Blocks, names: Names, score: Score) -> dict:
     surplus = _mean(one, blocks, confidence - correct, score, share=False)
     # Half of it lies between 0 and 1, and so does its interval.
     half = _mean(one, blocks, brier / 2, score)
-    rng = np.random.default_rng([score.seed, zlib.crc32(f"calibration {condition.test}".encode())])
+    rng = np.random.default_rng(score.seed)
     chance = np.mean([calibration.expected_ece(run, rng) for run in confidence])
     return {
         "recipe": names.recipe, "stage": condition.stage, "train": condition.train, "test": condition.test,
