@@ -74,15 +74,17 @@ def rows(scored: Sequence[Scored], facts: Facts, names: Names, score: Score) -> 
     for (stage, group, _), systems in groups.items():
         for a, b in itertools.combinations(systems.values(), 2):
             pairs = [(a[key], b[key]) for key in a if key in b]
-            if pairs:
-                found.append(_row({"stage": stage, "setting": group}, pairs, facts, names, score))
+            row = _row({"stage": stage, "setting": group}, pairs, facts, names, score) if pairs else None
+            if row:
+                found.append(row)
     compare.corrected([row for row in found if "family" in row], score)
     return found
 
 
 def _row(
     labels: dict, pairs: Sequence[tuple[Scored, Scored]], facts: Facts, names: Names, score: Score
-) -> dict:
+) -> dict | None:
+    """Fit one comparison; None of fewer than three speakers, who say nothing of others."""
     from scipy import stats
 
     utterances = [one for test in _by_test(pairs).values() for one in test]
@@ -95,7 +97,7 @@ def _row(
         **{f"{name}s": int(factors[name].max()) + 1 if name in factors else "" for name in FACTORS[:2]},
     }  # fmt: skip
     if "speaker" not in factors:
-        return row | {"no_interval": "fewer than three speakers"}
+        return None
     try:
         fitted = mixed.fit(difference, design, list(factors.values()))
     except ValueError:

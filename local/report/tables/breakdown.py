@@ -21,6 +21,7 @@ from local.report.tables.cells import (
     number,
     p_value,
     score_cell,
+    trained,
 )  # fmt: skip
 
 TESTED = ["df", "p", "p Holm", "q", "tests", "detectable"]
@@ -83,6 +84,11 @@ def _system(inputs: Inputs, system: System, group: str) -> Cell:
     return Cell(inputs.name(system), joint_marks(inputs.of(system, group)))
 
 
+def _notes(inputs: Inputs) -> str:
+    """Say what systems train, and what of the test corpus they use."""
+    return trained(inputs, inputs.results) + notes(inputs)
+
+
 def _tested(score: Score, test: Test | None, level: float) -> list[Cell]:
     """Print a test under :data:`TESTED`."""
     if test is None:
@@ -124,7 +130,7 @@ def _halves(inputs: Inputs, by: str) -> Table:
     caption = (
         f"UA in percent [95% interval] over the emotions that both have, and the difference in points. {about} t-tests."
         + _family_note(inputs, "Means over conditions are one family, single conditions another.")
-        + notes(inputs)
+        + _notes(inputs)
     )
     header = [*WHERE, *names, "difference", "n", "speakers", *TESTED]
     return Table(f"by-{by}", title, caption, header, rows, long=True)
@@ -150,7 +156,7 @@ def _speakers(inputs: Inputs) -> Table:
         "even where all speakers are alike: *by chance* says how low, and how large the SD would be, if each emotion's "
         "utterances were dealt out to speakers at random; p is how often that gives as low, or as large, a one, q "
         f"(bold: < {inputs.level:.2g}) is after Benjamini and Hochberg over this table. **Only where p is small is the "
-        f"worst speaker more than bad luck.** UA of every speaker: `breakdown.csv`.{notes(inputs)}"
+        f"worst speaker more than bad luck.** UA of every speaker: `breakdown.csv`.{_notes(inputs)}"
     )
     header = [
         *WHERE, "speakers", "worst", "n", "lowest", "lowest by chance", "p lowest", "q lowest", "SD", "SD by chance",
@@ -175,7 +181,8 @@ def _languages(inputs: Inputs) -> Table:
     ]
     caption = (
         "UA in percent [95% interval] by the language of the test corpus, mean over all conditions that test it. "
-        f"Languages are not tested against each other: each is also other speakers, sentences and rooms.{notes(inputs)}"
+        "Languages are not tested against each other: each is also other speakers, sentences and rooms."
+        f"{_notes(inputs)}"
     )
     return Table("by-language", "Languages", caption, ["system", "conditions", *languages], rows)
 
@@ -198,7 +205,7 @@ def _calibration(inputs: Inputs) -> Table:
         "out 0. *ECE*: expected calibration error, 15 bins of equal width (Guo et al. 2017), jackknife interval; it is "
         "above 0 by chance, *calibrated* is what posteriors that mean what they say would give with this n. *Brier*: "
         f"squared distance from the truth, 0 to 200, {uniform:.0f} if all emotions are always equally likely. *log "
-        f"loss*: nats.{notes(inputs)}"
+        f"loss*: nats.{_notes(inputs)}"
     )
     header = [
         *WHERE, "n", "speakers", "confidence", "accuracy", "too sure", "ECE", "calibrated", "Brier", "log loss",
@@ -227,7 +234,7 @@ def _mixed(inputs: Inputs) -> Table:
         "difference of mean UA that other tables hold, for other speakers alone. *by ...*: share of the variance of "
         "the difference, in percent. Wide intervals with few corpora are no fault: that few say little about others."
         + _family_note(inputs, "All of one group are a family.")
-        + notes(inputs)
+        + _notes(inputs)
     )
     header = [
         "conditions", "a", "b", "a − b", *TESTED, "these", "n", "speakers", "sentences", "corpora", "by speaker",

@@ -48,5 +48,4 @@ def test_three_corpora_are_a_sample_of_others(tmp_path: Path, monkeypatch: pytes
 
 
 def test_single_speakers_say_nothing_of_others(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    rows = made(tmp_path, [Corpus("uno", "it", speakers=1), Corpus("due", "it", speakers=1)], monkeypatch)
-    assert {(row["no_interval"], row["lo"], row["p"]) for row in rows} == {("fewer than three speakers", "", "")}
+    assert not made(tmp_path, [Corpus("uno", "it", speakers=1), Corpus("due", "it", speakers=1)], monkeypatch)
