@@ -17,7 +17,7 @@ from local import encoders
 from local.experiment import Experiment
 from local.grid.conditions import Condition
 from local.results.languages import setting
-from local.sed.conditions import BASELINES, PUBLISHED, PUBLISHED_ON, settings
+from local.sed.conditions import BASELINES, PUBLISHED, PUBLISHED_ON, how, settings
 from local.sed.data.sets import NEUTRAL, SedSet
 from local.sed.score import eder
 from local.sed.score.baselines import Hypothesis
@@ -126,12 +126,9 @@ def describe(condition: Condition, data: SedSet) -> dict:
     """Say what a condition is: its ``meta.json``."""
     languages = sorted(set(data.language.values()))
     corpus = condition.test.partition(".")[0]
-    how = ""
-    if condition.train:
-        how = "all" if set(condition.train) == set(condition.experiment.sed.corpora) else "others"
     found = {
-        "stage": condition.stage, "factors": condition.identity, "how": how, "test_languages": languages, "setting": "",
-        "baseline": condition.method in BASELINES, "contaminated": [],
+        "stage": condition.stage, "factors": condition.identity, "how": how(condition), "test_languages": languages,
+        "setting": "", "baseline": condition.method in BASELINES, "contaminated": [],
     }  # fmt: skip
     if condition.encoder:
         from local.corpora import spec
