@@ -119,7 +119,8 @@ def seen_by_t(
     variance, df = float(np.mean(found.se**2)), float(np.median(found.df))
     # Of one seed no interval knows what another would have changed.
     runs, seeds = _runs(parts) * (parts[0].seeds > 1), max(parts[0].seeds - 1, 1)
-    df = (variance + runs) ** 2 / (variance**2 / df + runs**2 / seeds)
+    doubt = variance**2 / df + runs**2 / seeds
+    df = (variance + runs) ** 2 / doubt if doubt else math.inf
     se = math.sqrt(variance + runs)
     return np.array([float(significance.detectable(se, df, power, level)) for level in levels])
 

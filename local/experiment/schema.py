@@ -111,20 +111,22 @@ class Score:
 
 @dataclass
 class Plan:
-    """What ``--plan`` takes for granted of results that are not there yet; defaults are docs/statistics.md's."""
+    """What ``--plan`` takes for granted of results that are not there yet (docs/statistics.md says whence)."""
 
-    # Standard deviations between speakers of the difference of two systems in UA, in points, each utterance's chance
-    # apart: one, or lowest, middle and highest. What is said is of the middle; the others say how much hangs on it.
-    sd: list[float] = field(default_factory=lambda: [2.0, 4.0, 6.0])
-    disagree: float = 0.35  # share of utterances that one of two systems recognises and the other does not
-    eder_sd: list[float] = field(default_factory=lambda: [5.0, 6.0, 9.0])  # as sd, of speakers' mean EDER, chance in it
-    seed_sd: float = 2.0  # points that a difference of two systems varies by (standard deviation) with the seed
+    # Standard deviations between speakers of the difference of two systems in UA, in points, the chance of utterances
+    # apart: lowest, middle and highest, or one. What is said is of the middle; the others say how much hangs on it.
+    sd: list[float] = field(default_factory=lambda: [7.0, 10.0, 15.0])
+    # Variance of an utterance's difference (one system right and the other wrong: 1 or -1; else 0) around its speaker's
+    # mean; at most the share of utterances that one system recognises and the other does not.
+    within: float = 0.25
+    eder_sd: list[float] = field(default_factory=lambda: [5.5, 6.5, 9.0])  # as sd, of mean EDER, chance included
+    seed_sd: float = 3.0  # standard deviation of the difference of two systems between seeds, in points
 
     def __post_init__(self) -> None:
         if not (self.sd and self.eder_sd) or min(*self.sd, *self.eder_sd, self.seed_sd) < 0:
             raise ValueError("plan.sd, eder_sd and seed_sd must be 0 or more, and not empty")
-        if not 0 <= self.disagree <= 1:
-            raise ValueError("plan.disagree must be a share from 0 to 1")
+        if not 0 <= self.within <= 1:
+            raise ValueError("plan.within must be between 0 and 1")
 
 
 @dataclass

@@ -51,8 +51,10 @@ class Basis:
 
     @property
     def where(self) -> str:
-        """Name the test corpora."""
-        return "+".join(sorted({name for (name, _), _ in self.samples}))
+        """Name the test corpora, or say how many they are."""
+        names = sorted({name for (name, _), _ in self.samples})
+        listed = f" ({', '.join(names)})" if len(names) < 4 else ""
+        return names[0] if len(names) == 1 else f"mean over {len(names)} corpora{listed}"
 
 
 @dataclass(frozen=True)

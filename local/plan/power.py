@@ -90,7 +90,7 @@ def _parts(basis: Basis, spread: float, settings: Experiment) -> list[Part]:
     if basis.diarization:
         return [Part(comparisons.recordings(sample, settings), within=0.0, share=share, **common)
                 for sample, share in basis.samples]  # fmt: skip
-    return [Part(comparisons.utterances(sample, settings.emotions), within=own.disagree, share=share, **common)
+    return [Part(comparisons.utterances(sample, settings.emotions), within=own.within, share=share, **common)
             for sample, share in basis.samples]  # fmt: skip
 
 
@@ -98,20 +98,19 @@ def _granted(settings: Experiment, bases: Iterable[Basis]) -> Iterator[str]:
     """Say what is taken for granted."""
     own, kinds = settings.plan, {basis.diarization for basis in bases}
     yield (
-        f"  The smallest true difference, in points, that {100 * POWER:.0f}% of such experiments would show "
-        f"(p < {1 - settings.score.confidence:.2g}; the test of the tables, which flips signs of speakers). Taken for "
-        "granted:"
+        f"  The smallest true difference, in points, that {100 * POWER:.0f}% of such experiments would show at "
+        f"{1 - settings.score.confidence:.2g}, by the tables' test,"
     )
+    yield "  which flips signs of speakers. Taken for granted (--set plan.FIELD=VALUE; docs/statistics.md):"
     if False in kinds:
         yield (
-            f"  - UA: speakers' own differences of two systems have a standard deviation of {_span(own.sd)} points; of "
-            f"{100 * own.disagree:.0f}% of utterances one system is right where the other is wrong;"
+            f"  - UA: a speaker's own difference varies by {_span(own.sd)} points (plan.sd), an utterance's around it "
+            f"with variance {own.within:g} (plan.within)"
         )
     if True in kinds:
-        yield f"  - EDER: speakers' mean differences have a standard deviation of {_span(own.eder_sd)} points;"
+        yield f"  - EDER: a speaker's mean difference varies by {_span(own.eder_sd)} points (plan.eder_sd)"
     seeds = sorted({basis.seeds for basis in bases})
-    yield f"  - another seed changes a difference by {own.seed_sd:g} points (seeds: {_span(seeds)})."
-    yield "  Set these with --set plan.sd=[..], plan.disagree, plan.eder_sd=[..], plan.seed_sd (docs/statistics.md)."
+    yield f"  - another seed changes a difference by {own.seed_sd:g} points (plan.seed_sd); seeds here: {_span(seeds)}"
 
 
 def _alone(seen: Mapping[Basis, Seen], level: float) -> Iterator[str]:
@@ -139,8 +138,10 @@ def _in_families(planned: Mapping[str, list[Basis]], seen: Mapping[Basis, Seen],
             points = seen[basis].first[level / len(members)]
             shown = _NEVER if smallest >= level else _points([points]) if points < math.inf else "only after others"
             first.setdefault((f"{smallest:.2g}", shown), []).append(basis.where)
+        head = [family, str(len(members))]
         for (smallest, shown), where in first.items():
-            rows.append([family, str(len(members)), ", ".join(dict.fromkeys(where)), smallest, shown])
+            rows.append([*head, ", ".join(dict.fromkeys(where)), smallest, shown])
+            head = ["", ""]
     yield from _table(rows)
 
 

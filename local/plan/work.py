@@ -85,8 +85,8 @@ def _line(stage: str, parts: dict[str, tuple[int, Counter[str]]]) -> str:
     for what, (asked, reasons) in parts.items():
         stale = {reason: count for reason, count in reasons.most_common() if reason and count}
         if not stale:
-            said.append(f"{asked} {what}, all up to date")
+            said.append(f"all {asked} {what} up to date")
             continue
         more = f", and {len(stale) - 1} other reasons" if len(stale) > 1 else ""
-        said.append(f"{asked} {what}, {sum(stale.values())} to be made ({next(iter(stale))}{more})")
+        said.append(f"{sum(stale.values())} of {asked} {what} to be made ({next(iter(stale))}{more})")
     return f"  {stage:<9} {'; '.join(said)}"
