@@ -120,7 +120,7 @@ class Plan:
     # mean; at most the share of utterances that one system recognises and the other does not.
     within: float = 0.25
     eder_sd: list[float] = field(default_factory=lambda: [5.5, 6.5, 9.0])  # as sd, of mean EDER, chance included
-    seed_sd: float = 3.0  # standard deviation of the difference of two systems between seeds, in points
+    seed_sd: float = 2.0  # standard deviation of the difference of two systems between seeds, in points
 
     def __post_init__(self) -> None:
         if not (self.sd and self.eder_sd) or min(*self.sd, *self.eder_sd, self.seed_sd) < 0:
