@@ -63,7 +63,7 @@ def describe(settings: Experiment) -> Iterator[str]:
             levels.setdefault(basis, {})[level / len(members)] = None
     yield from _granted(settings, levels)
     seen = {basis: _seen(basis, list(own), settings) for basis, own in levels.items()}
-    yield from _alone(seen, level)
+    yield from _alone(seen)
     yield from _in_families(planned, seen, level)
 
 
@@ -98,10 +98,10 @@ def _granted(settings: Experiment, bases: Iterable[Basis]) -> Iterator[str]:
     """Say what is taken for granted."""
     own, kinds = settings.plan, {basis.diarization for basis in bases}
     yield (
-        f"  The smallest true difference, in points, that {100 * POWER:.0f}% of such experiments would show at "
-        f"{1 - settings.score.confidence:.2g}, by the tables' test,"
+        f"  seen: the smallest true difference, in points, that {100 * POWER:.0f}% of such experiments would show (p < "
+        f"{1 - settings.score.confidence:.2g}, signs of speakers flipped)"
     )
-    yield "  which flips signs of speakers. Taken for granted (--set plan.FIELD=VALUE; docs/statistics.md):"
+    yield "  Taken for granted (change it with --set; docs/statistics.md says whence it is):"
     if False in kinds:
         yield (
             f"  - UA: a speaker's own difference varies by {_span(own.sd)} points (plan.sd), an utterance's around it "
@@ -113,16 +113,16 @@ def _granted(settings: Experiment, bases: Iterable[Basis]) -> Iterator[str]:
     yield f"  - another seed changes a difference by {own.seed_sd:g} points (plan.seed_sd); seeds here: {_span(seeds)}"
 
 
-def _alone(seen: Mapping[Basis, Seen], level: float) -> Iterator[str]:
+def _alone(seen: Mapping[Basis, Seen]) -> Iterator[str]:
+    """Say what one comparison on each basis can show; bases that can show the same share a line."""
     yield ""
     yield "  One comparison alone"
-    rows = [["tested on", "speakers", "smallest p", "seen", "by a t-test"]]
+    rows: dict[tuple[str, ...], list[str]] = {}
     for basis, own in seen.items():
-        kind = " (EDER)" if basis.diarization else ""
-        rows.append(
-            [basis.where + kind, str(own.speakers), f"{own.smallest:.2g}", _points(own.flips), _points(own.t)]
-        )  # fmt: skip
-    yield from _table(_merged(rows))
+        numbers = str(own.speakers), f"{own.smallest:.2g}", _points(own.flips), _points(own.t)
+        rows.setdefault(("EDER" if basis.diarization else "UA", *numbers), []).append(basis.where)
+    header = ["tested on", "of", "speakers", "smallest p", "seen", "by a t-test"]
+    yield from _table([header, *([_listed(where), *rest] for rest, where in rows.items())])
 
 
 def _in_families(planned: Mapping[str, list[Basis]], seen: Mapping[Basis, Seen], level: float) -> Iterator[str]:
@@ -130,8 +130,10 @@ def _in_families(planned: Mapping[str, list[Basis]], seen: Mapping[Basis, Seen],
     yield ""
     yield "  As the first of its family of tests, after Holm"
     rows = [["family", "tests", "tested on", "smallest p", "seen"]]
+    hopeless = 0
     for family, members in planned.items():
         reached = significance.holm(np.array([seen[basis].smallest for basis in members]))
+        hopeless += int((reached >= level).sum())
         first: dict[tuple[str, str], list[str]] = {}
         for basis in dict.fromkeys(members):
             smallest = max(p for own, p in zip(members, reached, strict=True) if own == basis)
@@ -140,23 +142,23 @@ def _in_families(planned: Mapping[str, list[Basis]], seen: Mapping[Basis, Seen],
             first.setdefault((f"{smallest:.2g}", shown), []).append(basis.where)
         head = [family, str(len(members))]
         for (smallest, shown), where in first.items():
-            rows.append([*head, ", ".join(dict.fromkeys(where)), smallest, shown])
+            rows.append([*head, _listed(where), smallest, shown])
             head = ["", ""]
     yield from _table(rows)
-
-
-def _merged(rows: list[list[str]]) -> list[list[str]]:
-    """Put rows that differ in their first column alone together."""
-    found: dict[tuple[str, ...], list[str]] = {}
-    for name, *rest in rows:
-        found.setdefault(tuple(rest), []).append(name)
-    return [[", ".join(dict.fromkeys(names)), *rest] for rest, names in found.items()]
+    if hopeless:
+        tests = sum(map(len, planned.values()))
+        yield f"  In {hopeless} of {tests} tests nothing can be significant: too few speakers for so many tests."
 
 
 def _table(rows: list[list[str]]) -> Iterator[str]:
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     for row in rows:
         yield f"    {'  '.join(cell.ljust(width) for cell, width in zip(row, widths, strict=True))}".rstrip()
+
+
+def _listed(names: Iterable[str]) -> str:
+    names = list(dict.fromkeys(names))
+    return ", ".join(names if len(names) < 6 else [*names[:4], f"{len(names) - 4} more"])
 
 
 def _points(values: list[float]) -> str:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from textwrap import shorten
 
 from local import encoders
 from local.experiment import Experiment
@@ -20,6 +21,7 @@ from utils import stamp
 from utils.errors import UserError
 
 STAGES = (PROBE, FINETUNE, SED)  # that make conditions
+_LONGEST = 80  # of a reason
 
 
 def describe(settings: Experiment) -> Iterator[str]:
@@ -29,14 +31,13 @@ def describe(settings: Experiment) -> Iterator[str]:
     prepared = len(settings.prepared)
     yield _line("data", {"corpora": (prepared, Counter({"not prepared, or not cut into folds": len(lacking)}))})
     pretrained, features = Counter(), Counter()
-    works = all_pretraining(settings)
-    for one in works:
+    for one in all_pretraining(settings):
         pretrained[_reason(one.why_stale)] += 1
-    if works:
-        yield _line("pretrain", {"encoders": (len(works), pretrained)})
-    for one in (wanted := all_features(settings)):
+    if pretrained:
+        yield _line("pretrain", {"encoders": (pretrained.total(), pretrained)})
+    for one in all_features(settings):
         features[encoders.unavailable(one.encoder) or _reason(one.why_stale)] += 1
-    yield _line("features", {"encoders x corpora": (len(wanted), features)})
+    yield _line("features", {"encoders x corpora": (features.total(), features)})
     for stage in STAGES:
         yield from _conditions(stage, settings)
 
@@ -58,13 +59,12 @@ def _conditions(stage: Stage, settings: Experiment) -> Iterator[str]:
     conditions: list[str] = []
     for group in stage.groups(settings):
         try:
-            found = plan.foresee(stage, group)
+            found, otherwise = plan.foresee(stage, group), ""
         except UserError as error:
-            found = None
-            reason = str(error)
+            found, otherwise = None, str(error)
         for one in stage.trainings(group):
-            trainings[str(one.directory)] = reason if found is None else found.trainings.get(one, "")
-        conditions += [reason if found is None else found.conditions.get(one, "") for one in group.conditions]
+            trainings[str(one.directory)] = found.trainings.get(one, "") if found else otherwise
+        conditions += [found.conditions.get(one, "") if found else otherwise for one in group.conditions]
     if conditions:
         parts = {"conditions": (len(conditions), Counter(conditions))}
         if trainings:
@@ -72,7 +72,7 @@ def _conditions(stage: Stage, settings: Experiment) -> Iterator[str]:
         yield _line(stage.name, parts)
 
 
-def _reason(why_stale) -> str:
+def _reason(why_stale: Callable[[], str | None]) -> str:
     """Ask why something is to be made; nothing where it is not."""
     try:
         return why_stale() or ""
@@ -81,12 +81,14 @@ def _reason(why_stale) -> str:
 
 
 def _line(stage: str, parts: dict[str, tuple[int, Counter[str]]]) -> str:
-    said = []
+    said, told = [], None
     for what, (asked, reasons) in parts.items():
         stale = {reason: count for reason, count in reasons.most_common() if reason and count}
         if not stale:
             said.append(f"all {asked} {what} up to date")
             continue
         more = f", and {len(stale) - 1} other reasons" if len(stale) > 1 else ""
-        said.append(f"{sum(stale.values())} of {asked} {what} to be made ({next(iter(stale))}{more})")
+        why = f" ({shorten(next(iter(stale)), _LONGEST, placeholder=' ...')}{more})"
+        said.append(f"{sum(stale.values())} of {asked} {what} to be made{why if why != told else ''}")
+        told = why
     return f"  {stage:<9} {'; '.join(said)}"

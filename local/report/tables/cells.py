@@ -142,7 +142,9 @@ def freedom(df: float) -> Cell:
 
 def tested_cells(test: PairedTest, level: float, difference: Cell) -> list[Cell]:
     """Print a paired test: the difference, and the columns of :data:`TESTED`."""
-    alone, first = (f"{100 * size:.1f}" for size in (test.detectable, test.detectable_family))
+    limits = (test.detectable, test.smallest), (test.detectable_family, test.reachable)
+    alone, first = (f"{100 * size:.1f}" if least < level else "–" for size, least in limits)
+    nothing = isnan(test.detectable) or alone == "–"
     return [
         difference,
         Cell(str(test.n)),
@@ -153,7 +155,7 @@ def tested_cells(test: PairedTest, level: float, difference: Cell) -> list[Cell]
         Cell(p_value(test.adjusted), best=test.adjusted < level, value=test.adjusted),
         Cell(p_value(test.q), value=test.q),
         Cell(str(test.tests)),
-        DASH if isnan(test.detectable) else Cell(f"{alone} / {first}{equivalent(test)}", value=test.detectable),
+        Cell(("–" if nothing else f"{alone} / {first}") + equivalent(test), value=None if nothing else test.detectable),
     ]
 
 
@@ -178,8 +180,8 @@ def tests_note(level: float, tested: Iterable[tuple[str, PairedTest]]) -> str:
         f"(docs/statistics.md), of so many *tests*; p after Holm (bold: < {level:.2g}), q after Benjamini and "
         "Hochberg. p after Holm rules: an interval is of one difference alone, and may leave out 0 all the same. "
         "*detectable*: points of a true difference that a t-test would have seen in 80% of such experiments, alone / "
-        "as the first of its family; *equivalent*: shown to be smaller than the margin, by two one-sided t-tests (Holm "
-        f"in the same family).{impossible(level, tested)}"
+        "as the first of its family (– where no p could be small enough, or not known); *equivalent*: shown to be "
+        f"smaller than the margin, by two one-sided t-tests (Holm in the same family).{impossible(level, tested)}"
     )
 
 

@@ -159,6 +159,7 @@ def _gain_cell(inputs: Inputs, result: Result | None) -> Cell:
         return DASH
     difference, test = gain
     clear = test.adjusted < inputs.level
-    known = not clear and not isnan(test.detectable_family)
-    seen = f", detectable {100 * test.detectable_family:.1f}{equivalent(test)}" if known else ""
+    known = not isnan(test.detectable_family) and test.reachable < inputs.level
+    size = f"{100 * test.detectable_family:.1f}" if known else "none" if test.reachable >= inputs.level else "unknown"
+    seen = "" if clear else f", detectable {size}{equivalent(test)}"
     return Cell(f"{difference.signed()}, p {p_value(test.adjusted)}{seen}", best=clear, value=difference.ua)

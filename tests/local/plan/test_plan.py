@@ -102,8 +102,8 @@ def test_a_reader_is_told_where_nothing_can_be_shown(
     world: World, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     text = printed(monkeypatch, capsys)
-    assert re.search(r"uno +4 +0\.12 +none, however large +\d", text)
-    assert re.search(r"trois +20 +5e-05 +\d+\.\d \(\d+\.\d to \d+\.\d\)", text)
+    assert re.search(r"uno +UA +4 +0\.12 +none, however large +\d", text)
+    assert re.search(r"trois +UA +20 +5e-05 +\d+\.\d \(\d+\.\d to \d+\.\d\)", text)
     # 27 tests of a method's table: on seven speakers p can be 0.016, too much for 18 tests after those of trois.
     (family,) = re.findall(r"(    encoders linear .*\n(?: {10,}.*\n)*)", text)
     assert "encoders linear   27" in re.sub(r" +(?=27)", "   ", family)
@@ -111,8 +111,8 @@ def test_a_reader_is_told_where_nothing_can_be_shown(
     assert re.search(r"zwei +0\.28 +none, however large", family)
     assert re.search(r"trois +0\.0013 +\d+\.\d$", family, re.MULTILINE)
     assert "10 (7 to 15) points" in text
-    alone = re.search(r"trois +20 .*?(\d+\.\d)", text)
-    wide = re.search(r"trois +20 .*?(\d+\.\d)", printed(monkeypatch, capsys, "--set", "plan.sd=[20]"))
+    alone = re.search(r"trois +UA +20 .*?(\d+\.\d)", text)
+    wide = re.search(r"trois +UA +20 .*?(\d+\.\d)", printed(monkeypatch, capsys, "--set", "plan.sd=[20]"))
     assert float(wide[1]) > float(alone[1]) + 2
 
 
