@@ -134,11 +134,13 @@ def utterances(sample: Sample, emotions: list[str]) -> np.ndarray:
     Returns
     -------
     ndarray of float, shape (speakers, emotions)
-        Places in the test lists; of a corpus of one speaker, utterances take the place of speakers, as in tests.
+        Places in the test lists; of a corpus of one speaker, utterances take the place of speakers, as in tests. Lists
+        that were made for other emotions, which stage 1 will make again, count with what is asked for.
     """
     folder = Path("data", sample[0])
     emotion, speaker = (read_utt2(folder, what) for what in ("emo", "spk"))
-    tested = [utterance for fold in read_folds(folder / "folds" / sample[1]) for utterance in fold["test"]]
+    lists = read_folds(folder / "folds" / sample[1])
+    tested = [utterance for fold in lists for utterance in fold["test"] if emotion[utterance] in emotions]
     _, number = number_blocks({utterance: speaker[utterance] for utterance in tested})
     found = np.zeros((len(set(number.values())), len(emotions)))
     for utterance in tested:
