@@ -42,9 +42,8 @@ def columns(names: Names) -> list[str]:
     """Header of exp/breakdown.csv."""
     return [
         *("recipe", "stage", "train", "test", "setting", "system", "by", "what", "group", "emotions"),
-        *("value", "lo", "hi", "se", "df", "no_interval", "n", "speakers", "resampled", "chance", "p", "family"),
-        *("family_size", "p_holm", "q", "p_smallest", "p_holm_smallest", "detectable", "detectable_family"),
-        *names.header,
+        *("value", "lo", "hi", "se", "df", "no_interval", "n", "speakers", "resampled", "chance"),
+        *compare.FAMILY, *names.header,
     ]
 
 
@@ -89,7 +88,11 @@ def rows(
             labels = _labels(members[0][0], names) | {"train": "*", "test": "*", "setting": group, "by": by}
             found += _half_rows(labels, [halves for _, halves in members], score)
     found += _language_rows(scored, names, score)
-    compare.corrected([row for row in found if "family" in row], score)
+    tested = [row for row in found if "family" in row]
+    for row in tested:
+        row["diff"] = float(row["value"])
+    for row in compare.corrected(tested, score):
+        del row["diff"]  # which is its value
     return found
 
 

@@ -41,8 +41,7 @@ def columns(names: Names) -> list[str]:
     return [
         *("recipe", "stage", "setting", "a", "b", "diff", "lo", "hi", "se", "df", "no_interval", "n"),
         *("speakers", "sentences", "test", "corpora", *(f"var_{name}" for name in (*FACTORS, "residual"))),
-        *("p", "family", "family_size", "p_holm", "q", "p_smallest", "p_holm_smallest"),
-        *("detectable", "detectable_family", *names.header),
+        *compare.FAMILY, *names.header,
     ]
 
 
