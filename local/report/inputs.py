@@ -10,6 +10,7 @@ from pathlib import Path
 from local import corpora
 from local.experiment import Experiment
 from local.grid import manifest
+from local.report import failures
 from local.report.diarized import PARTS, Diarization, Diarized, DiarizedPair
 from local.report.material import Comparison, Corpus, Epoch, Inputs, LanguageTest, Result, System
 from local.report.scores import Score
@@ -20,6 +21,7 @@ from utils.errors import UserError
 FILES = RESULTS, SUMMARY, SIGNIFICANCE, LANGUAGE, CONFUSION = (
     "results.csv", "summary.csv", "significance.csv", "language.csv", "confusion.json",
 )  # fmt: skip
+FILES += failures.FILES
 SED_RESULTS, SED_SIGNIFICANCE = "sed/results.csv", "sed/significance.csv"
 SED_REFERENCE = Path("conf/reference_sed.yaml")
 MODELS = "finetune/models"
@@ -91,6 +93,7 @@ def load(recipe: str, experiment: Experiment) -> Inputs | None:
         languages=[_language_test(row, systems) for row in csv_file.read(exp / LANGUAGE)],
         folds=len({row["fold"] for row in everything} - {"all"}),
         seeds=len({row["seed"] for row in everything} - {"all"}),
+        failures=failures.load(exp, systems),
     )
 
 
@@ -157,10 +160,10 @@ def _paired(row: dict[str, str]) -> dict:
     score = "eder" if "eder_a" in row else "ua"
     numbers = {"p": "p", "adjusted": "p_holm", "q": "q", "smallest": "p_smallest", "reachable": "p_holm_smallest"}
     numbers |= {"ua_a": f"{score}_a", "ua_b": f"{score}_b"}
-    numbers |= {key: key for key in ("detectable", "detectable_family")}
+    numbers |= {key: key for key in ("detectable", "detectable_family", "margin")}
     return {key: _float(row[column]) for key, column in numbers.items()} | {
         "difference": _read_score(row, "diff", "lo", "hi"), "n": int(row["n"]), "speakers": int(row["speakers"]),
-        "family": row["family"], "tests": int(row["family_size"]),
+        "family": row["family"], "tests": int(row["family_size"]), "equivalent": row["equivalent"] == "1",
     }  # fmt: skip
 
 

@@ -7,6 +7,14 @@ from math import isnan, nan
 
 
 @dataclass(frozen=True)
+class System:
+    """An encoder and a method; orders as the experiment names them."""
+
+    encoder: str
+    method: str
+
+
+@dataclass(frozen=True)
 class Score:
     """A score, or a difference of two, with its interval; all as fractions of 1.
 
@@ -55,6 +63,10 @@ class PairedTest:
         Size of the family.
     detectable, detectable_family : float
         True difference that would have been seen in 80% of such experiments, alone and as first of the family.
+    margin : float
+        The difference that would matter.
+    equivalent : bool
+        Whether the difference was shown to be smaller than the margin, corrected for the family.
     """
 
     ua_a: float
@@ -71,3 +83,5 @@ class PairedTest:
     tests: int
     detectable: float
     detectable_family: float
+    margin: float = nan
+    equivalent: bool = False

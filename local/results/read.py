@@ -23,47 +23,23 @@ FILES = ("meta.json", "scores.csv", "hyp", "layers.npz", stamp.NAME)
 
 
 @dataclass(frozen=True)
-class Finished:
-    """One condition directory, read.
+class Described:
+    """A condition as tests and tables see it, finished or not.
 
     Attributes
     ----------
     path : Path
+        Its directory.
     meta : dict
-        meta.json.
-    rows : list of dict of str to str
-        scores.csv: one row a fold x seed x layer.
-    utts : ndarray of str, shape (utterances,)
-        Tested utterances; one that published folds test several times is there as often.
-    reference : ndarray of int, shape (utterances,)
-        Class indices.
-    fold : ndarray of int, shape (utterances,)
-        The fold whose test list holds the utterance.
-    seeds, layers : list of int
-    hypotheses : ndarray of int8, shape (seeds, layers + 1, utterances)
-        Of every layer, and last of the layer that dev chose in the utterance's fold.
+        meta.json, or as much of it as is known before a run (local/results/write.py).
     """
 
     path: Path
     meta: dict
-    rows: list[dict[str, str]]
-    utts: np.ndarray
-    reference: np.ndarray
-    fold: np.ndarray
-    seeds: list[int]
-    layers: list[int]
-    hypotheses: np.ndarray
-
-    @property
-    def tested(self) -> np.ndarray:
-        """Each tested utterance with its fold, as one string."""
-        import numpy as np
-
-        return np.array([f"{utt} {k}" for utt, k in zip(self.utts.tolist(), self.fold.tolist(), strict=True)])
 
     @property
     def stage(self) -> str:
-        """The stage that made it."""
+        """The stage that makes it."""
         return self.meta["stage"]
 
     @property
@@ -92,6 +68,49 @@ class Finished:
         return system(self.factors)
 
     @property
+    def group(self) -> str:
+        """``within`` (trained on the test corpus), ``across`` (on others) or ``joint`` (on it and others)."""
+        return group_of(self.factors["train"], self.test)
+
+
+@dataclass(frozen=True)
+class Finished(Described):
+    """One condition directory, read.
+
+    Attributes
+    ----------
+    rows : list of dict of str to str
+        scores.csv: one row a fold x seed x layer.
+    utts : ndarray of str, shape (utterances,)
+        Tested utterances; one that published folds test several times is there as often.
+    reference : ndarray of int, shape (utterances,)
+        Class indices.
+    fold : ndarray of int, shape (utterances,)
+        The fold whose test list holds the utterance.
+    seeds, layers : list of int
+    hypotheses : ndarray of int8, shape (seeds, layers + 1, utterances)
+        Of every layer, and last of the layer that dev chose in the utterance's fold.
+    posteriors : ndarray of float32, shape (seeds, utterances, classes)
+        Of the layer that dev chose, with the five decimals that ``hyp`` has.
+    """
+
+    rows: list[dict[str, str]]
+    utts: np.ndarray
+    reference: np.ndarray
+    fold: np.ndarray
+    seeds: list[int]
+    layers: list[int]
+    hypotheses: np.ndarray
+    posteriors: np.ndarray
+
+    @property
+    def tested(self) -> np.ndarray:
+        """Each tested utterance with its fold, as one string."""
+        import numpy as np
+
+        return np.array([f"{utt} {k}" for utt, k in zip(self.utts.tolist(), self.fold.tolist(), strict=True)])
+
+    @property
     def cut(self) -> list[int]:
         """The layer behind which the encoder of each fold and seed was cut; empty for frozen encoders."""
         return [int(row["cut"]) for row in self.rows if "cut" in row]
@@ -100,11 +119,6 @@ class Finished:
     def ties(self) -> int:
         """Folds and seeds in which several layers shared the best dev UA."""
         return sum(_choice(layers)[1] > 1 for layers in _by_run(self.rows).values())
-
-    @property
-    def group(self) -> str:
-        """``within`` (trained on the test corpus), ``across`` (on others) or ``joint`` (on it and others)."""
-        return group_of(self.factors["train"], self.test)
 
 
 System = tuple[tuple[str, Any], ...]
@@ -180,7 +194,7 @@ def read(path: Path) -> Finished:
     if emotions != meta["factors"]["emotions"] or hypotheses.shape != (len(seeds), len(layers), len(utts)):
         raise UserError(f"{path}/layers.npz: does not fit meta.json; remove {path} and run its stage again")
     selected = _selected(path, rows)
-    chosen = _read_hyp(path / "hyp", utts, fold, seeds, emotions)
+    chosen, posteriors = _read_hyp(path / "hyp", utts, fold, seeds, emotions)
     for index, seed in enumerate(seeds):
         if not {(int(k), seed) for k in fold} <= selected.keys():
             raise UserError(f"{path}/scores.csv: a fold of seed {seed} is missing; remove {path} and run again")
@@ -188,7 +202,7 @@ def read(path: Path) -> Finished:
         if (hypotheses[index, layer, np.arange(len(utts))] != chosen[index]).any():
             raise UserError(f"{path}/hyp: is not the selected layers' part of layers.npz; remove {path} and run again")
     hypotheses = np.concatenate([hypotheses, chosen[:, None]], axis=1)
-    return Finished(path, meta, rows, utts, reference, fold, seeds, layers, hypotheses)
+    return Finished(path, meta, rows, utts, reference, fold, seeds, layers, hypotheses, posteriors)
 
 
 def _selected(path: Path, rows: Iterable[dict[str, str]]) -> dict[tuple[int, int], int]:
@@ -218,19 +232,22 @@ def _choice(layers: Sequence[dict[str, str]]) -> tuple[int, int]:
     return choose(*([float(row[name]) for row in layers] for name in ("dev_ua", "dev_loss")))
 
 
-def _read_hyp(path: Path, utts: np.ndarray, fold: np.ndarray, seeds: list[int], emotions: list[str]) -> np.ndarray:
-    """Hypotheses of the selected layers as class indices, shape (seeds, utterances)."""
+def _read_hyp(
+    path: Path, utts: np.ndarray, fold: np.ndarray, seeds: list[int], emotions: list[str]
+) -> tuple[np.ndarray, np.ndarray]:
+    """Hypotheses of the selected layers as class indices, shape (seeds, utterances), and their posteriors."""
     import numpy as np
 
     column = {place: index for index, place in enumerate(zip(utts.tolist(), fold.tolist(), strict=True))}
     row = {seed: index for index, seed in enumerate(seeds)}
     label = {emotion: index for index, emotion in enumerate(emotions)}
     chosen = np.full((len(seeds), len(utts)), -1, dtype=np.int8)
+    posteriors = np.zeros((*chosen.shape, len(emotions)), dtype=np.float32)
     with open(path, encoding="utf-8") as file:
         for number, line in enumerate(file, 1):
             if line.startswith("#"):
                 continue
-            utt, k, seed, emotion, *_ = line.split()
+            utt, k, seed, emotion, *shares = line.split()
             try:
                 cell = row[int(seed)], column[utt, int(k)]
                 index = label[emotion]
@@ -239,6 +256,10 @@ def _read_hyp(path: Path, utts: np.ndarray, fold: np.ndarray, seeds: list[int], 
             if chosen[cell] >= 0:
                 raise UserError(f"{path}:{number}: {utt} is there twice for fold {k} and seed {seed}")
             chosen[cell] = index
+            try:
+                posteriors[cell] = [float(share) for share in shares]
+            except ValueError:
+                raise UserError(f"{path}:{number}: expected {len(emotions)} posteriors behind the emotion") from None
     if (chosen < 0).any():
         raise UserError(f"{path}: {int((chosen < 0).sum())} hypotheses are missing; remove {path.parent} and run again")
-    return chosen
+    return chosen, posteriors

@@ -18,6 +18,9 @@ It writes
 - ``exp/summary.csv``: each system's means over conditions, within and across corpora.
 - ``exp/significance.csv``: paired tests between systems, corrected within families: what one table shows.
 - ``exp/language.csv``: paired tests between encoders of one language each, by whose language theirs is.
+- ``exp/breakdown.csv``: who and what headlines fail on: UA by gender, by sentence seen or not, by speaker, by language.
+- ``exp/calibration.csv``, ``exp/reliability.csv``: whether posteriors mean what they say.
+- ``exp/mixed.csv``: encoders compared by a mixed model with speakers, sentences and corpora as random effects.
 - ``exp/confusion.json``: every condition's meta.json, its headline's confusion counts over all seeds and, of tuned
   encoders, the layer behind which each was cut.
 """
@@ -32,6 +35,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from local import experiment
+from local.grid import factors
 from utils import csv_file, stamp
 from utils.atomic import atomic_file
 from utils.data_dir import fingerprint
@@ -43,7 +47,10 @@ if TYPE_CHECKING:
     from local.score.tabulate import Scored
     from utils.intervals import Blocks
 
-NAMES = ("results.csv", "summary.csv", "significance.csv", "language.csv", "confusion.json")
+NAMES = (
+    "results.csv", "summary.csv", "significance.csv", "language.csv", "breakdown.csv", "calibration.csv",
+    "reliability.csv", "mixed.csv", "confusion.json",
+)  # fmt: skip
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -72,9 +79,12 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 def _stamp(config: experiment.Experiment, paths: Sequence[Path]) -> dict:
     from local.results import read
+    from local.score import facts
 
+    splits = factors.schemes(config)
     inputs = [path / name for path in paths for name in read.FILES]
-    inputs += [Path("data") / corpus / "utt2spk" for corpus in config.corpora]
+    inputs += [Path("data") / corpus / name for corpus in config.corpora for name in facts.TABLES]
+    inputs += [Path("data") / corpus / "folds" / split / stamp.NAME for corpus in config.corpora for split in splits]
     # The tables are among the fingerprints, so that one which was removed or edited is made again.
     inputs += [config.exp / name for name in NAMES]
     return stamp.make({"score": vars(config.score), "recipe": Path.cwd().name}, ["local.score.collect"], inputs)
@@ -82,10 +92,11 @@ def _stamp(config: experiment.Experiment, paths: Sequence[Path]) -> dict:
 
 def _collect(paths: Sequence[Path], config: experiment.Experiment, recipe: str) -> None:
     from local.results import read
-    from local.score import compare, language, tabulate
+    from local.score import breakdown, calibration, compare, families, language, mixed, tabulate
+    from local.score.facts import Facts
 
     score = config.score
-    conditions = _in_order([read.read(path) for path in paths])
+    conditions = families.in_order([read.read(path) for path in paths])
     blocks = {test: _blocks(test, conditions, score) for test in sorted({one.test for one in conditions})}
     systems: dict[tuple, list[Scored]] = {}
     for condition in conditions:
@@ -95,11 +106,16 @@ def _collect(paths: Sequence[Path], config: experiment.Experiment, recipe: str) 
     names = tabulate.Names.of(conditions, recipe)
     results = [row for scored in everything for row in tabulate.condition_rows(scored, names, score.confidence)]
     summary = [row for system in systems.values() for row in tabulate.summary_rows(system, names, score.confidence)]
+    facts = Facts()
     tables = (
         (tabulate.result_columns(conditions[0].emotions, names), results),
         (tabulate.summary_columns(names), summary),
         (compare.columns(names), compare.rows(everything, blocks, names, score)),
         (language.columns(names), language.rows(everything, blocks, names, score)),
+        (breakdown.columns(names), breakdown.rows(everything, facts, blocks, names, score)),
+        (calibration.columns(names), calibration.rows(everything, blocks, names, score)),
+        (calibration.BINNED, calibration.bins(everything, names)),
+        (mixed.columns(names), mixed.rows(everything, facts, names, score)),
     )
     for name, (columns, rows) in zip(NAMES, tables, strict=False):
         print(f"{config.exp / name}: {csv_file.write(config.exp / name, columns, rows)} rows")
@@ -111,22 +127,6 @@ def _collect(paths: Sequence[Path], config: experiment.Experiment, recipe: str) 
         json.dump({"recipe": recipe, "emotions": conditions[0].emotions, "conditions": confusions}, file)
         file.write("\n")
     print(f"{config.exp / NAMES[-1]}: {len(confusions)} matrices")
-
-
-def _in_order(conditions: Sequence[Finished]) -> list[Finished]:
-    """Sort conditions by stage and system, then by test and training corpora, each as manifests first name them."""
-    systems = list(dict.fromkeys((one.stage, one.system) for one in conditions))
-    corpora = list(dict.fromkeys(one.test for one in conditions))
-    corpora += [name for one in conditions for name in one.factors["train"] if name not in corpora]
-
-    def place(one: Finished) -> tuple:
-        train = one.factors["train"]
-        return (
-            systems.index((one.stage, one.system)), corpora.index(one.test), len(train),
-            [corpora.index(name) for name in train],
-        )  # fmt: skip
-
-    return sorted(conditions, key=place)
 
 
 def _blocks(test: str, read: Iterable[Finished], score: experiment.Score) -> Blocks:

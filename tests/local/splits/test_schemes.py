@@ -324,6 +324,26 @@ def test_folds_by_speaker_and_sentence_test_neither_that_is_known(tmp_path: Path
     ]
 
 
+@pytest.mark.parametrize(("sentences", "cap"), [(2, None), (5, None), (5, Cap(train=9, dev=4, test=3))])
+def test_the_control_of_unheard_sentences_differs_in_sentences_alone(
+    tmp_path: Path, sentences: int, cap: Cap | None
+) -> None:
+    corpus_ = with_sentences(tmp_path / "c", 10, sentences)
+    own = {"folds": 3, "cap": cap or Cap()}
+    apart, control = (folds_of(corpus_, scheme=f"speaker+{name}", **own) for name in ("sentence", "matched"))
+    for unheard, heard in zip(apart, control, strict=True):
+        assert heard.test == unheard.test
+        for part in ("train", "dev"):
+            kinds = [
+                Counter((corpus_.speaker[u], corpus_.emotion[u]) for u in getattr(fold, part))
+                for fold in (unheard, heard)
+            ]
+            assert kinds[0] == kinds[1]
+        said = {corpus_.sentence[u] for u in heard.train}
+        assert said >= {corpus_.sentence[u] for u in heard.test} and len(said) == sentences
+    assert control == folds_of(corpus_, scheme="speaker+matched", **own)
+
+
 def test_folds_by_sentence_need_sentences(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="there is no utt2sent, so no folds by sentence; set split.scheme to speaker"):
         folds_of(corpus(grid(tmp_path / "c", speakers=6)), scheme="speaker+sentence", folds=3)
