@@ -13,18 +13,20 @@ This package is import-light: torch is imported by :func:`load`.
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from local.encoders import kinds
 from local.encoders.registry import EncoderSpec, names, spec
 from utils.errors import UserError
 from utils.reproducible import one_thread
+from utils.table import read_table
 
 if TYPE_CHECKING:
     from local.encoders.base import Encoder
     from local.encoders.transformer import Transformer
 
-__all__ = ["EncoderSpec", "load", "load_tunable", "names", "spec", "unavailable", "untunable"]
+__all__ = ["EncoderSpec", "hears", "load", "load_tunable", "names", "spec", "table", "unavailable", "untunable"]
 
 
 def load(encoder: EncoderSpec, device: str = "cpu", precision: str = "fp32") -> Encoder:
@@ -69,9 +71,31 @@ def load_tunable(encoder: EncoderSpec, device: str = "cpu", precision: str = "fp
     return made
 
 
-def unavailable(encoder: EncoderSpec) -> str | None:
-    """Tell why an encoder cannot run here for want of an optional package, and the mend; None if it can."""
-    return kinds.of(encoder.kind).unavailable(encoder)
+def unavailable(encoder: EncoderSpec, data_dir: Path | None = None) -> str | None:
+    """Tell why an encoder cannot run here; None if it can.
+
+    For want of an optional package, and the mend; or because it reads a table that a data directory does not have.
+    """
+    reason = kinds.of(encoder.kind).unavailable(encoder)
+    tables = kinds.of(encoder.kind).tables(encoder)
+    prepared = data_dir is not None and (data_dir / "utt2spk").is_file()
+    if reason is None and tables and prepared and table(encoder, data_dir) is None:
+        return f"{data_dir} has no {' or '.join(tables)}, of which {encoder.name} is made"
+    return reason
+
+
+def table(encoder: EncoderSpec, data_dir: Path) -> Path | None:
+    """Find the table of a data directory that an encoder is given in place of audio; None if it is given audio."""
+    for path in (data_dir / name for name in kinds.of(encoder.kind).tables(encoder)):
+        # Beside segments, a text of empty transcripts stands for none.
+        if path.is_file() and any(read_table(path).values()):
+            return path
+    return None
+
+
+def hears(name: str) -> bool:
+    """Tell whether an encoder is given the voice; one that is no longer in the registry counts as any."""
+    return name not in names() or kinds.of(spec(name).kind).hears
 
 
 def untunable(encoder: EncoderSpec) -> str | None:

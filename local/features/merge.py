@@ -13,7 +13,7 @@ import json
 import shutil
 import sys
 
-from local import experiment
+from local import encoders, experiment
 from local.features import shard
 from local.features.work import Work, all_work
 from utils import ark, stamp
@@ -31,6 +31,8 @@ def main() -> None:
     )
     arguments = parser.parse_args()
     for work in all_work(experiment.load(arguments), arguments.encoder):
+        if encoders.unavailable(work.encoder, work.data):
+            continue
         if work.why_stale() is None:
             print(f"{work.directory}: up to date", file=sys.stderr)
         else:

@@ -22,12 +22,15 @@ _DESCENT = ("lr", "eps", "weight_decay", "epochs", "batch_size", "patience")
 def asked(experiment: Experiment) -> Iterator[dict[str, Value]]:
     """List what an experiment asks for, in a fixed order.
 
-    Encoders that cannot run here for want of an optional package are left out: the features stage says so.
+    Encoders that cannot run here for want of an optional package are left out, and so are corpora that an encoder cannot
+    represent: the features stage says so.
     """
     for encoder in experiment.encoders:
-        if not encoders.unavailable(encoders.spec(encoder)):
-            for head in dict.fromkeys(experiment.probe.heads):
-                for train, test in pairs(experiment.probe.pairs, experiment.corpora):
+        spec = encoders.spec(encoder)
+        lacking = {name for name in experiment.corpora if encoders.unavailable(spec, Path("data", name))}
+        for head in dict.fromkeys(experiment.probe.heads):
+            for train, test in pairs(experiment.probe.pairs, experiment.corpora):
+                if not lacking.intersection((*train, test)):
                     yield {"encoder": encoder, "method": head, "train": train, "test": test}
 
 
