@@ -1,13 +1,13 @@
 """Acoustic fingerprints: which of many recordings are copies of one another, whatever was done to them.
 
-After J. Haitsma, T. Kalker, "A highly robust audio fingerprinting system", ISMIR 2002. A spectrogram in narrow bands from
-300 to 2000 Hz becomes a word of 32 bits a frame: of each pair of neighbouring bands, whether the difference of their
-energies rises. Gain leaves these bits as they are; coding, noise and resampling turn few of them; another recording of
-the same words by the same person agrees in hardly more than half. Copies are looked for by words that are the same,
-sorted and not compared pair by pair, and then counted bit by bit where they lie over each other.
+After J. Haitsma, T. Kalker, "A highly robust audio fingerprinting system", ISMIR 2002. A spectrogram in narrow bands
+from 300 to 2000 Hz becomes a word of 32 bits a frame: of each pair of neighbouring bands, whether the difference of
+their energies rises. Gain leaves these bits as they are; coding, noise and resampling turn few of them; another
+recording of the same words by the same person agrees in little more than half. Copies are looked for by words that are
+the same, sorted and not compared pair by pair, and then counted bit by bit where they lie over each other.
 
-Other than there, energies are summed over frames instead of taken from long windows, which is cheaper; they are compared
-over several frames instead of one, which is more robust; and quiet frames, where noise rules, have no word.
+Other than there, energies are summed over frames instead of taken from long windows, which is cheaper; they are
+compared over several frames instead of one, which is more robust; and quiet frames, where noise rules, have no word.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ def fingerprint(samples: np.ndarray, rate: int) -> np.ndarray:
     Returns
     -------
     ndarray of uint32, shape (frames,)
-        A word each 12 ms; 0 for none. Empty where less than 0.43 s are there.
+        A word each 12 ms; 0 for none. Empty where less than 0.41 s are there.
     """
     energy = _energies(samples, rate)
     if len(energy) < _SUMMED + _LAG:
@@ -78,7 +78,8 @@ def _energies(samples: np.ndarray, rate: int) -> np.ndarray:
     centres, width = np.arange(length // 2 + 1) * rate / length, rate / length
     edges = np.geomspace(LOW, HIGH, BANDS + 1)
     # The share of each of the transform's bins that lies in a band.
-    upper, lower = np.minimum(centres[:, None] + width / 2, edges[1:]), np.maximum(centres[:, None] - width / 2, edges[:-1])
+    upper = np.minimum(centres[:, None] + width / 2, edges[1:])
+    lower = np.maximum(centres[:, None] - width / 2, edges[:-1])
     shares = np.maximum(upper - lower, 0).astype(np.float32)
     frames = np.lib.stride_tricks.sliding_window_view(samples, size)
     window = np.hanning(size).astype(np.float32)

@@ -1,13 +1,13 @@
 """Kind shortcut: what a system without ears has of an utterance: its duration, its level, or its words.
 
-An entry's ``sees`` says which: ``duration``, ``level``, both, or ``text`` alone. What such a system reaches, a recogniser
-may reach without having recognised any emotion, so it is a row of the results like any encoder, with the same heads,
-intervals and tests.
+An entry's ``sees`` says which: ``duration``, ``level``, both, or ``text`` alone. What such a system reaches, a
+recogniser may reach without having recognised any emotion, so it is a row of the results like any encoder, with the
+same heads, intervals and tests.
 
 Numbers are given as they are and as hat functions (linear B-splines) on fixed knots, so that a linear head may prefer
-what is neither most nor least. Text becomes counts of its character n-grams, hashed into ``dim`` buckets (Weinberger et
-al., "Feature hashing for large scale multitask learning", ICML 2009): all corpora share the space. Where a corpus has no
-transcripts, the name of the sentence stands in for them.
+what is neither most nor least. Text becomes counts of its character n-grams, hashed into ``dim`` buckets (Weinberger
+et al., "Feature hashing for large scale multitask learning", ICML 2009): all corpora share the space. Where a corpus
+has no transcripts, the name of the sentence stands in for them.
 """
 
 from __future__ import annotations
@@ -52,7 +52,8 @@ class Kind(kinds.Kind):
         if spec.sees != ["text"] and (not numbers or numbers != list(dict.fromkeys(spec.sees))):
             raise UserError(f"{place}: kind shortcut needs 'sees': [duration], [level], [duration, level] or [text]")
         if (spec.layers, spec.dim) != (1, _width(numbers) or spec.dim):
-            raise UserError(f"{place}: an encoder that sees {', '.join(spec.sees)} has layers: 1, dim: {_width(numbers)}")
+            dim = _width(numbers) or spec.dim
+            raise UserError(f"{place}: what sees {', '.join(spec.sees)} has layers: 1, dim: {dim}")
 
 
 def _width(numbers: Sequence[str]) -> int:

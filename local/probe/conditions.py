@@ -22,8 +22,8 @@ _DESCENT = ("lr", "eps", "weight_decay", "epochs", "batch_size", "patience")
 def asked(experiment: Experiment) -> Iterator[dict[str, Value]]:
     """List what an experiment asks for, in a fixed order.
 
-    Encoders that cannot run here for want of an optional package are left out, and so are corpora that an encoder cannot
-    represent: the features stage says so.
+    Encoders that cannot run here for want of an optional package are left out, and so are corpora that an encoder
+    cannot represent: the features stage says so.
     """
     for encoder in experiment.encoders:
         spec = encoders.spec(encoder)

@@ -7,6 +7,8 @@ of all test corpora: they have the power that one small corpus lacks.
 A family of tests is what one table shows (``family``; local/report/tables):
 
 - ``means within``, ``means across``, ``means joint``: all comparisons of means of one group of conditions;
+- ``shortcuts <method>``, ``shortcut means within`` and so on: systems beside those without ears (an encoder's kind says
+  so), in all conditions of one method, and by means; two without ears are not compared;
 - ``encoders <method>``: encoders in all conditions of one method, the table of that method;
 - ``gains``: what each strategy gains over the simpler one that it contains, the table of strategies;
 - ``<factor>, <stage>``: other values of one factor, in single conditions.
@@ -15,12 +17,12 @@ A family of tests is what one table shows (``family``; local/report/tables):
 from __future__ import annotations
 
 import itertools
-import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
+from local import encoders
 from local.experiment import Score
 from local.results.read import HEAD_ALONE, Finished
 from local.score.tabulate import Names, Scored, contaminated, number
@@ -108,6 +110,7 @@ def rows(scored: Sequence[Scored], blocks: Mapping[str, Blocks], names: Names, s
     list of dict
         In the order of the conditions; the means last.
     """
+    deaf = {name for name in {item.condition.factors["encoder"] for item in scored} if not encoders.hears(name)}
     tables: dict[tuple[str, str, str], list[Scored]] = {}
     for item in scored:
         tables.setdefault((item.condition.stage, item.condition.train, item.condition.test), []).append(item)
@@ -115,16 +118,21 @@ def rows(scored: Sequence[Scored], blocks: Mapping[str, Blocks], names: Names, s
     means: dict[tuple, list[Pair]] = {}
     for (stage, train, test), systems in tables.items():
         for first, second, factor in _pairs(systems):
+            unheard = [side for side in (first, second) if side.condition.factors["encoder"] in deaf]
+            if len(unheard) == 2:
+                continue
             one = pair(first, second, blocks[test])
             settings = dict.fromkeys((one.a.meta["setting"], one.b.meta["setting"]))
             labels = {"stage": stage, "train": train, "test": test, "setting": "/".join(settings)}
-            labels |= {"a": names.system(one.a), "b": names.system(one.b), "family": _family(one, factor, names)}
+            labels |= {"a": names.system(one.a), "b": names.system(one.b)}
+            labels["family"] = _family(one, factor, "shortcuts" if unheard else "encoders", names)
             found.append(contrast(labels, [one], names, score))
-            means.setdefault((stage, one.a.group, labels["a"], labels["b"]), []).append(one)
-    for (stage, group, a, b), members in means.items():
+            kind = "shortcut means" if unheard else "means"
+            means.setdefault((stage, one.a.group, labels["a"], labels["b"], kind), []).append(one)
+    for (stage, group, a, b, kind), members in means.items():
         if len(members) > 1:
             labels = {"stage": stage, "train": "*", "test": "*", "setting": group, "a": a, "b": b}
-            found.append(contrast(labels | {"family": f"means {group}"}, members, names, score))
+            found.append(contrast(labels | {"family": f"{kind} {group}"}, members, names, score))
     return corrected(found, score)
 
 
@@ -137,10 +145,10 @@ def _pairs(systems: Sequence[Scored]) -> Iterator[tuple[Scored, Scored, str]]:
             yield a, b, differing[0]
 
 
-def _family(one: Pair, factor: str, names: Names) -> str:
-    """Name the table that shows a comparison in a single condition."""
+def _family(one: Pair, factor: str, kind: str, names: Names) -> str:
+    """Name the table that shows a comparison in a single condition; ``kind`` is of encoders'."""
     if factor == "encoder":
-        return f"encoders {names.system(one.a, encoder='')}"
+        return f"{kind} {names.system(one.a, encoder='')}"
     values = [dict(own.system)[factor] for own in (one.a, one.b)]
     simpler = {"method": HEAD_ALONE, "source": ()}.get(factor)
     if one.a.stage == "finetune" and simpler in values:
@@ -172,8 +180,7 @@ def contrast(labels: dict, members: Sequence[Pair], names: Names, score: Score) 
     tested: dict[str, tuple[int, int]] = {}
     for one in members:
         tested[one.a.test] = max(tested.get(one.a.test, (0, 0)), (one.n, one.speakers))
-    rng = np.random.default_rng([score.seed, zlib.crc32(":".join(labels.values()).encode())])
-    p, smallest = uncertain.p_values(figures, None, score.permutations, rng)
+    p, smallest = uncertain.p_values(figures, None, score.permutations, np.random.default_rng(score.seed))
     ua_a, ua_b = (np.mean([getattr(one, key) for one in members]) for key in ("ua_a", "ua_b"))
     sides = [[getattr(one, side) for one in members] for side in "ab"]
     return {"recipe": names.recipe} | labels | names.values(*sides[0], *sides[1]) | {

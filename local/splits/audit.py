@@ -4,8 +4,9 @@
 
 reports, for the scheme in ``split`` of ``conf/experiment.yaml``: which speakers, sentences, recording sessions and
 identical or nearly identical audio the parts of every fold share, and whose voices or utterances the same fold of
-another corpus trains on; utterances that are tested more than once; how many people are behind each emotion; what a classifier reaches that sees only an
-utterance's duration, its level, its text, or who speaks; and audio that cannot be decoded, is silent or clipped.
+another corpus trains on; utterances that are tested more than once; how many people are behind each emotion; what a
+classifier reaches that sees only an utterance's duration, its level, its text, or who speaks; and audio that cannot be
+decoded, is silent or clipped.
 
 ``audit.json`` holds ``{"audio": {...}, "schemes": {<scheme>: {...}}}``:
 
@@ -14,11 +15,12 @@ utterance's duration, its level, its text, or who speaks; and audio that cannot 
   (utterances);
 - a scheme: ``emotions``, ``chance``, ``one_speaker``, ``speakers_disjoint`` (no fold's test speaker is in its train
   or dev), ``voices_elsewhere`` (by corpus, how many people of a fold's test list its same fold trains on),
-  ``copies_elsewhere`` (by corpus, local/splits/copies.py), ``effective_speakers`` (by emotion), ``test`` (``slots``, ``distinct``, ``repeated``), ``delivery`` (how many places
-  of the test lists hold scripted, and improvised, utterances; null where the corpus does not have both), ``folds``
-  (all of these in local/splits/overlap.py), ``shortcuts`` (local/splits/shortcuts.py), ``summary`` (lines of text).
+  ``copies_elsewhere`` (by corpus, local/splits/copies.py), ``effective_speakers`` (by emotion), ``test`` (``slots``,
+  ``distinct``, ``repeated``), ``delivery`` (how many places of the test lists hold scripted, and improvised,
+  utterances; null where the corpus does not have both), ``folds`` (all of these in local/splits/overlap.py),
+  ``shortcuts`` (local/splits/shortcuts.py), ``summary`` (lines of text).
 
-Audio is decoded once for all schemes; digests and fingerprints are kept in ``data/<corpus>/audit/``.
+Audio was decoded once for all schemes: ``data/<corpus>/audit/`` holds digests and fingerprints.
 """
 
 from __future__ import annotations
@@ -72,7 +74,7 @@ def audit(data_dir: Path, scheme: str, emotions: Iterable[str], beside: Iterable
     """
     emotions, beside = list(emotions), list(beside)
     for folder in (data_dir, *beside):
-        _digest(folder)
+        digests.ensure(folder)
     path = data_dir / "audit.json"
     done = _stamp(data_dir, scheme, emotions, beside)
     stale = stamp.why_stale(data_dir / "audit" / scheme, done) if path.is_file() else "not made yet"
@@ -107,17 +109,6 @@ def _stamp(data_dir: Path, scheme: str, emotions: list[str], beside: list[Path])
     inputs += [folder / name for folder in beside for name in (*voices, digests.TABLE, digests.PRINTS)]
     config = {"emotions": emotions, "beside": [folder.name for folder in beside]}
     return stamp.make(config, ["local.splits.audit"], inputs)
-
-
-def _digest(data_dir: Path) -> None:
-    """Decode the audio, unless that has been done."""
-    folder = data_dir / "audit"
-    # The data directory's own stamp changes when any audio file does.
-    done = stamp.make({}, ["local.splits.digests"], [data_dir / name for name in ("wav.scp", "segments", ".done")])
-    if stamp.why_stale(folder, done) is None:
-        return
-    digests.write(data_dir, *digests.digest_all(data_dir))
-    stamp.write(folder, done)
 
 
 def _audio(rows: list, near: list[list[str]]) -> dict:
@@ -193,8 +184,8 @@ def summarise(report: dict, audio: dict) -> list[str]:
         same = f"{len(groups)} groups of utterances, {crossing} across train and test; first " if groups else "none"
         lines.append(f"{words} audio: {same}{_some(groups[0]) if groups else ''}")
     lines += [
-        f"audio elsewhere: {counts['utterances']} utterances are in {name} too, {counts['trained']} of them tested while "
-        f"the same fold of {name} trains on them"
+        f"audio elsewhere: {counts['utterances']} utterances are in {name} too, {counts['trained']} of them tested "
+        f"while the same fold of {name} trains on them"
         for name, counts in report["copies_elsewhere"].items()
     ]
     for kind in ("unreadable", "near_silent", "clipped"):

@@ -53,8 +53,9 @@ def _find(folders: tuple[Path, ...], made: tuple[int, ...]) -> Groups:
 
 def near(groups: Groups, folder: Path) -> list[list[str]]:
     """List the groups within a corpus in which not all samples are the same."""
-    own = [[copy for copy in group if copy.folder == folder] for group in groups]
-    return sorted(sorted(copy.utterance for copy in group) for group in own if len({copy.samples for copy in group}) > 1)
+    inside = [[copy for copy in group if copy.folder == folder] for group in groups]
+    several = [group for group in inside if len({copy.samples for copy in group}) > 1]
+    return sorted(sorted(copy.utterance for copy in group) for group in several)
 
 
 def elsewhere(

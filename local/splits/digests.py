@@ -10,10 +10,11 @@ from typing import NamedTuple
 
 import numpy as np
 
-from utils import audio, fingerprint
+from utils import audio, fingerprint, stamp
 from utils.atomic import atomic_file
-from utils.data_dir import Utterance, read_utterances
+from utils.data_dir import UNKNOWN, Utterance, read_utterances
 from utils.errors import UserError
+from utils.table import format_table
 
 TABLE, PRINTS = "audit/digests.tsv", "audit/fingerprints.npz"  # in the data directory
 # Decoding releases Python's lock; more threads than cores hide the waiting for disks.
@@ -37,8 +38,22 @@ class Digest(NamedTuple):
     level: str = ""
 
 
+def ensure(data_dir: Path) -> None:
+    """Decode a prepared corpus's audio, unless that has been done: :data:`TABLE`, :data:`PRINTS` and ``utt2digest``."""
+    folder, table = data_dir / "audit", data_dir / "utt2digest"
+    # The data directory's own stamp changes when any audio file does.
+    done = stamp.make({}, ["local.splits.digests"], [data_dir / name for name in ("wav.scp", "segments", ".done")])
+    if table.is_file() and stamp.why_stale(folder, done) is None:
+        return
+    found, prints = digest_all(data_dir)
+    write(data_dir, found, prints)
+    with atomic_file(table) as file:
+        file.write(format_table(table, {one.utterance: one.samples or UNKNOWN for one in found}))
+    stamp.write(folder, done)
+
+
 def digest_all(data_dir: Path) -> tuple[list[Digest], list[np.ndarray]]:
-    """Decode every utterance of a data directory, in parallel, to digests and fingerprints, in the order of ``utt2spk``."""
+    """Decode every utterance of a data directory, in parallel; the order of both lists is that of ``utt2spk``."""
     from tqdm import tqdm
 
     utterances = read_utterances(data_dir)

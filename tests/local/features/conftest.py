@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from local import experiment
+from local import encoders, experiment
 from local.experiment import Experiment, Features
 from local.features import extract, merge
 from local.features.work import Work, all_work
@@ -64,7 +64,7 @@ class Recipe:
             for job in range(1, nj + 1):
                 extract.extract(mine, job, nj, "cpu")
             for work in mine:
-                if work.why_stale() is not None:
+                if work.why_stale() is not None and not encoders.unavailable(work.encoder, work.data):
                     merge.merge(work, nj)
         return works
 
