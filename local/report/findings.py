@@ -6,9 +6,8 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 
 from local.report.material import Inputs, Result, System
-from local.report.scores import PairedTest
 from local.report.tables import comparisons, language, shortcuts
-from local.report.tables.cells import MARKS, code, joint_marks, marks, null_note, p_value, with_method
+from local.report.tables.cells import MARKS, code, joint_marks, marks, null_note, p_value, unseen, with_method
 from local.results.read import HEAD_ALONE
 from utils.significance import EXACT_BLOCKS
 
@@ -188,21 +187,13 @@ def _tuning(inputs: Inputs) -> list[str]:
         ends = [f"{gain} points (`{r.system.encoder}`, {_pair(r)})" for r, gain, _ in (least, most)]
         between = f"between {ends[0]} and {ends[1]}" if len(gains) > 1 else ends[0]
         over = "" if baseline == HEAD_ALONE else f" over `{baseline}`"
+        seen = unseen((test for _, _, test in gains), inputs.level)
         parts.append(
             f"`{method}`{over} {between}; significantly better in {better}, worse in {worse} of "
-            f"{_count(len(gains), 'condition')}{_detectable(inputs, [test for _, _, test in gains])}"
+            f"{_count(len(gains), 'condition')}{f' (elsewhere {seen})' if seen else ''}"
         )
     lead = "**Tuning gains**, over training the head alone where nothing else is named"
     return [f"{lead}: {'. '.join(parts)}."] if parts else []
-
-
-def _detectable(inputs: Inputs, tests: Sequence[PairedTest]) -> str:
-    """Say of the tests that were not significant what they could have seen, each in its family."""
-    sizes = sorted(100 * t.detectable_family for t in tests if t.adjusted >= inputs.level and t.detectable_family > 0)
-    if not sizes:
-        return ""
-    ends = " to ".join(dict.fromkeys((f"{sizes[0]:.1f}", f"{sizes[-1]:.1f}")))
-    return f" (where neither was shown, {ends} points were detectable)"
 
 
 def _drop(inputs: Inputs) -> list[str]:

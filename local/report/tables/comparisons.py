@@ -12,6 +12,7 @@ from local.report.tables.cells import (
     TESTED,
     Cell,
     Table,
+    equivalent,
     impossible,
     interval_note,
     joint_marks,
@@ -158,5 +159,7 @@ def _gain_cell(inputs: Inputs, result: Result | None) -> Cell:
         return DASH
     difference, test = gain
     clear = test.adjusted < inputs.level
-    unseen = "" if clear or isnan(test.detectable_family) else f", detectable {100 * test.detectable_family:.1f}"
-    return Cell(f"{difference.signed()}, p {p_value(test.adjusted)}{unseen}", best=clear, value=difference.ua)
+    known = not isnan(test.detectable_family) and test.reachable < inputs.level
+    size = f"{100 * test.detectable_family:.1f}" if known else "none" if test.reachable >= inputs.level else "unknown"
+    seen = "" if clear else f", detectable {size}{equivalent(test)}"
+    return Cell(f"{difference.signed()}, p {p_value(test.adjusted)}{seen}", best=clear, value=difference.ua)

@@ -13,7 +13,8 @@ from tests.local.score.synthetic import Corpus, Encoder, World, read_csv, where
 LEVEL = 1 - 0.95  # as the report works it out
 CORPORA = [Corpus("uno", "it", 8, 12), Corpus("due", "it", 8, 12)]
 # One that is clearly better than a shortcut, and one that is not.
-ENCODERS = [Encoder("clear", 3, 0.9), Encoder("deaf_ish", 1, 0.45), Encoder("duration", 1, 0.45), Encoder("text", 1, 0.3)]
+SKILLS = {"clear": 0.9, "deaf_ish": 0.45, "duration": 0.45, "text": 0.3}
+ENCODERS = [Encoder(name, 3 if name == "clear" else 1, skill) for name, skill in SKILLS.items()]
 
 
 @pytest.fixture(scope="module")
