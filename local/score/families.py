@@ -109,7 +109,7 @@ def _differing(a: Described, b: Described) -> str | None:
 
 
 def _family(a: Described, b: Described, factor: str, kind: str, names: Names) -> str:
-    """Name the table that shows a comparison in a single condition; ``kind`` says if one of two encoders has no ears."""
+    """Name the table that shows a comparison in a single condition; ``kind``: that one of two encoders has no ears."""
     if factor == "encoder":
         return f"{'shortcuts' if kind else 'encoders'} {names.system(a, encoder='')}"
     values = [dict(own.system)[factor] for own in (a, b)]
