@@ -85,10 +85,10 @@ def systems(conditions: Sequence[Described], names: Names) -> list[Comparison]:
     for (stage, train, test), places in tables.items():
         for first, second in itertools.combinations(places, 2):
             a, b = conditions[first], conditions[second]
-            factor, unheard = _differing(a, b), len(deaf & {a.factors["encoder"], b.factors["encoder"]})
-            if factor is None or (factor == "encoder" and unheard == 2):
+            factor, pair = _differing(a, b), {a.factors["encoder"], b.factors["encoder"]}
+            if factor is None or pair <= deaf:
                 continue
-            kind = "shortcut " if factor == "encoder" and unheard else ""
+            kind = "shortcut " if pair & deaf else ""
             settings = dict.fromkeys((a.meta["setting"], b.meta["setting"]))
             labels = {"stage": stage, "train": train, "test": test, "setting": "/".join(settings)}
             labels |= {"a": names.system(a), "b": names.system(b), "family": _family(a, b, factor, kind, names)}
