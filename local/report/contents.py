@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from local.report.figures import confusions, curves, layers, overview
+from local.report.figures import confusions, curves, layers, overview, reliability
 from local.report.figures.drawing import Figure
 from local.report.material import Inputs
+<<<<<<< HEAD
 from local.report.tables import audit, comparisons, language, results, shortcuts
+=======
+from local.report.tables import audit, breakdown, comparisons, language, results
+>>>>>>> main
 from local.report.tables.cells import Table
 
 
@@ -18,6 +22,7 @@ def tables(inputs: Inputs) -> list[Table]:
         made += [results.by_condition(inputs, method) for method in inputs.methods]
     made += [results.everything(inputs), results.by_layer(inputs)]
     made += [comparisons.compared_means(inputs), comparisons.compared(inputs)]
+    made += breakdown.tables(inputs)
     made += [results.encoders(inputs), results.data(inputs), audit.by_corpus(inputs), audit.by_fold(inputs)]
     return [table for table in made if table.rows]
 
@@ -29,5 +34,6 @@ def figures(inputs: Inputs) -> Iterator[Figure]:
     yield from overview.matrices(inputs)
     yield from curves.two_stage(inputs)
     yield confusions.pooled(inputs)
+    yield from reliability.diagrams(inputs)
     yield from confusions.by_condition(inputs)
     yield from layers.details(inputs)

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 
 from local.report.material import Inputs, Result, System
-from local.report.tables import comparisons, language, shortcuts
+from local.report.tables import breakdown, comparisons, language, shortcuts
 from local.report.tables.cells import MARKS, code, joint_marks, marks, null_note, p_value, unseen, with_method
 from local.results.read import HEAD_ALONE
 from utils.significance import EXACT_BLOCKS
@@ -127,7 +127,7 @@ def found(inputs: Inputs) -> list[str]:
     )  # fmt: skip
     for part in parts:
         lines += part(inputs)
-    return lines
+    return lines + breakdown.sentences(inputs)
 
 
 def _best(inputs: Inputs, group: str, words: str) -> list[str]:

@@ -11,17 +11,10 @@ from local import encoders
 from local.encoders import EncoderSpec
 from local.experiment import Experiment
 from local.grid.factors import freeze
-from local.report.scores import PairedTest, Score
+from local.report.failures import Failures
+from local.report.scores import PairedTest, Score, System
 
 GROUPS = ("within", "across", "joint")
-
-
-@dataclass(frozen=True)
-class System:
-    """An encoder and a method; orders as the experiment names them."""
-
-    encoder: str
-    method: str
 
 
 @dataclass(frozen=True)
@@ -207,6 +200,8 @@ class Inputs:
     languages : list of LanguageTest
     folds, seeds : int
         How many of each the results have.
+    failures : Failures
+        Who and what systems fail on.
     """
 
     recipe: str
@@ -219,6 +214,7 @@ class Inputs:
     languages: list[LanguageTest]
     folds: int
     seeds: int
+    failures: Failures = field(default_factory=Failures)
 
     @cached_property
     def systems(self) -> list[System]:

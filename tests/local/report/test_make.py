@@ -280,6 +280,7 @@ def test_every_picture_is_in_the_page_and_nothing_else_is_needed(world: World, d
     pictures = sorted(folder.glob("*.png"))
     assert {picture.stem for picture in pictures} == {
         "encoders", "layers", "matrix_big", "matrix_flat", "confusion", "confusion_big", "confusion_flat", "layers_big",
+        "reliability",
     }  # fmt: skip
     assert sorted(page.pictures) == sorted(picture.read_bytes() for picture in pictures)
     assert all(picture.with_suffix(".pdf").read_bytes().startswith(b"%PDF") for picture in pictures)
@@ -366,8 +367,9 @@ def test_target_dev_random_folds_and_one_speaker_are_marked(tmp_path: Path, monk
 def test_one_flat_encoder_on_one_corpus_is_enough(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     world = small_world(tmp_path / "toy", corpora=[Corpus("uno", "it")], encoders=[Encoder("flat", 1)])
     text, page = build(world, monkeypatch, "--set", "probe.epochs=3", "--set", "corpora=[uno]")
-    assert set(page.tables) == {"means", "all", "encoders", "data"}
-    assert {path.name for path in (world.root / "exp/report").glob("*.png")} == {"encoders.png", "confusion.png"}
+    assert set(page.tables) == {"means", "all", "encoders", "data", "by-speaker", "calibration"}
+    pictures = {path.stem for path in (world.root / "exp/report").glob("*.png")}
+    assert pictures == {"encoders", "confusion", "reliability"}
     assert "`./run.sh --stage 3 --stop-stage 8 --set probe.epochs=3 --set 'corpora=[uno]'`" in text
     assert "across" not in text.split("## What was found")[1].split("\n## ")[0]
 
