@@ -7,11 +7,7 @@ from collections.abc import Iterator
 from local.report.figures import confusions, curves, layers, overview, reliability
 from local.report.figures.drawing import Figure
 from local.report.material import Inputs
-<<<<<<< HEAD
-from local.report.tables import audit, comparisons, language, results, shortcuts
-=======
-from local.report.tables import audit, breakdown, comparisons, language, results
->>>>>>> main
+from local.report.tables import audit, breakdown, comparisons, language, results, shortcuts
 from local.report.tables.cells import Table
 
 
