@@ -361,7 +361,7 @@ def test_real_speech_is_cut_by_speaker_and_sentence(
     assert len(set(corpus_.sentence.values())) == sentences
     for scheme, seen in (("speaker", 1.0), ("speaker+sentence", 0.0)):
         for fold in folds_of(corpus_, scheme=scheme, folds=folds):
-            audited = audit_fold(corpus_, fold, {})
+            audited = audit_fold(corpus_, fold, {}, {})
             assert audited["test_seen"]["sentences"] == seen
             assert audited["shared"]["speakers"] == {"train_dev": 0, "train_test": 0, "dev_test": 0}
             assert scheme == "speaker" or audited["shared"]["sentences"]["dev_test"] == 0
