@@ -376,7 +376,7 @@ def test_a_person_stays_in_one_part_whatever_they_are_called(tmp_path: Path) -> 
     for fold in folds_of(corpus_, folds=3):
         parts = [speakers(corpus_, own) for own in fold.parts().values()]
         assert any({"c_00", "c_07"} <= part for part in parts)
-        assert audit_fold(corpus_, fold, {})["shared"]["speakers"]["train_test"] == 0
+        assert audit_fold(corpus_, fold, {}, {})["shared"]["speakers"]["train_test"] == 0
     # Other words for the same people cut the same folds.
     (folder / "spk2person").write_text("".join(f"c_{s:02d} elsewhere_{7 - s}\n" for s in range(8)))
     assert folds_of(corpus(folder), folds=3) == plain
