@@ -26,7 +26,7 @@ class Encoder(abc.ABC):
         Parameters
         ----------
         waves : sequence of ndarray, each of shape (samples,)
-            16 kHz mono float32, at least ``min_samples`` long.
+            16 kHz mono float32, at least ``min_samples`` long; or texts, if the kind names tables to read.
 
         Returns
         -------

@@ -13,6 +13,8 @@ import importlib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from utils.errors import UserError
+
 if TYPE_CHECKING:
     from local.encoders.base import Encoder
     from local.encoders.registry import EncoderSpec
@@ -21,6 +23,7 @@ KINDS = {
     "hf": "local.encoders.hf",
     "logmel": "local.encoders.logmel",
     "egemaps": "local.encoders.egemaps",
+    "shortcut": "local.encoders.shortcut",
 }
 
 
@@ -29,6 +32,7 @@ class Kind(abc.ABC):
 
     has_source: bool = False  # whether an entry must say where its checkpoint is
     shape: tuple[int, int] | None = None  # layers and dim, where all encoders of the kind have the same
+    hears: bool = True  # whether it is given the voice; what one without ears reaches is what others must exceed
 
     @abc.abstractmethod
     def load(self, spec: EncoderSpec, device: str, precision: str) -> Encoder:
@@ -41,6 +45,15 @@ class Kind(abc.ABC):
     def untunable(self, spec: EncoderSpec) -> str | None:
         """Tell why it has no transformer blocks to tune; None if it has, or if only loading it can tell."""
         return f"kind {spec.kind} has no transformer blocks"
+
+    def tables(self, spec: EncoderSpec) -> tuple[str, ...]:
+        """Name tables of a data directory, of which it is given the first that says something, in place of audio."""
+        return ()
+
+    def check(self, spec: EncoderSpec, place: str) -> None:
+        """Raise a UserError if fields of the entry, which ``place`` names, are not for this kind."""
+        if spec.sees:
+            raise UserError(f"{place}: kind {spec.kind} has no 'sees'")
 
     def identity(self, spec: EncoderSpec) -> dict[str, Any]:
         """Say what of the entry makes its features what they are, for a stamp."""

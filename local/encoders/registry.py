@@ -22,7 +22,7 @@ class EncoderSpec:
 
     name: str  # the entry's key
     # One of local.encoders.kinds.KINDS: hf (a checkpoint of transformers), logmel (mean and standard deviation of
-    # Kaldi's log-mel filter banks), egemaps (functionals, openSMILE).
+    # Kaldi's log-mel filter banks), egemaps (functionals, openSMILE), shortcut (what needs no ears).
     kind: str = "hf"
     # Of kind hf: a folder, relative to the folder that holds the entry's conf folder, or a hub id (owner/name); what
     # could be either (write ./owner/name to avoid it) is a folder if that exists.
@@ -32,6 +32,7 @@ class EncoderSpec:
     seed: int = 0  # of the random weights
     # Whether an utterance is brought to zero mean and unit variance first; None: as preprocessor_config.json says.
     normalise: bool | None = None
+    sees: list[str] = field(default_factory=list)  # of kind shortcut: duration, level, or text alone
     layers: int = 0  # number of hidden states: blocks + 1
     dim: int = 0  # their size
     # ISO 639-1 codes of the speech it was pre-trained on, empty if it is not bound to a language; and the corpora whose
@@ -117,6 +118,7 @@ def _check_values(encoder: EncoderSpec, place: str) -> None:
         raise UserError(f"{place}: layers and dim must be given; layers counts blocks + 1")
     if kind.shape not in (None, (encoder.layers, encoder.dim)):
         raise UserError(f"{place}: kind {encoder.kind} has layers: {kind.shape[0]}, dim: {kind.shape[1]}")
+    kind.check(encoder, place)
     for language in encoder.languages:
         if not isinstance(language, str) or not _LANGUAGE.fullmatch(language):
             raise UserError(

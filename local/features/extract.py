@@ -13,6 +13,7 @@ import sys
 from collections.abc import Iterator
 
 from local import encoders, experiment
+from local.encoders import needs
 from local.features.shard import Shard
 from local.features.work import Work, all_work
 from utils import device
@@ -46,6 +47,8 @@ def extract(works: list[Work], job: int, nj: int, device: str) -> None:
     """
     shares = []
     for work in works:
+        if needs.unavailable(work.encoder, work.data):
+            continue
         if work.why_stale() is None:
             print(f"{work.directory}: up to date", file=sys.stderr)
             continue
@@ -75,7 +78,8 @@ def _run(encoder: encoders.Encoder, work: Work, shard: Shard, batches: list[list
 
     shard.set_precision(encoder.precision)
     seconds = [sum(utterance.duration for utterance in batch) for batch in batches]
-    results: Iterator = pipeline.run(encoder, batches, threads, work.experiment.features.workers)
+    decode = work.inputs() or pipeline.load
+    results: Iterator = pipeline.run(encoder, batches, threads, work.experiment.features.workers, decode)
     with Progress(f"{work.encoder.name} on {work.corpus}", sum(seconds)) as progress:
         for length, result in zip(seconds, results, strict=True):
             for utterance, matrix in result:

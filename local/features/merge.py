@@ -14,6 +14,7 @@ import shutil
 import sys
 
 from local import experiment
+from local.encoders import needs
 from local.features import shard
 from local.features.work import Work, all_work
 from utils import ark, stamp
@@ -31,6 +32,8 @@ def main() -> None:
     )
     arguments = parser.parse_args()
     for work in all_work(experiment.load(arguments), arguments.encoder):
+        if needs.unavailable(work.encoder, work.data):
+            continue
         if work.why_stale() is None:
             print(f"{work.directory}: up to date", file=sys.stderr)
         else:

@@ -11,7 +11,8 @@ from __future__ import annotations
 import argparse
 import sys
 
-from local import encoders, experiment
+from local import experiment
+from local.encoders import needs
 from local.features.work import all_work
 from utils.errors import UserError, run_main
 
@@ -22,15 +23,14 @@ def main() -> None:
     experiment.add_arguments(parser)
     wanted = experiment.load(parser.parse_args())
     to_do: dict[str, None] = {}
-    skipped = set()
-    for work in all_work(wanted):
+    works, said = all_work(wanted), set()
+    for work in works:
         name = work.encoder.name
-        if name in skipped:
-            continue
-        reason = encoders.unavailable(work.encoder)
+        reason = needs.unavailable(work.encoder, work.data)
         if reason:
-            skipped.add(name)
-            print(f"dump/{name}: skipped: {reason}", file=sys.stderr)
+            if (name, reason) not in said:
+                print(f"dump/{name}: skipped: {reason}", file=sys.stderr)
+            said.add((name, reason))
             continue
         stale = work.why_stale()
         if stale is None:
@@ -40,7 +40,7 @@ def main() -> None:
         work.utterances()
         print(f"{work.directory}: to be made: {stale}", file=sys.stderr)
         to_do[name] = None
-    if len(skipped) == len(wanted.encoders):
+    if all(needs.unavailable(work.encoder, work.data) for work in works):
         raise UserError(f"none of the encoders {', '.join(wanted.encoders)} can run here")
     for name in to_do:
         print(name)

@@ -6,16 +6,17 @@ Nothing here imports torch, so that a rerun with nothing to do takes no time.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 from local import encoders
-from local.encoders import EncoderSpec
+from local.encoders import EncoderSpec, needs
 from local.experiment import Experiment
 from utils import data_dir, stamp
 from utils.data_dir import Utterance
 from utils.errors import UserError
+from utils.table import read_table
 
 # What makes features, beside the module of the encoder's kind.
 CODE = ["local.features.extract", "local.features.merge"]
@@ -47,6 +48,7 @@ class Work:
     def stamp(self) -> dict:
         """Say what the features are made from; see :mod:`utils.stamp`."""
         tables = [self.data / name for name in _TABLES if (self.data / name).exists()]
+        tables += [path for path in [needs.table(self.encoder, self.data)] if path]
         # Relative, so that a recipe that is moved with its checkout stays valid.
         files = [os.path.relpath(path) for path in self.encoder.files()]
         config = {
@@ -69,6 +71,14 @@ class Work:
             raise UserError(f"{self.data}/utt2emo: no utterance is {' or '.join(self.experiment.emotions)}")
         return chosen
 
+    def inputs(self) -> Callable[[list[Utterance]], list] | None:
+        """Give what turns a batch into the encoder's input, where that is no audio."""
+        path = needs.table(self.encoder, self.data)
+        if path is None:
+            return None
+        values = read_table(path)
+        return lambda batch: [values[utterance.id] for utterance in batch]
+
     def batches(self) -> list[list[Utterance]]:
         """Group the utterances by length, the longest first, ``features.batch_seconds`` at a time.
 
@@ -79,6 +89,8 @@ class Work:
 
 def all_work(experiment: Experiment, only: str | None = None) -> list[Work]:
     """List the work of an experiment, or of one of its encoders, done or not: by encoder, then by corpus.
+
+    What an encoder cannot represent (local.encoders.needs) is in the list: the plan says so.
 
     Raises
     ------

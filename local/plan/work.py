@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from textwrap import shorten
 
-from local import encoders
+from local.encoders import needs
 from local.experiment import Experiment
 from local.features.work import all_work as all_features
 from local.finetune.conditions import STAGE as FINETUNE
@@ -36,7 +36,7 @@ def describe(settings: Experiment) -> Iterator[str]:
     if pretrained:
         yield _line("pretrain", {"encoders": (pretrained.total(), pretrained)})
     for one in all_features(settings):
-        features[encoders.unavailable(one.encoder) or _reason(one.why_stale)] += 1
+        features[needs.unavailable(one.encoder, one.data) or _reason(one.why_stale)] += 1
     yield _line("features", {"encoders x corpora": (features.total(), features)})
     for stage in STAGES:
         yield from _conditions(stage, settings)

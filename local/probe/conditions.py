@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from local import encoders
+from local.encoders import needs
 from local.experiment import Experiment
 from local.grid import conditions as grid
 from local.grid.conditions import Condition, Group
@@ -23,7 +24,8 @@ _DESCENT = ("lr", "eps", "weight_decay", "epochs", "batch_size", "patience")
 def asked(experiment: Experiment) -> Iterator[dict[str, Value]]:
     """List what an experiment asks for, in a fixed order.
 
-    Encoders that cannot run here for want of an optional package are left out: the features stage says so.
+    Encoders that cannot run here for want of an optional package are left out, and so are corpora that an encoder
+    cannot represent: the features stage says so.
 
     Raises
     ------
@@ -32,14 +34,16 @@ def asked(experiment: Experiment) -> Iterator[dict[str, Value]]:
     """
     settings = experiment.probe
     for encoder in experiment.encoders:
-        if not encoders.unavailable(encoders.spec(encoder)):
-            for head in dict.fromkeys(settings.heads):
-                for train, test in pairs(settings.pairs, experiment.corpora):
-                    if settings.select == "nested" and settings.cross_dev == "target" and [*train] != [test]:
-                        raise UserError(
-                            "probe.select: nested cannot choose by the test corpus, as probe.cross_dev: target wants; "
-                            "set select to dev or auto, or cross_dev to source"
-                        )
+        spec = encoders.spec(encoder)
+        lacking = {name for name in experiment.corpora if needs.unavailable(spec, Path("data", name))}
+        for head in dict.fromkeys(settings.heads):
+            for train, test in pairs(settings.pairs, experiment.corpora):
+                if settings.select == "nested" and settings.cross_dev == "target" and [*train] != [test]:
+                    raise UserError(
+                        "probe.select: nested cannot choose by the test corpus, as probe.cross_dev: target wants; "
+                        "set select to dev or auto, or cross_dev to source"
+                    )
+                if not lacking.intersection((*train, test)):
                     yield {"encoder": encoder, "method": head, "train": train, "test": test}
 
 

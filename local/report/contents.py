@@ -7,13 +7,13 @@ from collections.abc import Iterator
 from local.report.figures import confusions, curves, layers, overview, reliability
 from local.report.figures.drawing import Figure
 from local.report.material import Inputs
-from local.report.tables import audit, breakdown, comparisons, language, results
+from local.report.tables import audit, breakdown, comparisons, language, results, shortcuts
 from local.report.tables.cells import Table
 
 
 def tables(inputs: Inputs) -> list[Table]:
     """List the tables; those without rows are left out."""
-    made = [results.means(inputs), language.table(inputs), comparisons.strategies(inputs)]
+    made = [results.means(inputs), shortcuts.table(inputs), language.table(inputs), comparisons.strategies(inputs)]
     if inputs.conditions > 1:
         made += [results.by_condition(inputs, method) for method in inputs.methods]
     made += [results.everything(inputs), results.by_layer(inputs)]

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 
 from local.report.material import Inputs, Result, System
-from local.report.tables import breakdown, comparisons, language
+from local.report.tables import breakdown, comparisons, language, shortcuts
 from local.report.tables.cells import MARKS, code, joint_marks, marks, null_note, p_value, unseen, with_method
 from local.results.read import HEAD_ALONE
 from utils.significance import EXACT_BLOCKS
@@ -129,7 +129,10 @@ def found(inputs: Inputs) -> list[str]:
     lines = []
     for group, words in (("within", "Within corpora"), ("across", "Across corpora")):
         lines += _best(inputs, group, words)
-    for part in (_tuning, language.sentences, _drop, _extremes, _layers, _confusion, _chance, _significant):
+    parts = (
+        _tuning, shortcuts.sentences, language.sentences, _drop, _extremes, _layers, _confusion, _chance, _significant
+    )  # fmt: skip
+    for part in parts:
         lines += part(inputs)
     return lines + breakdown.sentences(inputs)
 

@@ -8,6 +8,8 @@ A family of tests is what one table shows (``family``; local/report/tables):
 
 - ``means within``, ``means across``, ``means joint``: all comparisons of means of one group of conditions;
 - ``encoders <method>``: encoders in all conditions of one method, the table of that method;
+- ``shortcuts <method>``, ``shortcut means within`` and so on: systems beside those without ears (an encoder's kind says
+  so), in all conditions of one method, and by means; two without ears are not compared;
 - ``gains``: what each strategy gains over the simpler one that it contains, the table of strategies;
 - ``<factor>, <stage>``: other values of one factor, in single conditions;
 - ``language``, ``language by corpus``: encoders of one language each (local/score/language.py).
@@ -20,6 +22,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
+from local.encoders import needs
 from local.results.read import HEAD_ALONE, Described
 from local.score.tabulate import Names
 
@@ -73,6 +76,7 @@ def systems(conditions: Sequence[Described], names: Names) -> list[Comparison]:
     list of Comparison
         In the order of the conditions; the means last.
     """
+    deaf = {name for name in {one.factors["encoder"] for one in conditions} if not needs.hears(name)}
     tables: dict[tuple[str, str, str], list[int]] = {}
     for place, one in enumerate(conditions):
         tables.setdefault((one.stage, one.train, one.test), []).append(place)
@@ -81,18 +85,19 @@ def systems(conditions: Sequence[Described], names: Names) -> list[Comparison]:
     for (stage, train, test), places in tables.items():
         for first, second in itertools.combinations(places, 2):
             a, b = conditions[first], conditions[second]
-            factor = _differing(a, b)
-            if factor is None:
+            factor, pair = _differing(a, b), {a.factors["encoder"], b.factors["encoder"]}
+            if factor is None or pair <= deaf:
                 continue
+            kind = "shortcut " if pair & deaf else ""
             settings = dict.fromkeys((a.meta["setting"], b.meta["setting"]))
             labels = {"stage": stage, "train": train, "test": test, "setting": "/".join(settings)}
-            labels |= {"a": names.system(a), "b": names.system(b), "family": _family(a, b, factor, names)}
+            labels |= {"a": names.system(a), "b": names.system(b), "family": _family(a, b, factor, kind, names)}
             found.append(Comparison(labels, [(first, second)]))
-            means.setdefault((stage, a.group, labels["a"], labels["b"]), []).append((first, second))
-    for (stage, group, a, b), pairs in means.items():
+            means.setdefault((stage, a.group, labels["a"], labels["b"], kind), []).append((first, second))
+    for (stage, group, a, b, kind), pairs in means.items():
         if len(pairs) > 1:
             labels = {"stage": stage, "train": "*", "test": "*", "setting": group, "a": a, "b": b}
-            found.append(Comparison(labels | {"family": f"means {group}"}, pairs))
+            found.append(Comparison(labels | {"family": f"{kind}means {group}"}, pairs))
     return found
 
 
@@ -103,10 +108,10 @@ def _differing(a: Described, b: Described) -> str | None:
     return differing[0] if len(differing) == 1 else None
 
 
-def _family(a: Described, b: Described, factor: str, names: Names) -> str:
-    """Name the table that shows a comparison in a single condition."""
+def _family(a: Described, b: Described, factor: str, kind: str, names: Names) -> str:
+    """Name the table that shows a comparison in a single condition; ``kind``: that one of two encoders has no ears."""
     if factor == "encoder":
-        return f"encoders {names.system(a, encoder='')}"
+        return f"{'shortcuts' if kind else 'encoders'} {names.system(a, encoder='')}"
     values = [dict(own.system)[factor] for own in (a, b)]
     simpler = {"method": HEAD_ALONE, "source": ()}.get(factor)
     if a.stage == "finetune" and simpler in values:

@@ -3,21 +3,24 @@
     cd egs/<recipe> && python3 -m local.splits.audit
 
 reports, for the scheme in ``split`` of ``conf/experiment.yaml``: which speakers, sentences, recording sessions and
-identical audio the parts of every fold share, and whose voices the same fold of another corpus trains on; utterances
-that are tested more than once; how many people are behind each emotion; what a classifier reaches that sees only an
-utterance's duration, its level, its text, or who speaks; and audio that cannot be decoded, is silent or clipped.
+identical or nearly identical audio the parts of every fold share, and whose voices or utterances the same fold of
+another corpus trains on; utterances that are tested more than once; how many people are behind each emotion; what a
+classifier reaches that sees only an utterance's duration, its level, its text, or who speaks; and audio that cannot be
+decoded, is silent or clipped.
 
 ``audit.json`` holds ``{"audio": {...}, "schemes": {<scheme>: {...}}}``:
 
-- ``audio``: ``utterances``, ``duplicates`` (groups of utterances with the same samples), ``unreadable``,
-  ``near_silent``, ``clipped`` (utterances);
+- ``audio``: ``utterances``, ``duplicates`` (groups of utterances with the same samples), ``near_duplicates`` (groups of
+  utterances that sound the same, with other samples; docs/audit.md), ``unreadable``, ``near_silent``, ``clipped``
+  (utterances);
 - a scheme: ``emotions``, ``chance``, ``one_speaker``, ``speakers_disjoint`` (no fold's test speaker is in its train
   or dev), ``voices_elsewhere`` (by corpus, how many people of a fold's test list its same fold trains on),
-  ``effective_speakers`` (by emotion), ``test`` (``slots``, ``distinct``, ``repeated``), ``delivery`` (how many places
-  of the test lists hold scripted, and improvised, utterances; null where the corpus does not have both), ``folds``
-  (all of these in local/splits/overlap.py), ``shortcuts`` (local/splits/shortcuts.py), ``summary`` (lines of text).
+  ``copies_elsewhere`` (by corpus, local/splits/copies.py), ``effective_speakers`` (by emotion), ``test`` (``slots``,
+  ``distinct``, ``repeated``), ``delivery`` (how many places of the test lists hold scripted, and improvised,
+  utterances; null where the corpus does not have both), ``folds`` (all of these in local/splits/overlap.py),
+  ``shortcuts`` (local/splits/shortcuts.py), ``summary`` (lines of text).
 
-Audio was decoded once for all schemes (local/splits/digests.py): ``data/<corpus>/audit/digests.tsv``.
+Audio was decoded once for all schemes: ``data/<corpus>/audit/`` holds digests and fingerprints.
 """
 
 from __future__ import annotations
@@ -29,7 +32,7 @@ from pathlib import Path
 
 from local import experiment
 from local.grid.factors import schemes
-from local.splits import digests
+from local.splits import copies, digests
 from local.splits.data import load, read_folds, span
 from local.splits.overlap import (
     audit_fold,
@@ -70,14 +73,16 @@ def audit(data_dir: Path, scheme: str, emotions: Iterable[str], beside: Iterable
         The folds have not been made.
     """
     emotions, beside = list(emotions), list(beside)
-    digests.ensure(data_dir)
+    for folder in (data_dir, *beside):
+        digests.ensure(folder)
     path = data_dir / "audit.json"
     done = _stamp(data_dir, scheme, emotions, beside)
     stale = stamp.why_stale(data_dir / "audit" / scheme, done) if path.is_file() else "not made yet"
     if stale is None:
         print(f"{path}: scheme '{scheme}' is up to date")
         return
-    rows = digests.read(data_dir / "audit" / "digests.tsv")
+    rows = digests.read(data_dir / digests.TABLE)
+    groups = copies.find([data_dir, *beside])
     schemes = json.loads(path.read_text(encoding="utf-8"))["schemes"] if path.is_file() else {}
     # What was found for other schemes stays as long as it is true.
     schemes = {
@@ -85,8 +90,9 @@ def audit(data_dir: Path, scheme: str, emotions: Iterable[str], beside: Iterable
         for other, found in schemes.items()
         if stamp.why_stale(data_dir / "audit" / other, _stamp(data_dir, other, emotions, beside)) is None
     }
-    made = _scheme(data_dir, scheme, emotions, rows, beside)
-    report = {"audio": _audio(rows), "schemes": schemes | {scheme: made}}
+    audio = _audio(rows, copies.near(groups, data_dir))
+    made = _scheme(data_dir, scheme, emotions, rows, beside, groups, audio)
+    report = {"audio": audio, "schemes": schemes | {scheme: made}}
     with atomic_file(path) as file:
         json.dump(report, file, indent=1, ensure_ascii=False)
         file.write("\n")
@@ -99,44 +105,50 @@ def audit(data_dir: Path, scheme: str, emotions: Iterable[str], beside: Iterable
 def _stamp(data_dir: Path, scheme: str, emotions: list[str], beside: list[Path]) -> dict:
     voices = ("utt2spk", "spk2person", f"folds/{scheme}/.done")
     tables = (*voices, "utt2emo", "utt2dur", "utt2sent", "utt2sess", "utt2delivery", "text")
-    inputs = [*(data_dir / name for name in tables), data_dir / "audit" / "digests.tsv"]
-    inputs += [folder / name for folder in beside for name in voices]
+    inputs = [data_dir / name for name in (*tables, digests.TABLE, digests.PRINTS)]
+    inputs += [folder / name for folder in beside for name in (*voices, digests.TABLE, digests.PRINTS)]
     config = {"emotions": emotions, "beside": [folder.name for folder in beside]}
     return stamp.make(config, ["local.splits.audit"], inputs)
 
 
-def _audio(rows: list) -> dict:
+def _audio(rows: list, near: list[list[str]]) -> dict:
     return {
         "utterances": len(rows),
         "duplicates": duplicates(rows),
+        "near_duplicates": near,
         "unreadable": [row.utterance for row in rows if row.problem.startswith("unreadable")],
         "near_silent": [row.utterance for row in rows if row.problem == "near silent"],
         "clipped": [row.utterance for row in rows if row.problem == "clipped"],
     }
 
 
-def _scheme(data_dir: Path, scheme: str, emotions: list[str], rows: list, beside: list[Path]) -> dict:
+def _scheme(
+    data_dir: Path, scheme: str, emotions: list[str], rows: list, beside: list[Path], groups: copies.Groups, audio: dict
+) -> dict:
     corpus = load(data_dir, emotions)
     folds = read_folds(corpus, scheme)
-    others = {
-        folder.name: (read_persons(folder), read_lists(folder / "folds" / scheme)) for folder in beside
-        if (folder / "folds" / scheme / stamp.NAME).is_file()
-    }  # fmt: skip
+    lists = {
+        folder: read_lists(folder / "folds" / scheme) if (folder / "folds" / scheme / stamp.NAME).is_file() else []
+        for folder in beside
+    }
+    others = {folder.name: (read_persons(folder), own) for folder, own in lists.items() if own}
     same_audio = {row.utterance: row.samples for row in rows if row.samples}
+    near = {utterance: number for number, group in enumerate(audio["near_duplicates"]) for utterance in group}
     report = {
         "emotions": emotions,
         "chance": 1 / len(emotions),
         "one_speaker": len(corpus.speakers) == 1,
         "voices_elsewhere": voices_elsewhere(corpus, folds, others),
+        "copies_elsewhere": copies.elsewhere(groups, data_dir, folds, lists),
         "effective_speakers": effective_speakers(corpus, folds),
         "test": count_test(folds),
         "delivery": count_delivery(corpus, folds),
-        "folds": [audit_fold(corpus, fold, same_audio) for fold in folds],
+        "folds": [audit_fold(corpus, fold, same_audio, near) for fold in folds],
         "shortcuts": shortcuts(corpus, folds, {row.utterance: float(row.level) for row in rows if row.level}),
     }
     shared = [fold["shared"]["speakers"] for fold in report["folds"]]
     report["speakers_disjoint"] = not any(pair["train_test"] or pair["dev_test"] for pair in shared)
-    return report | {"summary": summarise(report, _audio(rows))}
+    return report | {"summary": summarise(report, audio)}
 
 
 def summarise(report: dict, audio: dict) -> list[str]:
@@ -171,14 +183,15 @@ def summarise(report: dict, audio: dict) -> list[str]:
             for name, count in report["delivery"].items()
         ]
         lines.append(f"delivery: {', '.join(share)}")
-    groups = audio["duplicates"]
-    crossing = sum(fold["shared"]["audio"]["train_test"] for fold in folds)
-    same = (
-        f"{len(groups)} groups of utterances, {crossing} across train and test; first {_some(groups[0])}"
-        if groups
-        else "none"
-    )
-    lines.append(f"identical audio: {same}")
+    for words, found, kind in (("identical", "duplicates", "audio"), ("nearly identical", "near_duplicates", "near")):
+        groups, crossing = audio[found], sum(fold["shared"][kind]["train_test"] for fold in folds)
+        same = f"{len(groups)} groups of utterances, {crossing} across train and test; first " if groups else "none"
+        lines.append(f"{words} audio: {same}{_some(groups[0]) if groups else ''}")
+    lines += [
+        f"audio elsewhere: {counts['utterances']} utterances are in {name} too, {counts['trained']} of them tested "
+        f"while the same fold of {name} trains on them"
+        for name, counts in report["copies_elsewhere"].items()
+    ]
     for kind in ("unreadable", "near_silent", "clipped"):
         if audio[kind]:
             lines.append(f"{kind.replace('_', ' ')} audio: {len(audio[kind])}: {_some(audio[kind])}")

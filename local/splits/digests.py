@@ -1,4 +1,4 @@
-"""Decode a corpus's audio once: a digest of every utterance's samples, and what is odd about them."""
+"""Decode a corpus's audio once: a digest and a fingerprint of every utterance, and what is odd about its samples."""
 
 from __future__ import annotations
 
@@ -10,12 +10,13 @@ from typing import NamedTuple
 
 import numpy as np
 
-from utils import audio, stamp
+from utils import audio, fingerprint, stamp
 from utils.atomic import atomic_file
 from utils.data_dir import UNKNOWN, Utterance, read_utterances
 from utils.errors import UserError
 from utils.table import format_table
 
+TABLE, PRINTS = "audit/digests.tsv", "audit/fingerprints.npz"  # in the data directory
 # Decoding releases Python's lock; more threads than cores hide the waiting for disks.
 THREADS = 8
 SILENT_PEAK = 1e-4  # -80 dB of full scale
@@ -38,48 +39,58 @@ class Digest(NamedTuple):
 
 
 def ensure(data_dir: Path) -> None:
-    """Decode a prepared corpus's audio, unless that has been done: ``audit/digests.tsv`` and ``utt2digest``."""
+    """Decode a prepared corpus's audio, unless that has been done: :data:`TABLE`, :data:`PRINTS` and ``utt2digest``."""
     folder, table = data_dir / "audit", data_dir / "utt2digest"
     # The data directory's own stamp changes when any audio file does.
     done = stamp.make({}, ["local.splits.digests"], [data_dir / name for name in ("wav.scp", "segments", ".done")])
     if table.is_file() and stamp.why_stale(folder, done) is None:
         return
-    found = digest_all(data_dir)
-    write(folder / "digests.tsv", found)
+    found, prints = digest_all(data_dir)
+    write(data_dir, found, prints)
     with atomic_file(table) as file:
         file.write(format_table(table, {one.utterance: one.samples or UNKNOWN for one in found}))
     stamp.write(folder, done)
 
 
-def digest_all(data_dir: Path) -> list[Digest]:
-    """Decode every utterance of a data directory, in parallel; the order is that of ``utt2spk``."""
+def digest_all(data_dir: Path) -> tuple[list[Digest], list[np.ndarray]]:
+    """Decode every utterance of a data directory, in parallel; the order of both lists is that of ``utt2spk``."""
     from tqdm import tqdm
 
     utterances = read_utterances(data_dir)
     with ThreadPoolExecutor(THREADS) as pool:
-        return list(tqdm(pool.map(_digest, utterances), f"decoding {data_dir}", len(utterances), False, disable=None))
+        made = tqdm(pool.map(_digest, utterances), f"decoding {data_dir}", len(utterances), False, disable=None)
+        digests, prints = zip(*made, strict=True)
+    return list(digests), list(prints)
 
 
-def write(path: Path, digests: list[Digest]) -> None:
-    """Write digests as a TSV file with a header."""
-    with atomic_file(path) as file:
+def write(data_dir: Path, digests: list[Digest], prints: list[np.ndarray]) -> None:
+    """Write digests as a TSV file with a header, fingerprints as one array and their lengths."""
+    with atomic_file(data_dir / PRINTS, "wb") as file:
+        np.savez(file, words=np.concatenate(prints), lengths=[len(own) for own in prints])
+    with atomic_file(data_dir / TABLE) as file:
         writer = csv.writer(file, delimiter="\t", lineterminator="\n")
         writer.writerow(Digest._fields)
         writer.writerows(digests)
 
 
 def read(path: Path) -> list[Digest]:
-    """Read what :func:`write` wrote."""
+    """Read the digests that :func:`write` wrote."""
     with open(path, encoding="utf-8", newline="") as file:
         return [Digest(*row) for row in list(csv.reader(file, delimiter="\t"))[1:]]
 
 
-def _digest(utterance: Utterance) -> Digest:
+def read_prints(path: Path) -> list[np.ndarray]:
+    """Read the fingerprints that :func:`write` wrote, in the order of the digests."""
+    with np.load(path) as file:
+        return np.split(file["words"], np.cumsum(file["lengths"])[:-1])
+
+
+def _digest(utterance: Utterance) -> tuple[Digest, np.ndarray]:
     try:
         # At the file's own rate: resampling is deterministic, so it would find the same duplicates, slowly.
         samples, rate = audio.read(utterance.source, utterance.start, utterance.end)
     except UserError as error:
-        return Digest(utterance.id, "", f"unreadable: {error}")
+        return Digest(utterance.id, "", f"unreadable: {error}"), np.zeros(0, np.uint32)
     loudness = np.abs(samples)
     if loudness.max() < SILENT_PEAK:
         problem = "near silent"
@@ -89,4 +100,5 @@ def _digest(utterance: Utterance) -> Digest:
         problem = ""
     power = np.square(samples, dtype=np.float64).mean()
     digest = hashlib.sha256(f"{rate} ".encode() + samples.tobytes()).hexdigest()[:32]
-    return Digest(utterance.id, digest, problem, f"{10 * np.log10(power):.3f}" if power else "")
+    level = f"{10 * np.log10(power):.3f}" if power else ""
+    return Digest(utterance.id, digest, problem, level), fingerprint.fingerprint(samples, rate)

@@ -24,21 +24,24 @@ def duplicates(digests: Iterable[Digest]) -> list[list[str]]:
     return [group for group in groups.values() if len(group) > 1]
 
 
-def audit_fold(corpus: Corpus, fold: Fold, same_audio: Mapping[str, str]) -> dict:
+def audit_fold(corpus: Corpus, fold: Fold, same_audio: Mapping[str, str], near: Mapping[str, int]) -> dict:
     """Count what the parts of one fold share.
 
     ``same_audio`` maps an utterance to something that only utterances with the same audio share; utterances whose audio
-    could not be read are not in it.
+    could not be read are not in it. ``near`` does so for what sounds the same; others are not in it.
 
     Returns
     -------
     dict
         ``n`` (utterances by part and emotion), ``speakers`` (how many, by part), ``shared`` (how many speakers,
-        sentences, sessions and audio signals two parts have in common), ``test_seen`` (share of the
-        test utterances whose speaker, sentence, session or audio is also in train); None where the
+        sentences, sessions, audio signals and near-duplicates two parts have in common), ``test_seen`` (share of the
+        test utterances whose speaker, sentence, session, audio or near-duplicate is also in train); None where the
         corpus does not say.
     """
-    kinds = {"speakers": corpus.person, "sentences": corpus.sentence, "sessions": corpus.session, "audio": same_audio}
+    kinds = {
+        "speakers": corpus.person, "sentences": corpus.sentence, "sessions": corpus.session, "audio": same_audio,
+        "near": near,
+    }  # fmt: skip
     parts = fold.parts()
     result = {
         "n": {part: corpus.count(utterances) for part, utterances in parts.items()},
@@ -47,12 +50,12 @@ def audit_fold(corpus: Corpus, fold: Fold, same_audio: Mapping[str, str]) -> dic
         "test_seen": {},
     }
     for kind, of in kinds.items():
-        if not of and kind != "audio":
+        if not of and kind not in ("audio", "near"):
             result["shared"][kind] = result["test_seen"][kind] = None
             continue
         have = {part: {of[u] for u in utterances if u in of} for part, utterances in parts.items()}
         result["shared"][kind] = {f"{one}_{other}": len(have[one] & have[other]) for one, other in PAIRS}
-        result["test_seen"][kind] = sum(of.get(u) in have["train"] for u in fold.test) / len(fold.test)
+        result["test_seen"][kind] = sum(u in of and of[u] in have["train"] for u in fold.test) / len(fold.test)
     return result
 
 

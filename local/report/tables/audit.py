@@ -52,9 +52,12 @@ def by_corpus(inputs: Inputs) -> Table:
                 *(_seen([fold["test_seen"][kind] for fold in folds]) for kind in ("sentences", "sessions")),
                 Cell(str(len(corpus.audit["audio"]["duplicates"]))),
                 Cell(str(sum(fold["shared"]["audio"]["train_test"] for fold in folds))),
+                Cell(str(len(corpus.audit["audio"]["near_duplicates"]))),
+                _count(sum(fold["shared"]["near"]["train_test"] for fold in folds)),
                 Cell(str(test["distinct"])),
                 Cell(str(test["repeated"])),
                 _count(sum(found["voices_elsewhere"].values())),
+                _count(sum(counts["trained"] for counts in found["copies_elsewhere"].values())),
                 number(min(found["effective_speakers"].values()), scale=1),
                 *(number(s["ua"]) if s else DASH for s in found["shortcuts"].values()),
                 number(found["shortcuts"]["speaker"]["chance"]),
@@ -67,15 +70,17 @@ def by_corpus(inputs: Inputs) -> Table:
         f"Scheme {code(inputs.values('split'))}. *speakers apart*: no test speaker is in train or dev. "
         f"*sentences*, *sessions*: test utterances whose prompt, or recording session, is also in train, in percent "
         f"(range over folds; – where the corpus does not name them). *identical*: groups of utterances with the same "
-        f"samples; *in train and test*: how often, over all folds, such a group lies in both. *trained elsewhere*: "
-        f"people who are tested in a fold in which another corpus trains on them. *effective speakers*: of the emotion "
+        f"samples; *nearly*: of other samples that sound the same, so that one is a copy of the other or overlaps it "
+        f"(docs/audit.md); *in train and test*: how often, over all folds, such a group lies in both. *trained "
+        f"elsewhere*, *copies elsewhere*: people, and utterances, that are tested in a fold in which another corpus "
+        f"trains on them. *effective speakers*: of the emotion "
         f"that has the fewest, Kish's number, in which people count by how much they say. *by ...*: UA in percent of "
         f"classifiers that see only an utterance's duration or level (a straight line, or bins), or its text; chance "
         f"is {100 * inputs.chance:.0f}. *by speaker*: who is told the emotion that each person says more than others; "
         f"its chance is what emotions dealt out at random give.",
-        ["corpus", "speakers apart", "sentences", "sessions", "identical", "in train and test", "tested",
-         "tested again", "trained elsewhere", "effective speakers", *(f"by {name}" for name in names),
-         "chance by speaker"],
+        ["corpus", "speakers apart", "sentences", "sessions", "identical", "in train and test", "nearly",
+         "in train and test", "tested", "tested again", "trained elsewhere", "copies elsewhere",
+         "effective speakers", *(f"by {name}" for name in names), "chance by speaker"],
         rows,
         made_by="data",
     )  # fmt: skip
@@ -102,16 +107,16 @@ def by_fold(inputs: Inputs) -> Table:
                     *(Cell(str(sum(fold["n"][part].values()))) for part in PARTS),
                     *(Cell(str(fold["speakers"][part])) for part in PARTS),
                     *(_count(shared[pair]) for pair in ("train_test", "dev_test", "train_dev")),
-                    *(_seen([fold["test_seen"][kind]]) for kind in ("sentences", "sessions", "audio")),
+                    *(_seen([fold["test_seen"][kind]]) for kind in ("sentences", "sessions", "audio", "near")),
                 ]
             )
     return Table(
         "audit-folds",
         "Audit, fold by fold",
         "Utterances (n) and speakers of each part; speakers that two parts share; and test utterances whose sentence, "
-        "session or very samples are also in train, in percent.",
+        "session, very samples or copy are also in train, in percent.",
         ["corpus", "fold", *(f"n {part}" for part in PARTS), *(f"speakers {part}" for part in PARTS),
-         "in train and test", "in dev and test", "in train and dev", "sentences", "sessions", "identical"],
+         "in train and test", "in dev and test", "in train and dev", "sentences", "sessions", "identical", "nearly"],
         rows,
         made_by="data",
     )  # fmt: skip

@@ -59,7 +59,7 @@ def test_every_listed_file_is_found_with_its_label(esd: Path, corpora: Path) -> 
 
 def test_its_published_folds_are_study_as(esd: Path, corpora: Path) -> None:
     found, folds = folds_of(esd, lists_of(corpora, spec("esd").published))
-    audited = [audit_fold(found, fold, {}) for fold in folds]
+    audited = [audit_fold(found, fold, {}, {}) for fold in folds]
     for fold in folds:
         assert {found.speaker[utt] for utt in fold.dev} == {found.speaker[utt] for utt in fold.test}
     assert [fold["speakers"] for fold in audited] == [{"train": 8, "dev": 2, "test": 2}] * 5

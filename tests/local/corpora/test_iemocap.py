@@ -61,7 +61,7 @@ def test_every_listed_utterance_is_prepared(data: Path) -> None:
 def test_study_a_tests_on_the_speakers_it_develops_on_and_half_on_scripted_speech(data: Path, lists: Path) -> None:
     corpus, folds = folds_of(data, lists)
     assert count_test(folds) == {"slots": 1000, "distinct": 1000, "repeated": 0}
-    for fold in (audit_fold(corpus, fold, {}) for fold in folds):
+    for fold in (audit_fold(corpus, fold, {}, {}) for fold in folds):
         assert fold["speakers"] == {"train": 8, "dev": 2, "test": 2}
         assert fold["shared"]["speakers"] == {"train_dev": 0, "train_test": 0, "dev_test": 2}
         assert fold["shared"]["sessions"] == {"train_dev": 0, "train_test": 0, "dev_test": 1}

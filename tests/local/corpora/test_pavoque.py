@@ -93,7 +93,7 @@ def test_study_a_has_one_speaker_and_tests_720_utterances_in_1000_places(data: P
     corpus, folds = folds_of(data, lists_of(corpora, "DE_PAVOQUE"))
     test = count_test(folds)
     assert (test["slots"], test["distinct"]) == (1000, 720)
-    found = [audit_fold(corpus, fold, {}) for fold in folds]
+    found = [audit_fold(corpus, fold, {}, {}) for fold in folds]
     assert [fold["speakers"] for fold in found] == [{"train": 1, "dev": 1, "test": 1}] * 5
     assert [fold["test_seen"]["speakers"] for fold in found] == [1] * 5
     # Of the three styles that share prompts: most sentences are in train too, in another style or under another name.

@@ -10,6 +10,7 @@ import pytest
 import soundfile
 
 from local import experiment
+from local.encoders import needs
 from local.experiment import Experiment, Features
 from local.features import extract, merge
 from local.features.work import Work, all_work
@@ -64,7 +65,7 @@ class Recipe:
             for job in range(1, nj + 1):
                 extract.extract(mine, job, nj, "cpu")
             for work in mine:
-                if work.why_stale() is not None:
+                if work.why_stale() is not None and not needs.unavailable(work.encoder, work.data):
                     merge.merge(work, nj)
         return works
 

@@ -20,6 +20,7 @@ from local.encoders import kinds
 from local.experiment import Features
 from local.features import extract, merge
 from local.features.shard import Shard
+from local.probe import conditions as probe
 from tests.local.features.conftest import Recipe
 from utils import ark, data_dir
 from utils.errors import UserError
@@ -73,6 +74,28 @@ def test_a_kind_of_encoder_from_outside(recipe: Recipe, monkeypatch: pytest.Monk
     code = set(works[0].stamp()["code"])
     assert "tests/local/encoders/made_up.py" in code
     assert not {f"local/encoders/{name}.py" for name in ("hf", "loading", "transformer", "logmel")} & code
+
+
+def test_text_is_made_of_transcripts_and_a_corpus_without_any_is_left_out(recipe: Recipe) -> None:
+    words = {utterance.id: f"{utterance.id[-1]} words" for utterance in data_dir.read_utterances("data/one")}
+    Path("data/one/text").write_text("".join(f"{utterance} {value}\n" for utterance, value in words.items()))
+    alone = run(recipe, "local.features.plan", "--set", "encoders=[text]", "--set", "corpora=[two]")
+    assert alone.returncode == 1 and "none of the encoders text can run here" in alone.stderr
+    done = run(recipe, "local.features.plan", "--set", "encoders=[text, duration]")
+    assert done.stdout == "text\nduration\n"
+    assert "dump/text: skipped: data/two has no text or utt2sent, of which text is made\n" in done.stderr
+    works = recipe.run(encoders=["text", "duration"], nj=2)
+    assert sorted(str(path) for path in Path("dump").glob("*/*")) == [
+        "dump/duration/one", "dump/duration/two", "dump/text/one"
+    ]  # fmt: skip
+    encoder = encoders.load(works[0].encoder)
+    for utterance, place in ark.read_scp("dump/text/one/feats.scp").items():
+        assert (ark.load_mat(place) == encoder.pooled([words[utterance]])[0]).all()
+    # Conditions are asked for where there is something to ask of.
+    asked = [(own["encoder"], own["train"], own["test"]) for own in probe.asked(recipe.experiment(encoders=["text"]))]
+    assert asked == [("text", ("one",), "one")]
+    Path("data/one/text").write_text("".join(f"{utterance} other\n" for utterance in words))
+    assert "text" in works[0].why_stale() and works[2].why_stale() is None
 
 
 def test_the_number_of_jobs_changes_no_bit(recipe: Recipe) -> None:

@@ -46,14 +46,16 @@ def audited(data: Path, scheme: str = "speaker", **split: object) -> dict:
 
 def test_a_clean_corpus_has_nothing_to_report(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     report = audited(planted(tmp_path))
-    assert report["audio"] == {"utterances": 36, "duplicates": [], "unreadable": [], "near_silent": [], "clipped": []}
+    nothing = dict.fromkeys(("duplicates", "near_duplicates", "unreadable", "near_silent", "clipped"), [])
+    assert report["audio"] == {"utterances": 36} | nothing
     found = report["schemes"]["speaker"]
     assert found["speakers_disjoint"] and not found["one_speaker"]
     assert found["test"] == {"slots": 36, "distinct": 36, "repeated": 0}
     for fold in found["folds"]:
         assert fold["n"] == {part: {"angry": 6, "happy": 6} for part in ("train", "dev", "test")}
         assert fold["speakers"] == {"train": 2, "dev": 2, "test": 2}
-        assert fold["shared"]["speakers"] == fold["shared"]["audio"] == {"train_dev": 0, "train_test": 0, "dev_test": 0}
+        none = {"train_dev": 0, "train_test": 0, "dev_test": 0}
+        assert fold["shared"]["speakers"] == fold["shared"]["audio"] == fold["shared"]["near"] == none
         assert fold["shared"]["sentences"] is None and fold["test_seen"]["sessions"] is None
     assert found["shortcuts"]["text"] is None
     # Everybody says as much with each emotion: that ties emotions to people less than chance does.
@@ -227,7 +229,7 @@ def test_flac_damaged_in_its_middle_is_found_when_decoded(tmp_path: Path) -> Non
     content[len(content) // 2 : len(content) // 2 + 400] = bytes(400)
     path.write_bytes(content)
     data = data_dir(tmp_path / "c", [("s-a", "s", "angry")], {"s-a": path})
-    assert digests.digest_all(data)[0].problem.startswith("unreadable: ")
+    assert digests.digest_all(data)[0][0].problem.startswith("unreadable: ")
 
 
 def test_segments_of_one_recording_are_told_apart(tmp_path: Path) -> None:
@@ -237,7 +239,7 @@ def test_segments_of_one_recording_are_told_apart(tmp_path: Path) -> None:
     times = {"s-0": "r 0.0 0.5", "s-1": "r 0.5 1.0", "s-2": "r 1.0 1.4"}
     data = data_dir(tmp_path / "c", rows, segments=times)
     (data / "wav.scp").write_text(f"r {tmp_path / 'r.wav'}\n")
-    found = {row.utterance: row.samples for row in digests.digest_all(data)}
+    found = {row.utterance: row.samples for row in digests.digest_all(data)[0]}
     assert found["s-0"] == found["s-1"] != found["s-2"]
 
 
@@ -285,6 +287,8 @@ def test_real_speech_the_duplicate_in_ravdess_is_found(corpora: Path, tmp_path: 
     report = json.loads((data / "audit.json").read_text(encoding="utf-8"))
     same = [f"ravdess_07-03-01-03-01-02-{repetition}-07" for repetition in ("01", "02")]
     assert report["audio"]["duplicates"] == [same]
+    # These are reported once, and the other repetitions are no copies, though person, words and manner are the same.
+    assert report["audio"]["near_duplicates"] == []
     found = report["schemes"]["speaker"]
     assert all(fold["test_seen"]["sentences"] == 1.0 for fold in found["folds"])
     # Two sentences that everybody says with every emotion tell nothing.

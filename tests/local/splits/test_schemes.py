@@ -361,7 +361,7 @@ def test_real_speech_is_cut_by_speaker_and_sentence(
     assert len(set(corpus_.sentence.values())) == sentences
     for scheme, seen in (("speaker", 1.0), ("speaker+sentence", 0.0)):
         for fold in folds_of(corpus_, scheme=scheme, folds=folds):
-            audited = audit_fold(corpus_, fold, {})
+            audited = audit_fold(corpus_, fold, {}, {})
             assert audited["test_seen"]["sentences"] == seen
             assert audited["shared"]["speakers"] == {"train_dev": 0, "train_test": 0, "dev_test": 0}
             assert scheme == "speaker" or audited["shared"]["sentences"]["dev_test"] == 0
@@ -376,7 +376,7 @@ def test_a_person_stays_in_one_part_whatever_they_are_called(tmp_path: Path) -> 
     for fold in folds_of(corpus_, folds=3):
         parts = [speakers(corpus_, own) for own in fold.parts().values()]
         assert any({"c_00", "c_07"} <= part for part in parts)
-        assert audit_fold(corpus_, fold, {})["shared"]["speakers"]["train_test"] == 0
+        assert audit_fold(corpus_, fold, {}, {})["shared"]["speakers"]["train_test"] == 0
     # Other words for the same people cut the same folds.
     (folder / "spk2person").write_text("".join(f"c_{s:02d} elsewhere_{7 - s}\n" for s in range(8)))
     assert folds_of(corpus(folder), folds=3) == plain
