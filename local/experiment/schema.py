@@ -252,6 +252,11 @@ class Experiment:
         return Path(".".join(filter(None, ("RESULTS", self.tag, "md"))))
 
     @property
+    def kept(self) -> Path:
+        """The tables and the figure that are kept beside them."""
+        return Path(".".join(filter(None, ("results", self.tag))))
+
+    @property
     def folded(self) -> list[str]:
         """Corpora that are cut into folds, each once."""
         heard = [corpus for own in self.pretrain for corpus in own.data] if self.split.reserve else []

@@ -66,3 +66,7 @@ class Diarization:
     def row(self, system: tuple[str, str], test: str, emotion: str = "all") -> Diarized | None:
         """Find a row."""
         return self._found.get((system, test, emotion))
+
+    def pair(self, a: tuple[str, str], b: tuple[str, str], test: str) -> DiarizedPair | None:
+        """Find the paired test of a system (a) with another (b)."""
+        return next((pair for pair in self.pairs if (pair.a, pair.b, pair.test) == (a, b, test)), None)

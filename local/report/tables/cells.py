@@ -53,8 +53,6 @@ class Table:
         ``probe``, ``finetune``, ``sed`` or ``data``: the stage from which on its command runs.
     marks : str
         Marks used in it.
-    long : bool
-        RESULTS.md prints its first rows and says where the others are.
     """
 
     key: str
@@ -63,7 +61,6 @@ class Table:
     header: list[str]
     rows: list[list[Cell]]
     made_by: str = "probe"
-    long: bool = False
     marks: str = field(init=False)
 
     def __post_init__(self) -> None:
