@@ -64,22 +64,26 @@ def sentences(inputs: Inputs | None, found: Sequence[Measure]) -> list[str]:
 
 def _measure(measure: Measure) -> Iterator[str]:
     """How many systems are better than every baseline, and by how much the best is."""
-    systems = measure.systems
-    if not systems:
+    if not measure.systems:
         return
-    best = systems[0]
-    where = f"**{measure.where[0].upper()}{measure.where[1:]}**"
-    choice = f" ({measure.choice})" if measure.choice else ""
-    many = f", the best of {len(systems)} by test" if len(systems) > 1 else ""
+    best, number = measure.systems[0], len(measure.systems)
+    name = f"`{measure.labels[measure.lines.index(best)]}`{best.marks}"
+    lead = f"**{measure.where[0].upper()}{measure.where[1:]}**" + (f" ({measure.choice})" if measure.choice else "")
+    many = f", the best of {number} by test," if number > 1 else ""
     if best.test is None or best.ahead is None:
-        yield f"{where}{choice}: `{best.name}`{many}, reaches {best.score}; no baseline was run."
+        yield f"{lead}: {name}{many} reaches {best.score}; no baseline was run."
         return
-    better = "the training of less" if "tuned" in measure.where else "every baseline"
-    were = "was" if measure.beaten == 1 else "were"
+    better = "every baseline" if measure.among else f"`{measure.reference}` alone"
+    which = f", the strongest of {measure.among} baselines by test" if measure.among > 1 else ""
+    zero = best.test.adjusted < measure.level and best.ahead.lo <= 0 <= best.ahead.hi
+    if number > 1:
+        were = "was" if measure.beaten < 2 else "were"
+        shown = f"{measure.beaten or 'none'} of {number} systems {were} shown to beat {better}"
+    else:
+        shown = f"one system, which was {'' if measure.beaten else 'not '}shown to beat {better}"
     yield (
-        f"{where}{choice}: {measure.beaten} of {len(systems)} systems {were} shown to beat {better}. "
-        f"`{best.name}`{best.marks}{many}, is {_ahead(best.ahead)} {measure.reference} "
-        f"({_worth(best.test, measure.level)})."
+        f"{lead}: {shown}. {name}{many} is {_ahead(best.ahead)} `{measure.reference}`{which} "
+        f"({_worth(best.test, measure.level)}{'; but the interval holds 0' if zero else ''})."
     )
 
 
@@ -95,7 +99,7 @@ def _worth(test: PairedTest, level: float) -> str:
     holm, q = (text if text.startswith("<") else f"= {text}" for text in map(p_value, (test.adjusted, test.q)))
     words = f"Holm's p {holm}, q {q}"
     if test.adjusted >= level:
-        words += ", not shown to differ"
+        words += ": not shown to differ"
     if test.detectable_family > 0:
         words += f"; {100 * test.detectable_family:.1f} points were detectable"
     return words
@@ -119,11 +123,10 @@ def _language(inputs: Inputs) -> Iterator[str]:
     """Whether an encoder of the language does better, under the method that dev prefers."""
     for tests in _by_question(inputs).values():
         methods = [test.method for test in tests]
-        preferred = headline.preferred(inputs, methods)
-        test = tests[methods.index(preferred)]
-        choice = f" (`{preferred}`, dev's choice of {len(methods)})" if len(methods) > 1 else ""
+        preferred, number = headline.preferred(inputs, methods)
+        test, choice = tests[methods.index(preferred)], headline.chosen(preferred, number)
         yield (
-            f"**Language**{choice}: {QUESTIONS[test.question]} {_ahead(test.difference)} others "
+            f"**Language**{f' ({choice})' if choice else ''}: {QUESTIONS[test.question]} {_ahead(test.difference)} others "
             f"({_worth(test, inputs.level)})."
         )
 

@@ -82,7 +82,7 @@ SECTIONS = (
     Section("Confusions", lambda i: chain(findings.confusion(i), [confusions.pooled(i)], confusions.by_condition(i))),
     Section("Paired tests", lambda i: [*findings.tested(i), comparisons.compared_means(i), comparisons.compared(i)]),
     Section("Diarization", sed.blocks, of="diarization"),
-    Section("Corpora and audit", lambda i: [results.data(i), *audit.in_words(i), audit.by_corpus(i), audit.by_fold(i)]),
+    Section("Corpora and audit", lambda i: [results.data(i), audit.by_corpus(i), audit.by_fold(i), audit.in_words(i)]),
 )
 
 

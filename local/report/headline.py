@@ -8,7 +8,8 @@ of nothing but its head.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from local import encoders
@@ -55,12 +56,15 @@ class Measure:
     Attributes
     ----------
     title : str
+        As the table has it: the score, over what and, of means, over how many conditions.
     where : str
         As a sentence begins with it.
     choice : str
-        How the method was chosen, in words.
+        How the method was chosen, in Markdown; empty where there is one.
     reference : str
-        What systems are compared with, in words.
+        The baseline that systems are compared with, or the strategy; empty where there is none.
+    among : int
+        Of so many baselines it is the strongest by test; 0 for a strategy.
     lines : list of Line
     beaten : int
         Systems that are significantly better than every baseline.
@@ -72,6 +76,7 @@ class Measure:
     where: str
     choice: str
     reference: str
+    among: int
     lines: list[Line]
     beaten: int
     level: float
@@ -81,28 +86,48 @@ class Measure:
         """Lines that are no baselines."""
         return [line for line in self.lines if not line.baseline]
 
+    @property
+    def labels(self) -> list[str]:
+        """Name the lines; with the method where there are several."""
+        several = len({line.method for line in self.lines}) > 1
+        return [f"{line.name}, {line.method}" if several and line.method else line.name for line in self.lines]
+
+
+def clear(line: Line, level: float) -> bool:
+    """Whether a system is shown to be better than what it is compared with: by the test, and by the interval too."""
+    return line.test is not None and line.test.adjusted < level and not line.ahead.lo <= 0 and line.ahead.ua > 0
+
 
 def measures(inputs: Inputs | None, diarization: Diarization | None) -> list[Measure]:
     """List the measures that there are results of."""
     found: list[Measure | None] = []
     if inputs:
         frozen, tuned = preferred(inputs, inputs.heads), preferred(inputs, baselines(inputs))
-        found += [_frozen(inputs, frozen, group) for group in GROUPS if frozen]
-        found += [_tuned(inputs, tuned, group) for group in GROUPS if tuned]
+        found += [_frozen(inputs, *frozen, group) for group in GROUPS if frozen[0]]
+        found += [_tuned(inputs, *tuned, group) for group in GROUPS if tuned[0]]
     if diarization:
         found += [_diarized(diarization, test) for test in sed.main_tests(diarization)]
     return [measure for measure in found if measure]
 
 
-def preferred(inputs: Inputs, methods: Iterable[str]) -> str:
-    """Choose by dev, of the methods that most trainings were made with."""
-    found = {}
+def preferred(inputs: Inputs, methods: Iterable[str]) -> tuple[str, int]:
+    """Choose a method by its mean dev UA, over those trainings that most of the methods were made with.
+
+    Returns
+    -------
+    str
+        Empty if there is none.
+    int
+        Of how many methods it is the best: of those that were made with all of these trainings.
+    """
+    found: dict[str, dict[tuple, float]] = {}
     for method in methods:
-        results = [result for result in inputs.results if result.system.method == method]
-        trainings = inputs.selections(results)
-        found[method] = len(results), sum(result.dev_ua for result in trainings) / len(trainings)
-    most = max((number for number, _ in found.values()), default=0)
-    return max((m for m in found if found[m][0] == most), key=lambda method: found[method][1], default="")
+        trainings = inputs.selections(result for result in inputs.results if result.system.method == method)
+        found[method] = {(r.system.encoder, r.train, r.dev): r.dev_ua for r in trainings}
+    shared = Counter(training for own in found.values() for training in own)
+    core = [training for training, number in shared.items() if number == max(shared.values())]
+    means = {m: sum(own[t] for t in core) / len(core) for m, own in found.items() if own and own.keys() >= set(core)}
+    return max(means, key=means.get, default=""), len(means)
 
 
 def _members(inputs: Inputs, method: str, group: str) -> dict[System, Score]:
@@ -112,17 +137,17 @@ def _members(inputs: Inputs, method: str, group: str) -> dict[System, Score]:
     return {s: score for s, score in scores.items() if len(inputs.of(s, group)) == most}
 
 
-def _conditions(inputs: Inputs, system: System, group: str) -> str:
-    number = len(inputs.of(system, group))
-    words = {"within": "within corpora", "across": "across corpora", "joint": "joint training"}
-    return f"{words[group]}, {f'mean of {number}' if number > 1 else 'one condition'}"
+def chosen(method: str, number: int) -> str:
+    """Say of how many methods this is the one that dev prefers; nothing where there is no other."""
+    return f"`{method}`, dev's choice of {number}" if number > 1 else ""
 
 
-def _chosen(methods: Sequence[str], method: str) -> str:
-    return f"`{method}`" + (f", dev's choice of {len(methods)}" if len(methods) > 1 else "")
+def _titles(inputs: Inputs, system: System, group: str, kind: str = "") -> tuple[str, str]:
+    number, words = len(inputs.of(system, group)), {"joint": "joint training"}.get(group, f"{group} corpora")
+    return f"UA {group}{kind}" + (f" ({number})" if number > 1 else ""), words + kind
 
 
-def _frozen(inputs: Inputs, method: str, group: str) -> Measure | None:
+def _frozen(inputs: Inputs, method: str, number: int, group: str) -> Measure | None:
     """Encoders under one head, beside those that are baselines."""
     scores = _members(inputs, method, group)
     if not scores:
@@ -134,61 +159,55 @@ def _frozen(inputs: Inputs, method: str, group: str) -> Measure | None:
     for system, score in sorted(scores.items(), key=lambda item: -item[1].ua):
         line = Line(system.encoder, method, kinds[system], score, joint_marks(inputs.of(system, group)))
         if strongest and not line.baseline:
-            tests = {control: inputs.tested(system, control, group) for control in controls}
-            if test := tests[strongest]:
-                line = replace(line, test=test, ahead=test.ahead(system))
-            beaten += all(t and t.adjusted < inputs.level and t.ahead(system).ua > 0 for t in tests.values())
+            tests = [inputs.tested(system, control, group) for control in (strongest, *controls)]
+            compared = [replace(line, test=test, ahead=test.ahead(system)) for test in tests if test]
+            beaten += len(compared) == len(tests) and all(clear(one, inputs.level) for one in compared)
+            line = compared[0] if tests[0] else line
         lines.append(line)
-    which = f", the strongest of {len(controls)} baselines by test" if len(controls) > 1 else ", the baseline"
-    where = _conditions(inputs, next(iter(scores)), group)
-    reference = f"`{strongest.encoder}`{which}" if strongest else ""
-    choice = _chosen(list(inputs.heads), method)
-    return Measure(f"UA, {where}", where, choice, reference, lines, beaten, inputs.level)
+    title, where = _titles(inputs, next(iter(scores)), group)
+    choice, name = chosen(method, number), strongest.encoder if strongest else ""
+    return Measure(title, where, choice, name, len(controls), lines, beaten, inputs.level)
 
 
-def _tuned(inputs: Inputs, method: str, group: str) -> Measure | None:
+def _tuned(inputs: Inputs, method: str, number: int, group: str) -> Measure | None:
     """Tuned encoders under one strategy, beside the training of less."""
     scores, less = _members(inputs, method, group), baselines(inputs)[method]
-    lines, beaten = [], 0
+    lines = []
     for system, score in scores.items():
         control = System(system.encoder, less)
         test = inputs.tested(system, control, group)
         line = Line(system.encoder, method, "", score, joint_marks(inputs.of(system, group)))
-        if test:
-            line = replace(line, test=test, ahead=test.ahead(system))
-            beaten += test.adjusted < inputs.level and line.ahead.ua > 0
-        lines.append(line)
+        lines.append(replace(line, test=test, ahead=test.ahead(system)) if test else line)
         if (control, group) in inputs.means:
             own = inputs.means[control, group]["dev"]
             lines.append(Line(system.encoder, less, "less trained", own, joint_marks(inputs.of(control, group))))
     if not lines:
         return None
     lines.sort(key=lambda line: -line.score.ua)
-    where = f"tuned, {_conditions(inputs, next(iter(scores)), group)}"
-    choice = _chosen(list(baselines(inputs)), method)
-    return Measure(f"UA, {where}", where, choice, f"`{less}` of the same encoder", lines, beaten, inputs.level)
+    beaten = sum(clear(line, inputs.level) for line in lines)
+    title, where = _titles(inputs, next(iter(scores)), group, ", tuned")
+    return Measure(title, where, chosen(method, number), less, 0, lines, beaten, inputs.level)
 
 
 def _diarized(found: Diarization, test: str) -> Measure | None:
     """Models beside labels that hear nothing; ``others`` stands for training without the tested corpus."""
-    rows = [row for row in found.rows if (row.test, row.emotion) == (test, "all")]
-    kinds = {row.system: _kind(row) for row in rows}
+    rows = sorted((r for r in found.rows if (r.test, r.emotion) == (test, "all")), key=lambda row: row.eder.ua)
     untold = [row for row in rows if row.baseline and row.system[0] not in sed.TOLD]
-    if not untold or not any(not kind for kind in kinds.values()):
-        return None
-    strongest = min(untold, key=lambda row: row.eder.ua)
     lines, beaten = [], 0
-    for row in sorted(rows, key=lambda row: row.eder.ua):
-        line = Line(row.system[0], row.system[1], kinds[row.system], row.eder, sed.row_marks(row))
-        if not line.baseline:
-            tests = {other.system: found.pair(row.system, other.system, test) for other in untold}
-            if one := tests[strongest.system]:
-                line = replace(line, test=one, ahead=-one.difference)
-            beaten += all(t and t.adjusted < sed.LEVEL and t.difference.hi < 0 for t in tests.values())
+    for row in rows:
+        line = Line(row.system[0], row.system[1], _kind(row), row.eder, sed.row_marks(row))
+        if untold and not line.baseline:
+            tests = [found.pair(row.system, other.system, test) for other in untold]
+            compared = [replace(line, test=one, ahead=-one.difference) for one in tests if one]
+            beaten += len(compared) == len(tests) and all(clear(one, sed.LEVEL) for one in compared)
+            line = compared[0] if tests[0] else line
         lines.append(line)
-    reference = f"`{strongest.system[0]}`, the strongest of {len(untold)} baselines that are told nothing, by test"
-    where = f"diarization, {sed.set_name(test)}"
-    return Measure(f"EDER, {sed.set_name(test)}", where, "", reference, lines, beaten, sed.LEVEL)
+    if all(line.baseline for line in lines):
+        return None
+    corpus, _, kind = test.partition(".")
+    title = f"EDER {kind + ', ' if kind else ''}{'all corpora' if corpus == sed.POOLED else corpus}"
+    where = f"diarization of {sed.set_name(test)}"
+    return Measure(title, where, "", untold[0].system[0] if untold else "", len(untold), lines, beaten, sed.LEVEL)
 
 
 def _kind(row: Diarized) -> str:
@@ -214,39 +233,32 @@ def _first(measure: Measure, number: int) -> list[Line]:
 
 def table(found: Sequence[Measure]) -> Table:
     """Set all measures in one table."""
-    rows = [list(_row(measure, line)) for measure in found for line in measure.lines]
-    header = ["measure", "system", "method", "kind", "score", "better by", "q", "detectable"]
-    beside: dict[str, list[str]] = {}
-    for measure in found:
-        if measure.reference:
-            beside.setdefault(measure.reference, []).append(measure.where)
-    references = "; ".join(f"{reference} ({', '.join(where)})" for reference, where in beside.items())
-    scores = [
-        "UA, the higher the better" if any(m.title.startswith("UA") for m in found) else "",
-        "EDER, the lower the better" if any(m.title.startswith("EDER") for m in found) else "",
-    ]
-    caption = (
-        f"Percent [95% interval]: {'; '.join(filter(None, scores))}. The best of each measure first, baselines among "
-        f"them. *better by*: points than {references}." if beside else ""
-    )
-    caption += (
-        " Bold: Holm's p below 0.05. *q*: after Benjamini and Hochberg. *detectable*: points of a true difference that "
-        "80% of such experiments would have seen, as the first of its family."
-    )
-    return Table("headline", "Headlines", caption, header, rows)
+    rows = [_row(m, line, label) for m in found for line, label in zip(m.lines, m.labels, strict=True)]
+    header = ["measure", "system", "kind", "score", "better by", "than", "q", "detectable"]
+    return Table("headline", "Headlines", _caption(found), header, rows)
 
 
-def _row(measure: Measure, line: Line) -> Iterator[Cell]:
-    yield Cell(measure.title.replace("`", ""))
-    yield Cell(line.name)
-    yield Cell(line.method or "–")
-    yield Cell(f"baseline: {line.baseline}" if line.baseline else "system")
-    yield score_cell(line.score, line.marks)
+def _caption(found: Sequence[Measure]) -> str:
+    titles = " ".join(measure.title for measure in found)
+    said = ["UA, the higher the better (mean over so many conditions)"] * ("UA" in titles)
+    said += ["EDER, the lower the better"] * ("EDER" in titles)
+    caption = f"Percent [95% interval]: {'; '.join(said)}. The best of each measure first, baselines among them."
+    chosen = dict.fromkeys(m.choice for m in found if m.choice)
+    caption += f" Methods: {'; '.join(chosen)}." if chosen else ""
+    caption += " *better by*: points, in favour of the system where positive; *than*: the strongest baseline by test"
+    caption += ", or the same encoder with less trained" if "tuned" in titles else ""
+    return caption + (
+        ". Bold: shown (Holm's p < 0.05, and an interval without 0). *q*: after Benjamini and Hochberg. *detectable*: "
+        "points of a true difference that 80% of such experiments would have seen, as the first of its family."
+    )
+
+
+def _row(measure: Measure, line: Line, label: str) -> list[Cell]:
+    row = [Cell(measure.title), Cell(label), Cell(f"baseline: {line.baseline}" if line.baseline else "system")]
+    row.append(score_cell(line.score, line.marks))
     if line.test is None or line.ahead is None:
-        yield from (DASH, DASH, DASH)
-        return
-    clear = line.test.adjusted < measure.level
-    yield Cell(line.ahead.signed(), best=clear and line.ahead.ua > 0, value=line.ahead.ua)
-    yield Cell(p_value(line.test.q), value=line.test.q)
+        return [*row, DASH, DASH, DASH, DASH]
     size = 100 * line.test.detectable_family
-    yield Cell(f"{size:.1f}", value=size) if size > 0 else DASH
+    row.append(Cell(line.ahead.signed(), best=clear(line, measure.level), value=line.ahead.ua))
+    row += [Cell(measure.reference), Cell(p_value(line.test.q), value=line.test.q)]
+    return [*row, Cell(f"{size:.1f}", value=size) if size > 0 else DASH]

@@ -50,7 +50,7 @@ def _diarized(found: Diarization) -> dict[str, str]:
     for row in found.rows:
         for mark in row_marks(row) if row.emotion == "all" else "":
             heard.setdefault(mark, []).append(row.test)
-    return {mark: f"recordings of {', '.join(dict.fromkeys(tests))}" for mark, tests in heard.items()}
+    return {mark: f"{len(set(tests))} of {len(found.tests)} sets of recordings" for mark, tests in heard.items()}
 
 
 def _intervals(inputs: Inputs) -> list[str]:

@@ -68,7 +68,7 @@ def figure(content: Figure, folder: Path) -> str:
     )
     if content.detail:
         picture = f"<details><summary>{escape(content.title)}</summary>\n{picture}\n</details>"
-    return f'<figure class="block" id="{content.name}">\n{picture}\n{caption}\n</figure>'
+    return f'<figure class="block" id="figure-{content.name}">\n{picture}\n{caption}\n</figure>'
 
 
 def table(content: Table, commands: Mapping[str, str]) -> str:

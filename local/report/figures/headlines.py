@@ -50,13 +50,10 @@ def _panel(axes: Axes, measure: Measure) -> None:
     untold = [line for line in measure.lines if line.baseline and not line.baseline.startswith("told")]
     if untold:
         axes.axvline(100 * untold[0].score.ua, color=GREY, lw=0.9, ls=":", zorder=0)
-    named = len({line.method for line in measure.lines}) > 1
-    labels = [
-        (f"{line.name}, {line.method}" if named and line.method else line.name) + line.marks for line in measure.lines
-    ]
+    labels = [label + line.marks for label, line in zip(measure.labels, measure.lines, strict=True)]
     axes.set_yticks(range(len(labels)), labels)
     axes.set_ylim(max(len(labels), 2) - 0.4, -0.6)
-    axes.set_title(measure.title.replace("`", ""))
-    axes.set_xlabel(f"{measure.title.partition(',')[0]} (%)")
+    axes.set_title(measure.title)
+    axes.set_xlabel(f"{measure.title.partition(' ')[0]} (%)")
     axes.grid(axis="x", color="#e6e6e6", lw=0.7)
     axes.set_axisbelow(True)

@@ -22,12 +22,6 @@ from tests.local.score.synthetic import Corpus, Encoder, World, read_csv, small_
 from utils import csv_file
 
 
-@pytest.fixture
-def undrawn(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Save the time that figures take."""
-    monkeypatch.setattr("local.report.contents.figures", lambda inputs: [])
-
-
 def test_two_speakers_get_a_dash_and_the_reason_in_tables_and_figures(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -23,12 +23,6 @@ ROWS = [
 ]  # fmt: skip
 
 
-@pytest.fixture
-def undrawn(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Save the time that figures take."""
-    monkeypatch.setattr("local.report.contents.figures", lambda inputs: [])
-
-
 def refer(world: World, rows: Sequence[str], **study: object) -> None:
     """Write a reference and name it in the experiment."""
     (world.root / "conf/published.csv").write_text("# A paper,\n# table 1\n" + "\n".join([HEADER, *rows]) + "\n")
