@@ -3,7 +3,7 @@
 #   tests/run.sh                               everything
 #   tests/run.sh tests/utils -k ark --lf       arguments are pytest's
 #   tests/run.sh -m "not integration"          one kind
-# Unit tests run in a process a core, each file in one, so that what its tests share is made once; -n 0: all in one.
+# They run in a process a core, each file in one, so that what its tests share is made once; -n 0: all in one.
 set -euo pipefail
 
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
@@ -14,9 +14,7 @@ workers=(-n auto --dist loadfile)
 
 for argument in "$@"; do
   case $argument in -m | -m?*)
-    # A recipe uses all cores itself.
-    [[ " $*" == *" -m not integration"* ]] || workers=()
-    exec python3 -m pytest ${workers[@]+"${workers[@]}"} "$@"
+    exec python3 -m pytest "${workers[@]}" "$@"
     ;;
   esac
 done
@@ -24,8 +22,7 @@ done
 passed=false
 for kind in "not integration" integration; do
   status=0
-  [ "$kind" != integration ] || workers=()
-  python3 -m pytest ${workers[@]+"${workers[@]}"} -m "$kind" "$@" || status=$?
+  python3 -m pytest "${workers[@]}" -m "$kind" "$@" || status=$?
   # 5: none of this kind is among what was asked for.
   case $status in 0) passed=true ;; 5) ;; *) exit "$status" ;; esac
 done

@@ -8,8 +8,10 @@ on whole directories are in utils/data_dir_tools.py.
 
 from __future__ import annotations
 
+import hashlib
 import math
 import re
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
     import numpy as np
 
 _KEYED_BY = dict.fromkeys(("text", "segments", "feats.scp", "vad.scp"), "utt") | {"cmvn.scp": "spk", "wav.scp": "reco"}
+UNKNOWN = "-"  # in utt2digest: of an utterance that cannot be decoded
 _TABLE_NAME = re.compile(r"(utt|spk|reco)2[A-Za-z0-9_]+")
 
 
@@ -99,6 +102,31 @@ def read_persons(data_dir: str | Path) -> dict[str, str]:
     if lacking:
         raise UserError(f"{path}: the speaker {lacking[0]} is missing; run the data stage again")
     return {utterance: persons[speaker] for utterance, speaker in speakers.items()}
+
+
+def content_keys(data_dir: str | Path) -> dict[str, str]:
+    """Name utterances by what they hold, so that what is drawn or ordered by it does not depend on anybody's names.
+
+    Returns
+    -------
+    dict of str to str
+        In the order of ``utt2spk``: the digest of the samples (``utt2digest``, which stage 1 writes), with a number
+        behind it where an earlier utterance holds the same; where no digest is known, the utterance's place.
+    """
+    names = read_table(Path(data_dir) / "utt2spk")
+    known = read_utt2(data_dir, "digest") if (Path(data_dir) / "utt2digest").is_file() else {}
+    found: dict[str, str] = {}
+    seen: Counter[str] = Counter()
+    for place, utterance in enumerate(names):
+        digest = known.get(utterance, UNKNOWN)
+        found[utterance] = str(place) if digest == UNKNOWN else f"{digest}.{seen[digest]}" if seen[digest] else digest
+        seen[digest] += 1
+    return found
+
+
+def fingerprint(data_dir: str | Path) -> str:
+    """Digest what a data directory's utterances hold, whatever they are called and labelled."""
+    return hashlib.sha256("\n".join(sorted(content_keys(data_dir).values())).encode()).hexdigest()[:16]
 
 
 def seconds(value: float) -> str:

@@ -12,7 +12,6 @@ import dataclasses
 import functools
 import hashlib
 import re
-import zlib
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,6 +20,7 @@ from local.experiment import Experiment
 from local.grid import factors as registry
 from local.grid.factors import FACTORS, Factor, Value, freeze, show
 from utils import folds
+from utils.data_dir import fingerprint
 
 _LONGEST = 200  # of a directory's name; file systems take 255 bytes
 
@@ -115,12 +115,17 @@ class Group:
 
     @property
     def words(self) -> str:
-        """What its seeds derive from: who is trained on what, and factors that draw anew."""
+        """What its seeds derive from: the data that is learnt from, and factors that draw anew.
+
+        No names: the same recordings draw the same as another corpus. No labels. Nor encoder and method: systems that
+        are compared draw alike, so that they differ in what they are.
+        """
         first = self.first
-        after = f".after.{show(first.source)}" if first.source else ""
-        dev = "" if first.dev == first.train else f".dev-{show(first.dev)}"
+        dev = () if first.dev == first.train else first.dev
+        used = {"source": first.source, "train": first.train, "dev": dev}
+        data = [f"{part} {'+'.join(map(_fingerprint, corpora))}" for part, corpora in used.items() if corpora]
         seeded = {n: v for n, v in first.special.items() if FACTORS.get(n) and FACTORS[n].seeded and n != "source"}
-        return f"{first.encoder}.{first.method}{after}.{show(first.train)}{dev}{_suffix(seeded)}"
+        return f"{' '.join(data)}{_suffix(seeded)}"
 
     @property
     def name(self) -> str:
@@ -175,12 +180,10 @@ class Group:
         Returns
         -------
         int
-            Not negative; of 63 bits for probes, of 32 bits for the others.
+            Of 32 bits.
         """
         text = f"{self.words} fold {fold} seed {seed} {what}".strip().encode()
-        if self.first.stage == registry.PROBE:
-            return int.from_bytes(hashlib.sha256(text).digest()[:8], "big") >> 1
-        return zlib.crc32(text)
+        return int.from_bytes(hashlib.sha256(text).digest()[:4], "big")
 
     def trainings(self, seeds: Iterable[int]) -> list[Training]:
         """List its trainings, by fold, then by seed."""
@@ -272,6 +275,18 @@ def settings(condition: Condition, section: str, names: Iterable[str]) -> dict:
         "split": dataclasses.asdict(condition.experiment.split),
         section: {name: getattr(own, name) for name in names},
     }
+
+
+def _fingerprint(corpus: str) -> str:
+    folder = Path("data", corpus)
+    files = [folder / name for name in ("utt2spk", "utt2digest")]
+    return _read_fingerprint(folder.resolve(), tuple(file.stat().st_mtime_ns for file in files if file.is_file()))
+
+
+@functools.cache
+def _read_fingerprint(folder: Path, _changed: tuple[int, ...]) -> str:
+    """Read it once a process and time of its tables' last change: stamps ask for it thousands of times."""
+    return fingerprint(folder)
 
 
 def _suffix(factors: Mapping[str, Value]) -> str:

@@ -26,7 +26,6 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-import zlib
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -34,6 +33,7 @@ from typing import TYPE_CHECKING
 from local import experiment
 from utils import csv_file, stamp
 from utils.atomic import atomic_file
+from utils.data_dir import fingerprint
 from utils.errors import UserError, run_main
 from utils.table import read_table
 
@@ -143,8 +143,8 @@ def _blocks(test: str, read: Iterable[Finished], score: experiment.Score) -> Blo
     unknown = sorted(classes.keys() - speakers.keys())
     if unknown:
         raise UserError(f"{path}: lacks {unknown[0]}, which was tested; run the probe stage again on this data")
-    # Seeded by the corpus alone: adding a condition leaves the other conditions' intervals as they were.
-    rng = np.random.default_rng([score.seed, zlib.crc32(test.encode())])
+    # Seeded by the corpus's data alone: another condition, or another name, leaves intervals as they were.
+    rng = np.random.default_rng([score.seed, int(fingerprint(path.parent), 16)])
     resamples = score.resamples if score.interval == "bootstrap" else 0
     return intervals.make_blocks({utt: speakers[utt] for utt in sorted(classes)}, classes, resamples, rng)
 

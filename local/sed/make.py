@@ -26,7 +26,7 @@ from local.sed.data import spans
 from local.sed.data.sets import KINDS, NEUTRAL, tile
 from utils import audio, stamp
 from utils.atomic import atomic_dir
-from utils.data_dir import check_replaceable, format_data_dir, read_utt2, read_utterances, seconds
+from utils.data_dir import check_replaceable, content_keys, format_data_dir, read_utt2, read_utterances, seconds
 from utils.errors import UserError, run_main
 from utils.folds import PARTS, read_folds, write_folds
 from utils.rttm import Segment, read_rttm, write_rttm
@@ -50,6 +50,7 @@ class Corpus:
     folds: list[dict[str, list[str]]]
     emotion: dict[str, str]
     speaker: dict[str, str]
+    content: dict[str, str]  # what to draw an utterance by
 
 
 def main() -> None:
@@ -82,12 +83,11 @@ def make(folder: Path, settings: experiment.Experiment) -> None:
     code = ["local.sed.make"]
     config = {"emotions": settings.emotions, "scheme": corpus.scheme, "seed": seed}
     single, usable = folder / "sed" / "single", None
-    everything = _group(corpus, corpus.emotion)
     for kind in [kind for kind in KINDS if kind == "single" or kind in settings.sed.sets]:
         target = folder / "sed" / kind
         done = stamp.make(config, code, [single / stamp.NAME] if kind == "noisy" else inputs)
         # What cannot be planned of all utterances cannot be made of those that turn out to be usable.
-        if kind != "noisy" and _lacking(corpus, target, PLANS[kind](everything, seed)):
+        if kind != "noisy" and _lacking(corpus, target, _plan(corpus, corpus.emotion, kind, seed)):
             continue
         stale = stamp.why_stale(target, done)
         if stale is None:
@@ -97,14 +97,14 @@ def make(folder: Path, settings: experiment.Experiment) -> None:
             _make_noisy(single, target, corpus, seed)
         else:
             usable = usable or _usable(corpus)
-            groups, excluded = usable
-            plan = PLANS[kind](groups, seed)
+            fit, excluded = usable
+            plan = _plan(corpus, fit, kind, seed)
             if _lacking(corpus, target, plan):
                 continue
             _make_joined(corpus, plan, excluded | plan.left_out, target)
         stamp.write(target, done)
         print(f"{target}: {_summary(target)} [{stale}]")
-        lonely = sum(len(own.emotional) for own in groups if not own.neutral) if kind == "single" else 0
+        lonely = sum(not own.neutral for own in _group(corpus, fit) for _ in own.emotional) if kind == "single" else 0
         if lonely:
             print(f"{target}: {lonely} recordings are of an emotion alone: {spans.NO_NEUTRAL}")
 
@@ -121,15 +121,36 @@ def _read(folder: Path, settings: experiment.Experiment) -> Corpus:
     if not (lists / stamp.NAME).is_file():
         raise UserError(f"{lists}: no folds; run the data stage (python3 -m local.splits.make) first")
     emotion = {utterance: own for utterance, own in read_utt2(folder, "emo").items() if own in settings.emotions}
-    return Corpus(folder, scheme, read_folds(lists), emotion, read_utt2(folder, "spk"))
+    return Corpus(folder, scheme, read_folds(lists), emotion, read_utt2(folder, "spk"), content_keys(folder))
 
 
 def _group(corpus: Corpus, utterances: Iterable[str]) -> list[spans.Group]:
     return spans.group({utterance: corpus.emotion[utterance] for utterance in utterances}, corpus.speaker, corpus.folds)
 
 
-def _usable(corpus: Corpus) -> tuple[list[spans.Group], dict[str, str]]:
-    """Put what can be used into groups, and say of the rest why it cannot."""
+def _plan(corpus: Corpus, utterances: Iterable[str], kind: str, seed: int) -> spans.Plan:
+    """Plan a set's recordings by what utterances hold, so that names do not matter, and then name them."""
+    name = {corpus.content[utterance]: utterance for utterance in utterances}
+    first: dict[str, str] = {}  # what a speaker is called meanwhile
+    for key, utterance in sorted(name.items()):
+        first.setdefault(corpus.speaker[utterance], key)
+    folds = [
+        {part: [corpus.content[utterance] for utterance in fold[part] if utterance in corpus.emotion] for part in PARTS}
+        for fold in corpus.folds
+    ]
+    emotion = {key: corpus.emotion[utterance] for key, utterance in name.items()}
+    groups = spans.group(emotion, {key: first[corpus.speaker[own]] for key, own in name.items()}, folds)
+    plan = PLANS[kind](groups, seed)
+    recordings = [
+        dataclasses.replace(one, id=f"{name[key]}{suffix}", utterances=tuple(name[own] for own in one.utterances))
+        for one in plan.recordings for key, suffix in [(one.id[: -len(one.order) - 1], one.id[-len(one.order) - 1 :])]
+    ]  # fmt: skip
+    recordings.sort(key=lambda recording: recording.id)
+    return spans.Plan(recordings, {name[key]: reason for key, reason in plan.left_out.items()})
+
+
+def _usable(corpus: Corpus) -> tuple[list[str], dict[str, str]]:
+    """List what can be used, and say of the rest why it cannot."""
     from local.sed.data import join
 
     def unfit(utterance: str) -> str:
@@ -147,7 +168,7 @@ def _usable(corpus: Corpus) -> tuple[list[spans.Group], dict[str, str]]:
     in_folds = [utterance for utterance in corpus.emotion if utterance in folds]
     reasons = _threaded(unfit, in_folds, f"{corpus.folder}: looking for speech")
     excluded |= {utterance: reason for utterance, reason in zip(in_folds, reasons, strict=True) if reason}
-    return _group(corpus, [name for name in in_folds if name not in excluded]), excluded
+    return [name for name in in_folds if name not in excluded], excluded
 
 
 def _lacking(corpus: Corpus, target: Path, plan: spans.Plan) -> bool:
@@ -211,11 +232,12 @@ def _make_noisy(single: Path, target: Path, corpus: Corpus, seed: int) -> None:
     from local.sed.data import join
 
     sources = {f"{utterance.id}{NOISY}": utterance for utterance in read_utterances(single)}
-    reference = read_rttm(single / "ref.rttm")
+    reference, parts = read_rttm(single / "ref.rttm"), read_table(single / "utt2parts")
     tables: dict[str, dict[str, str]] = {"utt2snr": {}, "utt2rt60": {}}
 
     def one(name: str, wav: Path) -> tuple[int, list[Segment]]:
-        random = np.random.default_rng(int(spans.key(seed, name), 16))
+        held = [corpus.content[utterance] for utterance in parts[sources[name].id].split()]
+        random = np.random.default_rng(int(spans.key(seed, *held), 16))
         noisy = join.degrade(sources[name].load(), random)
         _write_audio(wav, join.to_pcm(noisy.samples))
         tables["utt2snr"][name], tables["utt2rt60"][name] = f"{noisy.snr:.2f}", f"{noisy.rt60:.3f}"

@@ -17,7 +17,7 @@ utterance's duration, its level, its text, or who speaks; and audio that cannot 
   of the test lists hold scripted, and improvised, utterances; null where the corpus does not have both), ``folds``
   (all of these in local/splits/overlap.py), ``shortcuts`` (local/splits/shortcuts.py), ``summary`` (lines of text).
 
-Audio is decoded once for all schemes; its digests are kept in ``data/<corpus>/audit/digests.tsv``.
+Audio was decoded once for all schemes (local/splits/digests.py): ``data/<corpus>/audit/digests.tsv``.
 """
 
 from __future__ import annotations
@@ -70,7 +70,7 @@ def audit(data_dir: Path, scheme: str, emotions: Iterable[str], beside: Iterable
         The folds have not been made.
     """
     emotions, beside = list(emotions), list(beside)
-    _digest(data_dir)
+    digests.ensure(data_dir)
     path = data_dir / "audit.json"
     done = _stamp(data_dir, scheme, emotions, beside)
     stale = stamp.why_stale(data_dir / "audit" / scheme, done) if path.is_file() else "not made yet"
@@ -103,17 +103,6 @@ def _stamp(data_dir: Path, scheme: str, emotions: list[str], beside: list[Path])
     inputs += [folder / name for folder in beside for name in voices]
     config = {"emotions": emotions, "beside": [folder.name for folder in beside]}
     return stamp.make(config, ["local.splits.audit"], inputs)
-
-
-def _digest(data_dir: Path) -> None:
-    """Decode the audio, unless that has been done."""
-    folder = data_dir / "audit"
-    # The data directory's own stamp changes when any audio file does.
-    done = stamp.make({}, ["local.splits.digests"], [data_dir / name for name in ("wav.scp", "segments", ".done")])
-    if stamp.why_stale(folder, done) is None:
-        return
-    digests.write(folder / "digests.tsv", digests.digest_all(data_dir))
-    stamp.write(folder, done)
 
 
 def _audio(rows: list) -> dict:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from utils.data_dir import read_persons, read_utt2
+from utils.data_dir import content_keys, read_persons, read_utt2
 from utils.errors import UserError
 from utils.folds import PARTS
 from utils.folds import read_folds as folds_of
@@ -34,6 +34,7 @@ class Corpus:
     session: dict[str, str]
     delivery: dict[str, str]
     duration: dict[str, float]  # in seconds
+    content: dict[str, str]  # what to draw an utterance by
 
     @property
     def speakers(self) -> list[str]:
@@ -84,7 +85,7 @@ def load(folder: str | Path, emotions: Iterable[str]) -> Corpus:
         raise UserError(f"{folder}/utt2emo: no utterance is '{missing[0]}' (there are: {found}); change `emotions`")
     keep = {utterance: emotion for utterance, emotion in sorted(all_emotions.items()) if emotion in emotions}
 
-    person = read_persons(folder)
+    person, content = read_persons(folder), content_keys(folder)
 
     def table(name: str) -> dict[str, str]:
         whole = read_table(folder / name) if (folder / name).is_file() else {}
@@ -93,7 +94,7 @@ def load(folder: str | Path, emotions: Iterable[str]) -> Corpus:
 
     return Corpus(
         folder=folder, emotions=emotions, emotion=keep, speaker=table("utt2spk"),
-        person={key: person[key] for key in keep},
+        person={key: person[key] for key in keep}, content={key: content[key] for key in keep},
         gender=read_table(folder / "spk2gender") if (folder / "spk2gender").is_file() else {},
         text=table("text"), sentence=table("utt2sent"), session=table("utt2sess"), delivery=table("utt2delivery"),
         duration={utterance: float(value) for utterance, value in table("utt2dur").items()},

@@ -10,10 +10,11 @@ from typing import NamedTuple
 
 import numpy as np
 
-from utils import audio
+from utils import audio, stamp
 from utils.atomic import atomic_file
-from utils.data_dir import Utterance, read_utterances
+from utils.data_dir import UNKNOWN, Utterance, read_utterances
 from utils.errors import UserError
+from utils.table import format_table
 
 # Decoding releases Python's lock; more threads than cores hide the waiting for disks.
 THREADS = 8
@@ -34,6 +35,20 @@ class Digest(NamedTuple):
     samples: str
     problem: str
     level: str = ""
+
+
+def ensure(data_dir: Path) -> None:
+    """Decode a prepared corpus's audio, unless that has been done: ``audit/digests.tsv`` and ``utt2digest``."""
+    folder, table = data_dir / "audit", data_dir / "utt2digest"
+    # The data directory's own stamp changes when any audio file does.
+    done = stamp.make({}, ["local.splits.digests"], [data_dir / name for name in ("wav.scp", "segments", ".done")])
+    if table.is_file() and stamp.why_stale(folder, done) is None:
+        return
+    found = digest_all(data_dir)
+    write(folder / "digests.tsv", found)
+    with atomic_file(table) as file:
+        file.write(format_table(table, {one.utterance: one.samples or UNKNOWN for one in found}))
+    stamp.write(folder, done)
 
 
 def digest_all(data_dir: Path) -> list[Digest]:

@@ -6,7 +6,8 @@
 ``speaker+sentence`` (nor a sentence of test in another; about half of the utterances are tested, and half are left to
 train on), ``session`` (no recording session in two parts), ``published`` (lists of files, see
 local/splits/published.py) and ``random`` (stratified by emotion; speakers are shared, and the audit says so). The same
-settings give the same folds everywhere.
+settings give the same folds of the same recordings everywhere, whatever the corpus, its speakers and its files are
+called: what is drawn depends on the audio alone.
 With ``split.reserve``, ``folds/<scheme>/reserved`` is a data directory of the speakers who are in no dev or test list.
 """
 
@@ -20,6 +21,7 @@ from pathlib import Path
 from local import experiment
 from local.corpora import spec
 from local.grid.factors import schemes
+from local.splits import digests
 from local.splits.data import Fold, load, span
 from utils import stamp
 from utils.atomic import atomic_dir
@@ -51,7 +53,10 @@ def make(data_dir: Path, split: experiment.Split, emotions: Iterable[str], publi
         The corpus is not prepared, or cannot be cut so.
     """
     folder = data_dir / "folds" / split.scheme
-    inputs = [data_dir / name for name in ("utt2spk", "spk2person", "utt2emo", "spk2gender", "utt2sess", "utt2sent")]
+    if (data_dir / stamp.NAME).is_file():
+        digests.ensure(data_dir)
+    tables = ("utt2spk", "spk2person", "utt2emo", "spk2gender", "utt2sess", "utt2sent", "utt2digest")
+    inputs = [data_dir / name for name in tables]
     if split.scheme == "published":
         inputs += sorted(Path(split.published_dir or "", published).glob("*/*.csv"))
     config = {"emotions": list(emotions), "split": dataclasses.asdict(split)}

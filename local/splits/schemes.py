@@ -62,12 +62,7 @@ def _speaker_groups(corpus: Corpus, split: Split) -> list[set[str]]:
             f"{corpus.folder}: has one speaker, so no speaker-disjoint folds; set split.one_speaker to random (or "
             f"split.scheme to published where there are published folds), and its results are marked so"
         )
-    # A person by one of their names, whatever they are called elsewhere: other corpora do not change these folds.
-    names: dict[str, str] = {}
-    for utterance, person in sorted(corpus.person.items()):
-        names.setdefault(person, corpus.speaker[utterance])
-    units = {utterance: names[person] for utterance, person in corpus.person.items()}
-    return _whole_groups(corpus, split, units, "speakers")
+    return _whole_groups(corpus, split, corpus.person, "speakers")
 
 
 def _session_groups(corpus: Corpus, split: Split) -> list[set[str]]:
@@ -78,9 +73,7 @@ def _session_groups(corpus: Corpus, split: Split) -> list[set[str]]:
 
 def _whole_groups(corpus: Corpus, split: Split, unit_of: dict[str, str], what: str) -> list[set[str]]:
     """Group utterances so that those of one speaker or session stay together."""
-    members = defaultdict(list)
-    for utterance, unit in unit_of.items():
-        members[unit].append(utterance)
+    members = _members(corpus, unit_of)
     counts = {unit: list(corpus.count(utterances).values()) for unit, utterances in members.items()}
     having = {emotion: sum(row[c] > 0 for row in counts.values()) for c, emotion in enumerate(corpus.emotions)}
     emotion, most = min(having.items(), key=lambda item: item[1])
@@ -109,8 +102,16 @@ def _whole_groups(corpus: Corpus, split: Split, unit_of: dict[str, str], what: s
     ]
     # The largest beside the smallest, and so on: a fold's test and dev are neighbours, so that what is left for
     # training differs least from fold to fold.
-    by_size = sorted(groups, key=lambda group: (-len(group), min(group)))
+    by_size = sorted(groups, key=lambda group: (-len(group), min(corpus.content[utterance] for utterance in group)))
     return [by_size.pop(0 if place % 2 == 0 else -1) for place in range(len(groups))]
+
+
+def _members(corpus: Corpus, unit_of: dict[str, str]) -> dict[str, list[str]]:
+    """List the utterances of each unit, which is named by what its utterances hold."""
+    members = defaultdict(list)
+    for utterance, unit in unit_of.items():
+        members[unit].append(utterance)
+    return {key(*sorted(corpus.content[utterance] for utterance in own)): own for own in members.values()}
 
 
 def _sentence_halves(corpus: Corpus, split: Split) -> tuple[set[str], set[str]]:
@@ -119,9 +120,7 @@ def _sentence_halves(corpus: Corpus, split: Split) -> tuple[set[str], set[str]]:
         raise UserError(
             f"{corpus.folder}: there is no utt2sent, so no folds by sentence; set split.scheme to speaker"
         )
-    members = defaultdict(list)
-    for utterance, sentence in corpus.sentence.items():
-        members[sentence].append(utterance)
+    members = _members(corpus, corpus.sentence)
     if len(members) < 2:
         raise UserError(f"{corpus.folder}: has one sentence, which cannot be kept apart; set split.scheme to speaker")
     counts = {sentence: list(corpus.count(utterances).values()) for sentence, utterances in members.items()}
@@ -136,7 +135,7 @@ def _random_groups(corpus: Corpus, split: Split) -> list[set[str]]:
     for emotion in corpus.emotions:
         utterances = [utterance for utterance, own in corpus.emotion.items() if own == emotion]
         # Counting on from emotion to emotion keeps the groups' sizes equal too.
-        for utterance in sorted(utterances, key=lambda utterance: key(split.seed, utterance)):
+        for utterance in sorted(utterances, key=lambda utterance: key(split.seed, corpus.content[utterance])):
             groups[dealt % split.folds].add(utterance)
             dealt += 1
     return groups
@@ -161,7 +160,7 @@ def _capped(corpus: Corpus, utterances: set[str], cap: int | None, seed: int) ->
         return tuple(sorted(utterances))
     turns: dict[tuple[str, str], int] = defaultdict(int)
     queue: dict[str, list[tuple[int, str, str]]] = defaultdict(list)
-    for order, utterance in sorted((key(seed, utterance), utterance) for utterance in utterances):
+    for order, utterance in sorted((key(seed, corpus.content[utterance]), utterance) for utterance in utterances):
         emotion, speaker = corpus.emotion[utterance], corpus.speaker[utterance]
         queue[emotion].append((turns[emotion, speaker], order, utterance))
         turns[emotion, speaker] += 1

@@ -7,7 +7,6 @@ over speakers, since recordings of one speaker resemble each other, and over see
 from __future__ import annotations
 
 import json
-import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -18,12 +17,13 @@ from local.experiment import Experiment
 from local.grid.conditions import Condition
 from local.results.languages import setting
 from local.sed.conditions import BASELINES, PUBLISHED, PUBLISHED_ON, settings
-from local.sed.data.sets import NEUTRAL, SedSet
+from local.sed.data.sets import NEUTRAL, SedSet, path_of
 from local.sed.score import eder
 from local.sed.score.baselines import Hypothesis
 from local.sed.score.eder import PARTS, Eder
 from utils import csv_file, intervals, stamp, uncertain
 from utils.atomic import atomic_dir
+from utils.data_dir import fingerprint
 from utils.intervals import Blocks
 from utils.rttm import write_rttm
 from utils.uncertain import Figure
@@ -69,7 +69,7 @@ class Rates:
 
 
 def rates(rows: Sequence[Mapping[str, str]], test: str, experiment: Experiment) -> Rates:
-    """Prepare the rates of one condition, from rows as of ``eder.csv``; the set's name seeds the replicates."""
+    """Prepare the rates of one condition, from rows as of ``eder.csv``; the set's data seed the replicates."""
     by_utterance: dict[str, list[Mapping[str, str]]] = {}
     for row in sorted(rows, key=lambda row: (row["utterance"], int(row["seed"]))):
         by_utterance.setdefault(row["utterance"], []).append(row)
@@ -77,7 +77,7 @@ def rates(rows: Sequence[Mapping[str, str]], test: str, experiment: Experiment) 
     emotions = sorted({row["emotion"] for row in first.values()}, key=lambda emotion: (emotion == NEUTRAL, emotion))
     group = {utterance: emotions.index(row["emotion"]) for utterance, row in first.items()}
     score = experiment.score
-    rng = np.random.default_rng([score.seed, zlib.crc32(test.encode())])
+    rng = np.random.default_rng([score.seed, int(fingerprint(path_of(test)), 16)])
     speaker = {utterance: row["speaker"] for utterance, row in first.items()}
     blocks = intervals.make_blocks(speaker, group, score.resamples if score.interval == "bootstrap" else 0, rng)
     runs = np.array([[float(row["eder"]) for row in own] for own in by_utterance.values()]).T

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-import zlib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
@@ -17,6 +16,7 @@ from local.grid import conditions as grid
 from local.grid import factors
 from local.grid.conditions import Condition, Training
 from local.grid.factors import FACTORS, FINETUNE, PROBE, SED, Factor
+from utils.data_dir import fingerprint, write_data_dir
 
 EMOTIONS = ("angry", "happy", "neutral", "sad")
 
@@ -141,6 +141,7 @@ class TestIdentity:
         }  # fmt: skip
         assert one != probes("a:b", normalise="none")[0] != probes("b:b")[0]
 
+    @pytest.mark.usefixtures("data")
     def test_is_not_what_tables_say(self, monkeypatch):
         one = probes("a:b", normalise="none")[0]
         other = dataclasses.replace(FACTORS["normalise"], phrase="scaled by {value}")
@@ -223,37 +224,59 @@ def draws(condition: Condition) -> list[int]:
     return [group.draw(fold, seed, what) for fold in (0, 1) for seed in (0, 1) for what in ("weights", "order")]
 
 
+@pytest.fixture
+def data(tmp_path, monkeypatch):
+    """Corpora a, b and c, each of other recordings, in the current folder."""
+    monkeypatch.chdir(tmp_path)
+    for name in "abc":
+        write_corpus(name, held=f"{name} holds")
+    return tmp_path
+
+
+def write_corpus(name: str, held: str) -> None:
+    """Write a corpus of two utterances."""
+    utts = [f"{name}_1-x", f"{name}_2-x"]
+    tables = {
+        "utt2spk": {utt: utt[:-2] for utt in utts}, "utt2emo": dict(zip(utts, ("angry", "sad"), strict=True)),
+        "utt2digest": {utt: f"{held.replace(' ', '_')}_{number}" for number, utt in enumerate(utts)},
+        "wav.scp": dict.fromkeys(utts, "/none.wav"),
+    }  # fmt: skip
+    write_data_dir(Path("data", name), tables)
+
+
+@pytest.mark.usefixtures("data")
 class TestSeeds:
     """What is drawn: worked numbers, so that published results stay what they are."""
 
     @pytest.mark.parametrize(
-        ("pair", "probe", "words"),
+        ("made", "words"),
         [
-            ("a:b", {}, "enc.linear.a"), ("b+a:b", {}, "enc.linear.b+a"),
-            ("a:b", {"cross_dev": "target"}, "enc.linear.a.dev-b"), ("a:a", {"cross_dev": "target"}, "enc.linear.a"),
+            (lambda: probes("a:b"), "train {a}"), (lambda: probes("b+a:b"), "train {b}+{a}"),
+            (lambda: probes("a:b", cross_dev="target"), "train {a} dev {b}"),
+            (lambda: probes("a:a", cross_dev="target"), "train {a}"), (lambda: tuned("b:b"), "train {b}"),
+            (lambda: tuned("c+a>b:b"), "source {c}+{a} train {b}"), (lambda: tuned("a>b:c"), "source {a} train {b}"),
         ],
     )  # fmt: skip
-    def test_of_probes_are_63_bits_of_a_sha256(self, pair, probe, words):
-        (group,) = grid.groups(probes(pair, **probe))
-        digest = hashlib.sha256(f"{words} fold 1 seed 0 order".encode()).hexdigest()
-        assert group.draw(1, 0, "order") == int(digest[:16], 16) // 2 < 2**63
+    def test_are_32_bits_of_a_sha256_of_the_data(self, made, words):
+        (group,) = grid.groups(made())
+        data = words.format(**{name: fingerprint(Path("data", name)) for name in "abc"})
+        digest = hashlib.sha256(f"{data} fold 1 seed 7 order".encode()).hexdigest()
+        assert Training(group, 1, 7).draw("order") == group.draw(1, 7, "order") == int(digest[:8], 16)
 
-    def test_of_a_probe_worked_once_for_all(self):
-        (group,) = grid.groups(probes("a:b"))
-        assert group.draw(1, 0, "order") == 1639112473235382046
-
-    @pytest.mark.parametrize(
-        ("pair", "words"),
-        [("b:b", "small.lora.b"), ("c+a>b:b", "small.lora.after.c+a.b"), ("a>b:c", "small.lora.after.a.b")],
-    )
-    def test_of_models_are_a_crc32(self, pair, words):
-        (group,) = grid.groups(tuned(pair))
-        text = f"{words} fold 2 seed 7 weights".encode()
-        assert Training(group, 2, 7).draw("weights") == group.draw(2, 7, "weights") == zlib.crc32(text)
-
-    def test_of_a_model_worked_once_for_all(self):
+    def test_worked_once_for_all(self):
         (group,) = grid.groups(tuned("a>b:b"))
-        assert Training(group, 2, 7).draw("weights") == 1131654231
+        assert group.draw(2, 7, "weights") == 1837891615
+
+    def test_depend_on_no_name(self):
+        """Nor on encoder and method: what is compared draws alike."""
+        before = draws(probes("a:b")[0])
+        write_corpus("mine", held="a holds")
+        assert draws(probes("mine:b")[0]) == before == draws(tuned("a:b")[0])
+
+    def test_are_others_for_other_data(self):
+        before = draws(probes("a:b")[0])
+        write_corpus("a", held="other things")
+        assert not set(before) & set(draws(probes("a:b")[0]))
 
     def test_are_all_different(self):
         values = [value for pair in ("a:a", "b:b", "a+b:a") for value in draws(probes(pair)[0])]
@@ -273,5 +296,5 @@ class TestSeeds:
         first, *others = probes("a:b", vary={"draw": [0, 1, 2]})
         assert draws(first) == before  # at its default it adds nothing
         assert not set(before + draws(others[1])) & set(draws(others[0]))
-        digest = hashlib.sha256(b"enc.linear.a.draw=1 fold 0 seed 0 weights").hexdigest()
-        assert draws(others[0])[0] == int(digest[:16], 16) >> 1
+        words = f"train {fingerprint(Path('data', 'a'))}.draw=1 fold 0 seed 0 weights"
+        assert draws(others[0])[0] == int(hashlib.sha256(words.encode()).hexdigest()[:8], 16)

@@ -77,6 +77,7 @@ def recipe(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         for fold in range(2):
             (tmp_path / f"data/{name}/folds/speaker/{fold}").mkdir(parents=True)
         (tmp_path / f"data/{name}/utt2emo").write_text("u angry\n")
+        (tmp_path / f"data/{name}/utt2spk").write_text("u s\n")
         (tmp_path / f"data/{name}" / stamp.NAME).write_text("{}")
     return tmp_path
 

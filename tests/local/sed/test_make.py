@@ -307,3 +307,35 @@ def test_real_speech_is_joined_at_its_own_level(corpora):
         samples = audio.load(utterance.source)
         assert 0.1 < np.abs(samples).max() <= 0.99 and abs(samples.mean()) < 0.01
         assert min(segment.duration for segment in got.reference[name]) > 0.4
+
+
+def renamed(name: str, other: str) -> None:
+    """Write the corpus again: speakers and utterances are called otherwise, and sort in the other order."""
+    old = Path("data", name)
+    utts, speakers = read_table(old / "utt2spk"), read_table(old / "spk2gender")
+    calls = {speaker: f"{other}_{99 - number:02d}" for number, speaker in enumerate(sorted(speakers))}
+    new = {utt: f"{calls[speaker]}-{999 - place:03d}" for place, (utt, speaker) in enumerate(sorted(utts.items()))}
+    tables = {table: {new[utt]: value for utt, value in read_table(old / table).items()}
+              for table in ("utt2emo", "utt2lang", "wav.scp", "utt2dur")}  # fmt: skip
+    tables["utt2spk"] = {new[utt]: calls[speaker] for utt, speaker in utts.items()}
+    tables["spk2gender"] = {calls[speaker]: gender for speaker, gender in speakers.items()}
+    write_data_dir(Path("data", other), tables)
+    Path("data", other, ".done").write_text("{}")
+
+
+@pytest.mark.parametrize("kind", ["single", "double", "noisy"])
+def test_recordings_depend_on_no_name(kind):
+    prepare(speakers=4)
+    renamed("toy", "zoo")
+    make_folds(Path("data/zoo"), settings().split, EMOTIONS, "")
+    found = []
+    for name in ("toy", "zoo"):
+        make.make(Path("data", name), settings(f"sed.sets=[single,{kind}]"))
+        folder = Path("data", name, "sed", kind)
+        audio_of, sounds = read_table(folder / "wav.scp"), read_table(folder / "utt2order")
+        fold = [{utt: part for part in PARTS for utt in read_list(folder / "folds/speaker" / k / part)} for k in "012"]
+        found.append({
+            hashlib.sha256(Path(path).read_bytes()).hexdigest(): (sounds[utt], [own[utt] for own in fold])
+            for utt, path in audio_of.items()
+        })  # fmt: skip
+    assert found[0] == found[1]
