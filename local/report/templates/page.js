@@ -40,13 +40,13 @@ function search(query) {
   const words = query.toLowerCase().split(/\s+/).filter(Boolean);
   let rows = 0, found = 0;
   for (const block of document.querySelectorAll("main .block")) {
-    const table = block.querySelector("table");
+    const own = block.querySelectorAll("tbody tr");
     let shown = 0;
-    for (const row of table?.tBodies[0].rows ?? []) {
+    for (const row of own) {
       row.hidden = !holds(row, words);
       shown += !row.hidden;
     }
-    block.hidden = table ? !shown : !holds(block, words);
+    block.hidden = own.length ? !shown : !holds(block, words);
     rows += shown;
     found += shown > 0;
   }

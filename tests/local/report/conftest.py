@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import pytest
 
 from local.report import contents
@@ -14,9 +16,10 @@ def undrawn(monkeypatch: pytest.MonkeyPatch) -> None:
     leave_undrawn(monkeypatch)
 
 
-def leave_undrawn(patch: pytest.MonkeyPatch) -> None:
-    """Leave the figures of the page's sections out."""
+def leave_undrawn(patch: pytest.MonkeyPatch, but: Sequence[str] = ()) -> None:
+    """Leave the figures of the page's sections out, but for some."""
     made = contents.sections
     patch.setattr(contents, "sections", lambda sources: [
-        (section, [block for block in blocks if not isinstance(block, Figure)]) for section, blocks in made(sources)
+        (section, [block for block in blocks if not isinstance(block, Figure) or block.name in but])
+        for section, blocks in made(sources)
     ])  # fmt: skip
