@@ -126,8 +126,8 @@ def _language(inputs: Inputs) -> Iterator[str]:
         preferred, number = headline.preferred(inputs, methods)
         test, choice = tests[methods.index(preferred)], headline.chosen(preferred, number)
         yield (
-            f"**Language**{f' ({choice})' if choice else ''}: {QUESTIONS[test.question]} {_ahead(test.difference)} others "
-            f"({_worth(test, inputs.level)})."
+            f"**Language**{f' ({choice})' if choice else ''}: {QUESTIONS[test.question]} "
+            f"{_ahead(test.difference)} others ({_worth(test, inputs.level)})."
         )
 
 

@@ -152,7 +152,7 @@ def _frozen(inputs: Inputs, method: str, number: int, group: str) -> Measure | N
     scores = _members(inputs, method, group)
     if not scores:
         return None
-    kinds = {system: baseline(encoders.spec(system.encoder)) for system in scores}
+    kinds = {system: baseline(inputs.specs[system.encoder]) for system in scores}
     controls = [system for system in scores if kinds[system]]
     strongest = max(controls, key=lambda system: scores[system].ua, default=None)
     lines, beaten = [], 0

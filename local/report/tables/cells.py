@@ -21,6 +21,7 @@ MARKS = {
 }
 # The last columns of a table of paired tests.
 TESTED = ["n", "speakers", "df", "p", "smallest p", "p Holm", "q", "tests", "detectable"]
+NAMED = 8  # systems that a caption names
 _NUMBER = re.compile(r"[-<+]?\s*[\d∞]")
 
 
@@ -221,6 +222,9 @@ def trained(inputs: Inputs, results: Iterable[Result]) -> str:
         if result.tuned:
             by_system.setdefault(result.system, []).append(result)
     counts = [f"{inputs.name(s)} {parameters(by_system[s]).text}" for s in inputs.systems if s in by_system]
+    if len(counts) > NAMED:
+        every = parameters(result for own in by_system.values() for result in own).text
+        return f" Trained parameters: {every}; of each system, in *Encoders at a glance*."
     return f" Trained parameters: {'; '.join(counts)}." if counts else ""
 
 

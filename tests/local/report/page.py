@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import re
+from collections.abc import Iterable
 from html.parser import HTMLParser
 
 VOID = ("meta", "img", "link", "br", "input")
@@ -95,8 +96,8 @@ def paragraphs(text: str) -> list[str]:
     return [joined(part) for part in re.split(r"\n\s*\n|\n(?=[-*>] )", text) if part.strip()]
 
 
-def longest(prose: list[str]) -> tuple[int, str]:
+def longest(prose: Iterable[str]) -> tuple[int, str]:
     """The sentence of most words, and how many these are."""
-    sentences = [sentence for part in prose for sentence in re.split(r"(?<=[.!?])[*\")]*\s+(?=[^a-z])", part)]
+    sentences = [sentence for part in prose for sentence in re.split(r"[.!?][*\")]*\s+", part)]
     words = [(len([word for word in sentence.split() if re.search(r"\w", word)]), sentence) for sentence in sentences]
     return max(words)

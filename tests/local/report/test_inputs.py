@@ -6,10 +6,12 @@ from pathlib import Path
 
 import pytest
 
+from local.report import contents, headline, summary
 from local.report.material import GROUPS, Comparison, Inputs
 from local.report.tables import comparisons
 from local.score import collect
 from tests.local.report.large import large_world
+from tests.local.report.page import longest
 from tests.local.report.test_tuned import read
 
 
@@ -19,7 +21,9 @@ def content(tmp_path_factory: pytest.TempPathFactory) -> Inputs:
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(root)
         collect.main(["--set", "score.permutations=50"])
-        return read()
+        found = read()
+        assert found.specs  # looked up in the recipe's folder
+        return found
 
 
 def test_members_of_groups_are_those_of_a_search(content: Inputs) -> None:
@@ -63,6 +67,19 @@ def test_families_are_those_that_holm_corrected_together(content: Inputs) -> Non
         # The smallest p of a family is multiplied by the number of its members.
         p, adjusted = min((c.p, c.adjusted) for c in members)
         assert adjusted == pytest.approx(min(1, len(members) * p), rel=1e-4)
+
+
+def test_sentences_stay_short_however_much_there_is(content: Inputs) -> None:
+    sources = contents.Sources(content.experiment, content)
+    blocks = [block for _, own in contents.sections(sources) for block in own]
+    assert len(blocks) > 20
+    top = summary.make(sources)
+    words, sentence = longest([
+        *(block if isinstance(block, str) else block.caption for block in [*blocks, top.table, *top.figures]),
+        *top.question, *top.answer, *top.limits,
+    ])  # fmt: skip
+    assert words <= 60, sentence
+    assert len(top.short.rows) <= headline.MOST
 
 
 def test_gains_are_over_the_head_alone(content: Inputs) -> None:

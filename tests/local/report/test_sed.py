@@ -13,6 +13,7 @@ from local.experiment import Experiment, Sed
 from local.report import inputs, sed
 from local.report.diarized import Diarization
 from local.report.scores import Score
+from tests.local.report.page import longest
 
 SYSTEMS = {
     ("mini.frozen", "all"): 0.40,
@@ -129,6 +130,12 @@ def test_a_model_that_was_not_shown_to_beat_a_baseline_says_so(found: Diarizatio
     worse = [replace(p, difference=Score(0.1, 0.05, 0.2)) if p.b[0] == "chance" else p for p in found.pairs]
     (words,) = sed.sentences(Diarization(found.rows, worse))
     assert "It is worse than `chance`: +10.0 points [+5.0, +20.0]" in words
+
+
+def test_sentences_are_short(found: Diarization) -> None:
+    said = [block if isinstance(block, str) else block.caption for block in sed.blocks(found)]
+    words, sentence = longest(said)
+    assert len(said) > 5 and words <= 60, sentence
 
 
 def test_the_figure_has_a_row_for_every_system(found: Diarization) -> None:
