@@ -14,6 +14,7 @@ from local.report.headline import Measure
 from local.report.material import Inputs, LanguageTest
 from local.report.scores import PairedTest, Score
 from local.report.study import Study
+from local.report.study import asked as asked_of
 from local.report.tables.cells import p_value
 
 QUESTIONS = {
@@ -25,7 +26,7 @@ QUESTIONS = {
 
 def question(inputs: Inputs | None, diarization: Diarization | None, study: Study | None) -> list[str]:
     """Ask what the results answer, a line each."""
-    asked = ["How far are the published figures reached?"] if study else []
+    asked = [f"How far are the published figures reached? {asked_of(study.experiment)}"] if study else []
     if inputs:
         trained = {result.group for result in inputs.results}
         parts = ["at which layer"] if inputs.heads else []
