@@ -136,6 +136,7 @@ def test_nothing_is_complained_of_and_nothing_asked_of_others(opened) -> None:
 
 CUT_OFF = """
 for (const details of document.querySelectorAll("details")) details.open = true;
+for (const block of document.querySelectorAll(".block")) block.style.contentVisibility = "visible";
 const wide = document.documentElement.clientWidth;
 const scrolls = (element) => ["auto", "scroll"].includes(getComputedStyle(element).overflowX);
 const reached = (element) => {
@@ -145,7 +146,8 @@ const reached = (element) => {
 };
 const cut = [...document.body.querySelectorAll("*")].filter((element) => {
   const box = element.getBoundingClientRect();
-  const hidden = getComputedStyle(element).overflowX === "hidden" && element.scrollWidth > element.clientWidth;
+  const clips = getComputedStyle(element).overflowX === "hidden" || element.matches(".block");
+  const hidden = clips && element.scrollWidth > element.clientWidth;
   return box.width && ((box.right > wide + 0.5 || box.left < -0.5) && !reached(element) || hidden);
 });
 return [document.documentElement.scrollWidth - wide, cut.map((element) => element.outerHTML.slice(0, 200))];
