@@ -74,8 +74,8 @@ def _measure(measure: Measure) -> Iterator[str]:
     if best.test is None or best.ahead is None:
         yield f"{lead}: {name}{many} reaches {best.score}; no baseline was run."
         return
-    better = "every baseline" if measure.among else f"`{measure.reference}` alone"
-    which = f", the strongest of {measure.among} baselines by test" if measure.among > 1 else ""
+    better = f"`{best.than}` alone" if not best.among else "every baseline" if best.among > 1 else "the baseline"
+    which = f", the strongest of {best.among} baselines by test" if best.among > 1 else ""
     zero = best.test.adjusted < measure.level and best.ahead.lo <= 0 <= best.ahead.hi
     if number > 1:
         were = "was" if measure.beaten < 2 else "were"
@@ -83,7 +83,7 @@ def _measure(measure: Measure) -> Iterator[str]:
     else:
         shown = f"one system, which was {'' if measure.beaten else 'not '}shown to beat {better}"
     yield (
-        f"{lead}: {shown}. {name}{many} is {_ahead(best.ahead)} `{measure.reference}`{which} "
+        f"{lead}: {shown}. {name}{many} is {_ahead(best.ahead)} `{best.than}`{which} "
         f"({_worth(best.test, measure.level)}{'; but the interval holds 0' if zero else ''})."
     )
 

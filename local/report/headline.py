@@ -20,6 +20,7 @@ from local.report.scores import PairedTest, Score
 from local.report.tables.cells import DASH, Cell, Table, joint_marks, p_value, score_cell
 from local.report.tables.comparisons import baselines
 
+TOLD = "told the emotion"
 MOST = 40  # rows that are shown, so that the report stays short
 
 
@@ -38,6 +39,10 @@ class Line:
         With what it is compared with.
     ahead : Score or None
         How much better it is than that, in either measure.
+    than : str
+        What that is.
+    among : int
+        Of so many baselines it is the strongest by test; 0 for the same encoder with less trained.
     """
 
     name: str
@@ -47,6 +52,8 @@ class Line:
     marks: str
     test: PairedTest | None = None
     ahead: Score | None = None
+    than: str = ""
+    among: int = 0
 
 
 @dataclass(frozen=True)
@@ -61,10 +68,6 @@ class Measure:
         As a sentence begins with it.
     choice : str
         How the method was chosen, in Markdown; empty where there is one.
-    reference : str
-        The baseline that systems are compared with, or the strategy; empty where there is none.
-    among : int
-        Of so many baselines it is the strongest by test; 0 for a strategy.
     lines : list of Line
     beaten : int
         Systems that are significantly better than every baseline.
@@ -75,8 +78,6 @@ class Measure:
     title: str
     where: str
     choice: str
-    reference: str
-    among: int
     lines: list[Line]
     beaten: int
     level: float
@@ -162,11 +163,10 @@ def _frozen(inputs: Inputs, method: str, number: int, group: str) -> Measure | N
             tests = [inputs.tested(system, control, group) for control in (strongest, *controls)]
             compared = [replace(line, test=test, ahead=test.ahead(system)) for test in tests if test]
             beaten += len(compared) == len(tests) and all(clear(one, inputs.level) for one in compared)
-            line = compared[0] if tests[0] else line
+            line = replace(compared[0], than=strongest.encoder, among=len(controls)) if tests[0] else line
         lines.append(line)
     title, where = _titles(inputs, next(iter(scores)), group)
-    choice, name = chosen(method, number), strongest.encoder if strongest else ""
-    return Measure(title, where, choice, name, len(controls), lines, beaten, inputs.level)
+    return Measure(title, where, chosen(method, number), lines, beaten, inputs.level)
 
 
 def _tuned(inputs: Inputs, method: str, number: int, group: str) -> Measure | None:
@@ -177,7 +177,7 @@ def _tuned(inputs: Inputs, method: str, number: int, group: str) -> Measure | No
         control = System(system.encoder, less)
         test = inputs.tested(system, control, group)
         line = Line(system.encoder, method, "", score, joint_marks(inputs.of(system, group)))
-        lines.append(replace(line, test=test, ahead=test.ahead(system)) if test else line)
+        lines.append(replace(line, test=test, ahead=test.ahead(system), than=less) if test else line)
         if (control, group) in inputs.means:
             own = inputs.means[control, group]["dev"]
             lines.append(Line(system.encoder, less, "less trained", own, joint_marks(inputs.of(control, group))))
@@ -186,33 +186,34 @@ def _tuned(inputs: Inputs, method: str, number: int, group: str) -> Measure | No
     lines.sort(key=lambda line: -line.score.ua)
     beaten = sum(clear(line, inputs.level) for line in lines)
     title, where = _titles(inputs, next(iter(scores)), group, ", tuned")
-    return Measure(title, where, chosen(method, number), less, 0, lines, beaten, inputs.level)
+    return Measure(title, where, chosen(method, number), lines, beaten, inputs.level)
 
 
 def _diarized(found: Diarization, test: str) -> Measure | None:
-    """Models beside labels that hear nothing; ``others`` stands for training without the tested corpus."""
+    """Models beside labels that hear nothing, and beside random weights that were trained on the same."""
     rows = sorted((r for r in found.rows if (r.test, r.emotion) == (test, "all")), key=lambda row: row.eder.ua)
-    untold = [row for row in rows if row.baseline and row.system[0] not in sed.TOLD]
+    kinds = {row.system: _kind(row) for row in rows}
     lines, beaten = [], 0
     for row in rows:
-        line = Line(row.system[0], row.system[1], _kind(row), row.eder, sed.row_marks(row))
-        if untold and not line.baseline:
-            tests = [found.pair(row.system, other.system, test) for other in untold]
-            compared = [replace(line, test=one, ahead=-one.difference) for one in tests if one]
+        name, how = row.system
+        line = Line(name, how, kinds[row.system], row.eder, sed.row_marks(row))
+        controls = [o.system for o in rows if kinds[o.system] not in ("", TOLD) and o.system[1] in (how, "")]
+        if controls and not line.baseline:
+            tests = [found.pair(row.system, other, test) for other in controls]
+            compared = [replace(line, test=one, ahead=one.ahead(row.system)) for one in tests if one]
             beaten += len(compared) == len(tests) and all(clear(one, sed.LEVEL) for one in compared)
-            line = compared[0] if tests[0] else line
+            line = replace(compared[0], than=controls[0][0], among=len(controls)) if tests[0] else line
         lines.append(line)
     if all(line.baseline for line in lines):
         return None
     corpus, _, kind = test.partition(".")
     title = f"EDER {kind + ', ' if kind else ''}{'all corpora' if corpus == sed.POOLED else corpus}"
-    where = f"diarization of {sed.set_name(test)}"
-    return Measure(title, where, "", untold[0].system[0] if untold else "", len(untold), lines, beaten, sed.LEVEL)
+    return Measure(title, f"diarization of {sed.set_name(test)}", "", lines, beaten, sed.LEVEL)
 
 
 def _kind(row: Diarized) -> str:
     if row.baseline:
-        return "told the emotion" if row.system[0] in sed.TOLD else "hears nothing"
+        return TOLD if row.system[0] in sed.TOLD else "hears nothing"
     encoder = row.system[0].partition(".")[0]
     return baseline(encoders.spec(encoder)) if encoder in encoders.names() else ""  # a published model is no encoder
 
@@ -260,5 +261,5 @@ def _row(measure: Measure, line: Line, label: str) -> list[Cell]:
         return [*row, DASH, DASH, DASH, DASH]
     size = 100 * line.test.detectable_family
     row.append(Cell(line.ahead.signed(), best=clear(line, measure.level), value=line.ahead.ua))
-    row += [Cell(measure.reference), Cell(p_value(line.test.q), value=line.test.q)]
+    row += [Cell(line.than), Cell(p_value(line.test.q), value=line.test.q)]
     return [*row, Cell(f"{size:.1f}", value=size) if size > 0 else DASH]

@@ -149,8 +149,8 @@ def _verdict(pair: DiarizedPair) -> str:
     if pair.adjusted >= LEVEL or not (difference.hi < 0 or difference.lo > 0):
         but = ", but the interval holds 0" if pair.adjusted < LEVEL else ""
         seen = null_note(replace(pair, adjusted=1.0), LEVEL).removeprefix(": not shown to differ")
-        return f"**It was not shown to beat {words}{but}{seen}.**"
-    return f"It beats {words}." if difference.hi < 0 else f"**It is worse than {words}.**"
+        return f"It was not shown to beat {words}{but}{seen}."
+    return f"It beats {words}." if difference.hi < 0 else f"It is worse than {words}."
 
 
 def _overview(found: Diarization) -> Table:

@@ -19,8 +19,8 @@ GREY = "#666666"
 def figure(found: Sequence[Measure]) -> Figure:
     """Give the figure of all measures."""
     caption = (
-        "Systems (blue, filled) beside baselines (grey, hollow), with 95% intervals; the best on top; dotted: the "
-        "strongest baseline that is told nothing."
+        "Systems (blue, filled) beside baselines (grey, hollow), with 95% intervals; in brackets, over how many "
+        "conditions; the best on top; dotted: the strongest baseline."
     )
     return Figure("headline", "Systems beside baselines", caption, lambda: _draw(found))
 
@@ -47,9 +47,9 @@ def _panel(axes: Axes, measure: Measure) -> None:
         colour = BLUE if system else GREY
         axes.plot([100 * score.lo, 100 * score.hi], [y, y], color=colour, lw=1.8, solid_capstyle="round")
         axes.plot(100 * score.ua, y, "os"[not system], color=colour, ms=5.5, mew=1.2, mfc=colour if system else "w")
-    untold = [line for line in measure.lines if line.baseline and not line.baseline.startswith("told")]
-    if untold:
-        axes.axvline(100 * untold[0].score.ua, color=GREY, lw=0.9, ls=":", zorder=0)
+    for line in measure.lines:
+        if any(other.among and line.name == other.than for other in measure.lines):
+            axes.axvline(100 * line.score.ua, color=GREY, lw=0.9, ls=":", zorder=0)
     labels = [label + line.marks for label, line in zip(measure.labels, measure.lines, strict=True)]
     axes.set_yticks(range(len(labels)), labels)
     axes.set_ylim(max(len(labels), 2) - 0.4, -0.6)

@@ -65,7 +65,7 @@ def test_the_headlines_set_systems_beside_baselines(world: World, documents: tup
         assert f"{ahead[1:]} [{low.lstrip('+')}, {high.lstrip('+')}] points** ahead of `flat`" in line
         assert ("q < 0.001" if q < 0.001 else f"q = {q:.3f}") in line
         shown = float(test["p_holm"]) < 0.05
-        assert f"one system, which was {'' if shown else 'not '}shown to beat every baseline" in line
+        assert f"one system, which was {'' if shown else 'not '}shown to beat the baseline" in line
         assert shown == ("not shown to differ" not in line)
 
 
