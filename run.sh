@@ -30,6 +30,7 @@ expdir=                  # where they go
 wait=false               # for a run that is in this recipe's folder already
 list_stages=false
 list_fields=false
+plan=false
 dry_run=false
 
 help_message="Usage: ./run.sh [options]        (in the root or in egs/<recipe>)
@@ -52,6 +53,8 @@ Options:
   --list-stages        print the stages and exit
   --list-fields        print every field that --set knows, its value in this recipe and its meaning, and exit
                        (python3 -m local.experiment; without values in docs/configuration.md)
+  --plan               print what is to be made, and how small a difference its tests could show, and exit; makes
+                       nothing (python3 -m local.plan; needs what stage 1 writes)
   --dry-run            print the commands without running them
   --help               print this and exit
 
@@ -115,6 +118,7 @@ options=(--config "$config")
 [ -z "$expdir" ] || options+=(--set "expdir=$expdir")
 for override in ${set[@]+"${set[@]}"}; do options+=(--set "$override"); done
 
+if $plan; then exec python3 -m local.plan "${options[@]}"; fi
 if $list_fields; then exec python3 -m local.experiment "${options[@]}"; fi
 
 if $dry_run; then exp=${expdir:-exp${tag:+_$tag}}; else exp=$(python3 -m local.experiment "${options[@]}" --get exp); fi

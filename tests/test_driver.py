@@ -94,6 +94,16 @@ def test_fields_are_listed_with_the_recipes_values(repo: Path) -> None:
     assert "python3 -m local.experiment" in driver(repo, "--help").stdout
 
 
+def test_a_plan_is_told_without_a_run_and_documented(repo: Path) -> None:
+    result = driver(repo, "--dry-run", "--recipe=table", "--plan", "--expdir=nowhere", "--set", "probe.heads=[mlp]")
+    assert result.returncode == 0, result.stderr
+    assert re.search(r"^  probe +\d of 2 conditions to be made", result.stdout, re.MULTILINE)
+    assert "Power" in result.stdout
+    assert not (repo / "egs/table/nowhere").exists()
+    assert "--plan " in driver(repo, "--help").stdout
+    assert "`--plan`" in (repo / "README.md").read_text(encoding="utf-8")
+
+
 def test_a_recipe_calls_the_driver(repo: Path) -> None:
     for script in sorted(repo.glob("egs/*/run.sh")):
         result = subprocess.run(

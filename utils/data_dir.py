@@ -119,7 +119,8 @@ def content_keys(data_dir: str | Path) -> dict[str, str]:
     seen: Counter[str] = Counter()
     for place, utterance in enumerate(names):
         digest = known.get(utterance, UNKNOWN)
-        found[utterance] = str(place) if digest == UNKNOWN else f"{digest}.{seen[digest]}" if seen[digest] else digest
+        again = f".{seen[digest]}" if seen[digest] else ""
+        found[utterance] = f"{place:09d}" if digest == UNKNOWN else f"{digest}{again}"
         seen[digest] += 1
     return found
 

@@ -3,7 +3,7 @@
 Two tests of a difference: :func:`randomisation_test` assumes nothing about how speakers differ, but cannot go below
 :func:`smallest_p`, which with four speakers is 0.125; :func:`t_test` is consistent with the interval of the difference
 (``utils.estimates``) and has no such limit. A difference that is not significant may be too small to be seen
-(:func:`detectable`) or shown to be small (:func:`equivalence`).
+(:func:`detectable`) or shown to be small (:func:`equivalence`). utils/power.py says the same before there are data.
 
 Source: E. W. Noreen, "Computer-Intensive Methods for Testing Hypotheses", Wiley 1989, chapter 2
 (approximate randomisation); S. Holm, "A simple sequentially rejective multiple test procedure",
@@ -18,6 +18,7 @@ import numpy as np
 
 EXACT_BLOCKS = 16  # up to 2^15 sign patterns, which take milliseconds
 _CHUNK = 4_000_000  # signs held at a time
+CORRECTED = ("p", "p_smallest", "diff", "se", "df")  # columns of a table of tests that :func:`correct_rows` takes
 
 
 def block_differences(hits_a: np.ndarray, hits_b: np.ndarray, totals: np.ndarray) -> np.ndarray:
@@ -155,9 +156,10 @@ def equivalence(value: np.ndarray, se: np.ndarray, df: np.ndarray, margin: float
 
     if not margin > 0:
         raise ValueError(f"a margin of {margin}: give a positive one")
-    with np.errstate(divide="ignore"):
-        ratio = (margin - np.abs(np.asarray(value, dtype=float))) / np.asarray(se, dtype=float)
-    return stats.t.sf(ratio, df)
+    inside = margin - np.abs(np.asarray(value, dtype=float))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        ratio = np.where(inside == 0, 0.0, inside / np.asarray(se, dtype=float))
+    return np.where(np.isnan(se), np.nan, stats.t.sf(ratio, df))
 
 
 def detectable(se: np.ndarray, df: np.ndarray, power: float = 0.8, level: float = 0.05, tests: int = 1) -> np.ndarray:
@@ -245,16 +247,19 @@ def benjamini_hochberg(p: np.ndarray) -> np.ndarray:
 
 
 def correct_rows(
-    p: np.ndarray, smallest: np.ndarray, se: np.ndarray, df: np.ndarray, level: float = 0.05
-) -> list[dict[str, str]]:
+    p: np.ndarray, smallest: np.ndarray, value: np.ndarray, se: np.ndarray, df: np.ndarray, margin: float,
+    level: float = 0.05,
+) -> list[dict[str, str]]:  # fmt: skip
     """Say of every test of a family what it is worth among the others, as columns of a table.
 
     Parameters
     ----------
     p, smallest : ndarray, shape (tests,)
         Of each test on its own, and the smallest that it could have had (:func:`smallest_p`).
-    se, df : ndarray, shape (tests,)
-        Of the differences; NaN where there is no interval.
+    value, se, df : ndarray, shape (tests,)
+        Of the differences; standard error and degrees of freedom NaN where there is no interval.
+    margin : float
+        The difference that would matter (:func:`equivalence`).
     level : float
         Of the tests.
 
@@ -263,13 +268,19 @@ def correct_rows(
     list of dict of str to str
         A test each: ``family_size``; ``p_holm`` and ``q``; ``p_smallest``, as given, and ``p_holm_smallest``, what
         Holm's p would be if all tests had their smallest p: where it is at or above the level, nothing could have been
-        significant; ``detectable`` and ``detectable_family``, alone and as the first of the family, empty without
-        standard error.
+        significant; ``detectable`` and ``detectable_family``, alone and as the first of the family; ``margin``; of the
+        two one-sided tests ``p_equivalent`` and, corrected as p is, ``p_equivalent_holm``; and ``equivalent``, 1 where
+        the latter is below the level. What needs a standard error is empty without one; such a test counts in its
+        family all the same, as one that showed nothing.
     """
-    size = len(p)
+    size, known = len(p), ~np.isnan(se)
+    alike = equivalence(value, se, df, margin)
+    alike_holm = np.where(known, holm(np.where(known, alike, 1.0)), np.nan)
     columns = {
         "p_holm": holm(p), "q": benjamini_hochberg(p), "p_smallest": smallest, "p_holm_smallest": holm(smallest),
         "detectable": detectable(se, df, level=level), "detectable_family": detectable(se, df, level=level, tests=size),
+        "margin": np.full(size, margin), "p_equivalent": alike, "p_equivalent_holm": alike_holm,
+        "equivalent": np.where(known, alike_holm < level, np.nan),
     }  # fmt: skip
     rows = [{key: f"{value:.6g}" if value == value else "" for key, value in zip(columns, values, strict=True)}
             for values in zip(*columns.values(), strict=True)]  # fmt: skip

@@ -30,11 +30,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-# The working model: within a block, means of two classes correlate by _SHARED; an utterance adds _NOISE times the
+# The working model: within a block, means of two classes correlate by SHARED; an utterance adds _NOISE times the
 # variance between blocks; the fewer (effective) blocks hold a class, the more they are taken to differ, by this power;
 # and a class's variance is drawn to that of all classes as if _PRIOR more blocks had shown it. docs/statistics.md says
 # what was simulated with these values.
-_SHARED, _NOISE, _RARE, _PRIOR = 0.5, 2.0, 0.75, 3.0
+SHARED, _NOISE, _RARE, _PRIOR = 0.5, 2.0, 0.75, 3.0
 _LEVEL = 0.05  # of the point that the degrees of freedom reproduce
 
 
@@ -151,7 +151,7 @@ def _covariances(counts: np.ndarray, weight: np.ndarray) -> np.ndarray:
     joint = np.empty((classes, classes, blocks + 1, blocks + 1))
     for c in range(classes):
         for d in range(classes):
-            between = (1 if c == d else _SHARED) * counts[:, c] * counts[:, d]
+            between = (1 if c == d else SHARED) * counts[:, c] * counts[:, d]
             joint[c, d] = (maps[c] * (between + (c == d) * _NOISE * counts[:, c])) @ maps[d].T
     return joint.reshape(classes**2, blocks + 1, blocks + 1)
 

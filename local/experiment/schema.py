@@ -101,6 +101,32 @@ class Score:
     resamples: int = 2000  # draws of speakers behind an interval by bootstrap
     permutations: int = 50000  # random sign flips of speakers behind a p value; p cannot be below one in so many
     seed: int = 0  # of both draws
+    # Points of UA, and of EDER, that would matter: a smaller difference, shown to be smaller, is called equivalent.
+    margin: float = 5.0
+
+    def __post_init__(self) -> None:
+        if not self.margin > 0:
+            raise ValueError("score.margin must be positive")
+
+
+@dataclass
+class Plan:
+    """What ``--plan`` takes for granted of results that are not there yet (docs/statistics.md says whence)."""
+
+    # Standard deviations between speakers of the difference of two systems in UA, in points, the chance of utterances
+    # apart: lowest, middle and highest, or one. What is said is of the middle; the others say how much hangs on it.
+    sd: list[float] = field(default_factory=lambda: [7.0, 10.0, 15.0])
+    # Variance of an utterance's difference (one system right and the other wrong: 1 or -1; else 0) around its speaker's
+    # mean; at most the share of utterances that one system recognises and the other does not.
+    within: float = 0.25
+    eder_sd: list[float] = field(default_factory=lambda: [5.5, 6.5, 9.0])  # as sd, of mean EDER, chance included
+    seed_sd: float = 2.0  # standard deviation of the difference of two systems between seeds, in points
+
+    def __post_init__(self) -> None:
+        if not (self.sd and self.eder_sd) or min(*self.sd, *self.eder_sd, self.seed_sd) < 0:
+            raise ValueError("plan.sd, eder_sd and seed_sd must be 0 or more, and not empty")
+        if not 0 <= self.within <= 1:
+            raise ValueError("plan.within must be between 0 and 1")
 
 
 @dataclass
@@ -218,6 +244,7 @@ class Experiment:
     features: Features = field(default_factory=Features)
     probe: Probe = field(default_factory=Probe)
     score: Score = field(default_factory=Score)
+    plan: Plan = field(default_factory=Plan)
     sed: Sed = field(default_factory=Sed)
     finetune: Finetune = field(default_factory=Finetune)
     pretrain: list[Pretrain] = field(default_factory=list)  # encoders that the recipe pre-trains itself before stage 2

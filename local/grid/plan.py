@@ -88,12 +88,28 @@ class Work:
 
 
 def work(stage: Stage, group: Group) -> Work:
-    """Find what has to be done of a group.
+    """Find what has to be done of a group, by a stage that is about to do it.
 
     Raises
     ------
     UserError
         What it is made from is not finished.
+    """
+    found = foresee(stage, group)
+    if found.units:
+        for folder, maker in stage.needs(group).items():
+            if not (folder / stamp.NAME).is_file():
+                raise UserError(f"{folder}: not finished (no {stamp.NAME}); run the {maker} stage first")
+    return found
+
+
+def foresee(stage: Stage, group: Group) -> Work:
+    """Find what has to be done of a group, whether or not it can be done yet.
+
+    Raises
+    ------
+    UserError
+        What is to be done follows from what is not finished.
     """
     stale = {}
     for training in stage.trainings(group):
@@ -107,10 +123,6 @@ def work(stage: Stage, group: Group) -> Work:
         reason = stamp.why_stale(condition.directory, made_from)
         if reason or stale:
             tests[condition] = reason or "a model of it is to be trained"
-    if stale or tests:
-        for folder, maker in stage.needs(group).items():
-            if not (folder / stamp.NAME).is_file():
-                raise UserError(f"{folder}: not finished (no {stamp.NAME}); run the {maker} stage first")
     return Work(group, stale, tests, asked)
 
 

@@ -15,7 +15,7 @@ from local.report.material import Inputs, LanguageTest
 from local.report.scores import PairedTest, Score
 from local.report.study import Study
 from local.report.study import asked as asked_of
-from local.report.tables.cells import p_value
+from local.report.tables.cells import null_note, p_value
 
 QUESTIONS = {
     "own": "trained and tested on one language, its own encoder is",
@@ -98,12 +98,8 @@ def _ahead(difference: Score) -> str:
 def _worth(test: PairedTest, level: float) -> str:
     """What a difference is worth: p, q and, of one that was not shown, what could have been seen."""
     holm, q = (text if text.startswith("<") else f"= {text}" for text in map(p_value, (test.adjusted, test.q)))
-    words = f"Holm's p {holm}, q {q}"
-    if test.adjusted >= level:
-        words += ": not shown to differ"
-    if test.detectable_family > 0:
-        words += f"; {100 * test.detectable_family:.1f} points were detectable"
-    return words
+    seen = f"; {100 * test.detectable_family:.1f} points were detectable" if test.detectable_family > 0 else ""
+    return f"Holm's p {holm}, q {q}{seen if test.adjusted < level else null_note(test, level)}"
 
 
 def _drop(inputs: Inputs, found: Sequence[Measure]) -> Iterator[str]:

@@ -75,7 +75,7 @@ def _layers(inputs: Inputs) -> Iterator[Block]:
 SECTIONS = (
     Section("What was run", lambda i: [*findings.asked(i), results.methods(i), results.encoders(i)]),
     Section("Encoders", lambda i: [*findings.ranked(i), results.means(i), overview.encoders(i)]),
-    Section("Language", lambda i: [language.table(i)]),
+    Section("Language", lambda i: [*language.sentences(i), language.table(i)]),
     Section("Tuning", lambda i: [comparisons.tuning(i), comparisons.strategies(i), *curves.two_stage(i)]),
     Section("Conditions", lambda i: chain(findings.transfer(i), findings.chance(i), _conditions(i))),
     Section("Layers", _layers),

@@ -17,7 +17,7 @@ from local.report import sed
 from local.report.diarized import Diarization, Diarized
 from local.report.material import GROUPS, Inputs, System, baseline
 from local.report.scores import PairedTest, Score
-from local.report.tables.cells import DASH, Cell, Table, joint_marks, p_value, score_cell
+from local.report.tables.cells import DASH, Cell, Table, equivalent, joint_marks, p_value, score_cell
 from local.report.tables.comparisons import baselines
 
 TOLD = "told the emotion"
@@ -250,7 +250,8 @@ def _caption(found: Sequence[Measure]) -> str:
     caption += ", or the same encoder with less trained" if "tuned" in titles else ""
     return caption + (
         ". Bold: shown (Holm's p < 0.05, and an interval without 0). *q*: after Benjamini and Hochberg. *detectable*: "
-        "points of a true difference that 80% of such experiments would have seen, as the first of its family."
+        "points of a true difference that 80% of such experiments would have seen, as the first of its family (– where "
+        "no p could be small enough)."
     )
 
 
@@ -260,6 +261,8 @@ def _row(measure: Measure, line: Line, label: str) -> list[Cell]:
     if line.test is None or line.ahead is None:
         return [*row, DASH, DASH, DASH, DASH]
     size = 100 * line.test.detectable_family
+    known = size > 0 and line.test.reachable < measure.level
+    seen = (f"{size:.1f}" if known else "–") + equivalent(line.test)
     row.append(Cell(line.ahead.signed(), best=clear(line, measure.level), value=line.ahead.ua))
     row += [Cell(line.than), Cell(p_value(line.test.q), value=line.test.q)]
-    return [*row, Cell(f"{size:.1f}", value=size) if size > 0 else DASH]
+    return [*row, Cell(seen, value=size if known else None)]

@@ -159,10 +159,10 @@ def _paired(row: dict[str, str]) -> dict:
     score = "eder" if "eder_a" in row else "ua"
     numbers = {"p": "p", "adjusted": "p_holm", "q": "q", "smallest": "p_smallest", "reachable": "p_holm_smallest"}
     numbers |= {"ua_a": f"{score}_a", "ua_b": f"{score}_b"}
-    numbers |= {key: key for key in ("detectable", "detectable_family")}
+    numbers |= {key: key for key in ("detectable", "detectable_family", "margin")}
     return {key: _float(row[column]) for key, column in numbers.items()} | {
         "difference": _read_score(row, "diff", "lo", "hi"), "n": int(row["n"]), "speakers": int(row["speakers"]),
-        "family": row["family"], "tests": int(row["family_size"]),
+        "family": row["family"], "tests": int(row["family_size"]), "equivalent": row["equivalent"] == "1",
     }  # fmt: skip
 
 

@@ -55,6 +55,10 @@ class PairedTest:
         Size of the family.
     detectable, detectable_family : float
         True difference that would have been seen in 80% of such experiments, alone and as first of the family.
+    margin : float
+        The difference that would matter.
+    equivalent : bool
+        Whether the difference was shown to be smaller than the margin, corrected for the family.
     """
 
     ua_a: float
@@ -71,3 +75,5 @@ class PairedTest:
     tests: int
     detectable: float
     detectable_family: float
+    margin: float = nan
+    equivalent: bool = False

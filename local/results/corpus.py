@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from utils import stamp
-from utils.data_dir import Utterance, read_persons, read_utt2, read_utterances
+from utils.data_dir import Utterance, content_keys, read_persons, read_utt2, read_utterances
 from utils.errors import UserError
 from utils.folds import indices, read_excluded, read_folds
 
@@ -31,7 +31,8 @@ class Corpus:
     labels : ndarray of int64, shape (utterances,)
         Indices into the experiment's emotions.
     folds : list of dict of str to ndarray of int64
-        For each fold, ``train``, ``dev`` and ``test``: indices into ``utts``.
+        For each fold, ``train``, ``dev`` and ``test``: indices into ``utts``. What is learnt from is ordered by what
+        it holds, so that a training does not depend on what utterances are called.
     persons : list of str
         Who speaks each of ``utts``, by an id that a person keeps in all corpora.
     excluded : int
@@ -93,13 +94,17 @@ def read(name: str, encoder: str, scheme: str, emotions: Sequence[str]) -> Corpu
     excluded = read_excluded(Path("dump", encoder, name, "excluded.tsv")).intersection(wanted)
     utts = [utt for utt in wanted if utt not in excluded]
     index = {label: number for number, label in enumerate(emotions)}
+    folds, content = indices(directory, lists, utts), content_keys(data)
+    for fold in folds:
+        for part in ("train", "dev"):
+            fold[part] = np.array(sorted(fold[part], key=lambda row: content[utts[row]]))
     return Corpus(
         name=name,
         languages=sorted({language[utt] for utt in utts}),
         one_speaker=len({speaker[utt] for utt in utts}) == 1,
         utts=utts,
         labels=np.array([index[emotion[utt]] for utt in utts], dtype=np.int64),
-        folds=indices(directory, lists, utts),
+        folds=folds,
         persons=[person[utt] for utt in utts],
         excluded=len(excluded),
     )
@@ -128,6 +133,6 @@ def inputs(names: Iterable[str], encoder: str, scheme: str) -> list[Path]:
     files = []
     for name in sorted(set(names)):
         data, dump = Path("data", name), Path("dump", encoder, name)
-        files += [data / name for name in ("utt2emo", "utt2lang", "utt2spk", "spk2person")]
+        files += [data / name for name in ("utt2emo", "utt2lang", "utt2spk", "utt2digest", "spk2person")]
         files += [data / "folds" / scheme / stamp.NAME, dump / "excluded.tsv"]
     return files

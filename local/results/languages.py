@@ -2,6 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from typing import Any
+
+
+def describe(encoder: list[str], heard: Iterable[list[str]], test: str) -> dict[str, Any]:
+    """Say what a condition's languages are: a part of its ``meta.json``.
+
+    Parameters
+    ----------
+    encoder : list of str
+        Languages the encoder was pre-trained on; empty if it is not bound to any.
+    heard : iterable of list of str
+        Languages of every corpus that it is trained on, in any stage of training.
+    test : str
+        Language of the test corpus.
+    """
+    trained = sorted({language for own in heard for language in own})
+    return {
+        "setting": setting(encoder, trained, test), "encoder_languages": encoder, "train_languages": trained,
+        "test_language": test,
+    }  # fmt: skip
+
 
 def setting(encoder_languages: list[str], train_languages: list[str], test_language: str) -> str:
     """Derive a condition's setting from its languages (study A, section III-B).

@@ -23,47 +23,23 @@ FILES = ("meta.json", "scores.csv", "hyp", "layers.npz", stamp.NAME)
 
 
 @dataclass(frozen=True)
-class Finished:
-    """One condition directory, read.
+class Described:
+    """A condition as tests and tables see it, finished or not.
 
     Attributes
     ----------
     path : Path
+        Its directory.
     meta : dict
-        meta.json.
-    rows : list of dict of str to str
-        scores.csv: one row a fold x seed x layer.
-    utts : ndarray of str, shape (utterances,)
-        Tested utterances; one that published folds test several times is there as often.
-    reference : ndarray of int, shape (utterances,)
-        Class indices.
-    fold : ndarray of int, shape (utterances,)
-        The fold whose test list holds the utterance.
-    seeds, layers : list of int
-    hypotheses : ndarray of int8, shape (seeds, layers + 1, utterances)
-        Of every layer, and last of the layer that dev chose in the utterance's fold.
+        meta.json, or as much of it as is known before a run (local/results/write.py).
     """
 
     path: Path
     meta: dict
-    rows: list[dict[str, str]]
-    utts: np.ndarray
-    reference: np.ndarray
-    fold: np.ndarray
-    seeds: list[int]
-    layers: list[int]
-    hypotheses: np.ndarray
-
-    @property
-    def tested(self) -> np.ndarray:
-        """Each tested utterance with its fold, as one string."""
-        import numpy as np
-
-        return np.array([f"{utt} {k}" for utt, k in zip(self.utts.tolist(), self.fold.tolist(), strict=True)])
 
     @property
     def stage(self) -> str:
-        """The stage that made it."""
+        """The stage that makes it."""
         return self.meta["stage"]
 
     @property
@@ -92,6 +68,46 @@ class Finished:
         return system(self.factors)
 
     @property
+    def group(self) -> str:
+        """``within`` (trained on the test corpus), ``across`` (on others) or ``joint`` (on it and others)."""
+        return group_of(self.factors["train"], self.test)
+
+
+@dataclass(frozen=True)
+class Finished(Described):
+    """One condition directory, read.
+
+    Attributes
+    ----------
+    rows : list of dict of str to str
+        scores.csv: one row a fold x seed x layer.
+    utts : ndarray of str, shape (utterances,)
+        Tested utterances; one that published folds test several times is there as often.
+    reference : ndarray of int, shape (utterances,)
+        Class indices.
+    fold : ndarray of int, shape (utterances,)
+        The fold whose test list holds the utterance.
+    seeds, layers : list of int
+    hypotheses : ndarray of int8, shape (seeds, layers + 1, utterances)
+        Of every layer, and last of the layer that dev chose in the utterance's fold.
+    """
+
+    rows: list[dict[str, str]]
+    utts: np.ndarray
+    reference: np.ndarray
+    fold: np.ndarray
+    seeds: list[int]
+    layers: list[int]
+    hypotheses: np.ndarray
+
+    @property
+    def tested(self) -> np.ndarray:
+        """Each tested utterance with its fold, as one string."""
+        import numpy as np
+
+        return np.array([f"{utt} {k}" for utt, k in zip(self.utts.tolist(), self.fold.tolist(), strict=True)])
+
+    @property
     def cut(self) -> list[int]:
         """The layer behind which the encoder of each fold and seed was cut; empty for frozen encoders."""
         return [int(row["cut"]) for row in self.rows if "cut" in row]
@@ -100,11 +116,6 @@ class Finished:
     def ties(self) -> int:
         """Folds and seeds in which several layers shared the best dev UA."""
         return sum(_choice(layers)[1] > 1 for layers in _by_run(self.rows).values())
-
-    @property
-    def group(self) -> str:
-        """``within`` (trained on the test corpus), ``across`` (on others) or ``joint`` (on it and others)."""
-        return group_of(self.factors["train"], self.test)
 
 
 System = tuple[tuple[str, Any], ...]

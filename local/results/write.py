@@ -20,8 +20,8 @@ import numpy as np
 from local.encoders import EncoderSpec
 from local.grid.conditions import Condition
 from local.grid.factors import FACTORS
+from local.results import languages
 from local.results.corpus import Corpus
-from local.results.languages import setting
 from utils import csv_file, metrics
 from utils.errors import UserError
 
@@ -118,7 +118,6 @@ def describe(
         )
     heard = list(dict.fromkeys([*condition.source, *condition.train]))
     used = [corpora[name] for name in dict.fromkeys([*heard, *condition.dev, condition.test])]
-    languages = sorted({language for name in heard for language in corpora[name].languages})
     words = {"method": words} if words else {}
     for name, value in condition.special.items():
         words[name] = FACTORS[name].says(value) if name in FACTORS else f"{name} {value}"
@@ -127,10 +126,7 @@ def describe(
         "factors": condition.identity,
         "words": words,
         "dev": list(condition.dev),
-        "setting": setting(encoder.languages, languages, test.languages[0]),
-        "encoder_languages": encoder.languages,
-        "train_languages": languages,
-        "test_language": test.languages[0],
+        **languages.describe(encoder.languages, [corpora[name].languages for name in heard], test.languages[0]),
         "contaminated": [corpus.name for corpus in used if corpus.name in encoder.pretrained_on],
         "one_speaker": any(corpus.one_speaker for corpus in used),
         "voices_seen": _voices_seen([corpora[name] for name in heard], test),

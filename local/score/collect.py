@@ -81,10 +81,10 @@ def _stamp(config: experiment.Experiment, paths: Sequence[Path]) -> dict:
 
 def _collect(paths: Sequence[Path], config: experiment.Experiment, recipe: str) -> None:
     from local.results import read
-    from local.score import compare, language, tabulate
+    from local.score import compare, families, language, tabulate
 
     score = config.score
-    conditions = _in_order([read.read(path) for path in paths])
+    conditions = families.in_order([read.read(path) for path in paths])
     blocks = {test: _blocks(test, conditions, score) for test in sorted({one.test for one in conditions})}
     systems: dict[tuple, list[Scored]] = {}
     for condition in conditions:
@@ -110,22 +110,6 @@ def _collect(paths: Sequence[Path], config: experiment.Experiment, recipe: str) 
         json.dump({"recipe": recipe, "emotions": conditions[0].emotions, "conditions": confusions}, file)
         file.write("\n")
     print(f"{config.exp / NAMES[-1]}: {len(confusions)} matrices")
-
-
-def _in_order(conditions: Sequence[Finished]) -> list[Finished]:
-    """Sort conditions by stage and system, then by test and training corpora, each as manifests first name them."""
-    systems = list(dict.fromkeys((one.stage, one.system) for one in conditions))
-    corpora = list(dict.fromkeys(one.test for one in conditions))
-    corpora += [name for one in conditions for name in one.factors["train"] if name not in corpora]
-
-    def place(one: Finished) -> tuple:
-        train = one.factors["train"]
-        return (
-            systems.index((one.stage, one.system)), corpora.index(one.test), len(train),
-            [corpora.index(name) for name in train],
-        )  # fmt: skip
-
-    return sorted(conditions, key=place)
 
 
 def _blocks(test: str, read: Iterable[Finished], score: experiment.Score) -> Blocks:

@@ -1,27 +1,19 @@
 """From scored conditions to the rows of exp/significance.csv: every pair of systems that one table sets side by side.
 
-Compared are systems that differ in one factor: encoders under the same method, methods on the same encoder, and so on.
-Rows with ``train`` and ``test`` ``*`` compare means over all ``within`` or all ``across`` conditions, with the speakers
-of all test corpora: they have the power that one small corpus lacks.
-
-A family of tests is what one table shows (``family``; local/report/tables):
-
-- ``means within``, ``means across``, ``means joint``: all comparisons of means of one group of conditions;
-- ``encoders <method>``: encoders in all conditions of one method, the table of that method;
-- ``gains``: what each strategy gains over the simpler one that it contains, the table of strategies;
-- ``<factor>, <stage>``: other values of one factor, in single conditions.
+Which systems these are, and in which family of tests, is in local/score/families.py.
 """
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from local.experiment import Score
-from local.results.read import HEAD_ALONE, Finished
+from local.results.read import Finished
+from local.score import families
+from local.score.families import Comparison
 from local.score.tabulate import Names, Scored, contaminated, number
 from utils import significance, uncertain
 from utils.intervals import Blocks
@@ -30,6 +22,7 @@ from utils.uncertain import Figure
 TESTED = [
     *("ua_a", "ua_b", "diff", "lo", "hi", "se", "df", "no_interval", "n", "speakers", "resampled", "p", "family"),
     *("family_size", "p_holm", "q", "p_smallest", "p_holm_smallest", "detectable", "detectable_family"),
+    *("margin", "p_equivalent", "p_equivalent_holm", "equivalent"),
 ]
 
 
@@ -88,8 +81,11 @@ def pair(a: Scored, b: Scored, blocks: Blocks) -> Pair:
     return Pair(a.condition, b.condition, *ua, difference, n, speakers)
 
 
-def rows(scored: Sequence[Scored], blocks: Mapping[str, Blocks], names: Names, score: Score) -> list[dict]:
-    """Compare all systems in all conditions they share.
+def rows(
+    scored: Sequence[Scored], blocks: Mapping[str, Blocks], names: Names, score: Score,
+    compared: Callable[[Sequence[Finished], Names], Sequence[Comparison]] = families.systems,
+) -> list[dict]:  # fmt: skip
+    """Compare systems in all conditions they share.
 
     Parameters
     ----------
@@ -101,50 +97,23 @@ def rows(scored: Sequence[Scored], blocks: Mapping[str, Blocks], names: Names, s
         How tables call systems.
     score : Score
         Confidence, number of permutations, seed.
+    compared : callable
+        Lists what is compared (local/score/families.py).
 
     Returns
     -------
     list of dict
-        In the order of the conditions; the means last.
+        Family by family.
     """
-    tables: dict[tuple[str, str, str], list[Scored]] = {}
-    for item in scored:
-        tables.setdefault((item.condition.stage, item.condition.train, item.condition.test), []).append(item)
-    found: list[dict] = []
-    means: dict[tuple, list[Pair]] = {}
-    for (stage, train, test), systems in tables.items():
-        for first, second, factor in _pairs(systems):
-            one = pair(first, second, blocks[test])
-            settings = dict.fromkeys((one.a.meta["setting"], one.b.meta["setting"]))
-            labels = {"stage": stage, "train": train, "test": test, "setting": "/".join(settings)}
-            labels |= {"a": names.system(one.a), "b": names.system(one.b), "family": _family(one, factor, names)}
-            found.append(contrast(labels, [one], names, score))
-            means.setdefault((stage, one.a.group, labels["a"], labels["b"]), []).append(one)
-    for (stage, group, a, b), members in means.items():
-        if len(members) > 1:
-            labels = {"stage": stage, "train": "*", "test": "*", "setting": group, "a": a, "b": b}
-            found.append(contrast(labels | {"family": f"means {group}"}, members, names, score))
+    made: dict[tuple[int, int], Pair] = {}
+    found = []
+    for comparison in compared([one.condition for one in scored], names):
+        for places in comparison.pairs:
+            if places not in made:
+                a, b = (scored[place] for place in places)
+                made[places] = pair(a, b, blocks[a.condition.test])
+        found.append(contrast(comparison.labels, [made[places] for places in comparison.pairs], names, score))
     return corrected(found, score)
-
-
-def _pairs(systems: Sequence[Scored]) -> Iterator[tuple[Scored, Scored, str]]:
-    """Yield the pairs that differ in one factor, each with that factor."""
-    for a, b in itertools.combinations(systems, 2):
-        ours, theirs = dict(a.condition.system), dict(b.condition.system)
-        differing = [name for name in ours | theirs if ours.get(name) != theirs.get(name)]
-        if len(differing) == 1:
-            yield a, b, differing[0]
-
-
-def _family(one: Pair, factor: str, names: Names) -> str:
-    """Name the table that shows a comparison in a single condition."""
-    if factor == "encoder":
-        return f"encoders {names.system(one.a, encoder='')}"
-    values = [dict(own.system)[factor] for own in (one.a, one.b)]
-    simpler = {"method": HEAD_ALONE, "source": ()}.get(factor)
-    if one.a.stage == "finetune" and simpler in values:
-        return "gains"
-    return f"{factor}, {one.a.stage}"
 
 
 def contrast(labels: dict, members: Sequence[Pair], names: Names, score: Score) -> dict:
@@ -185,11 +154,12 @@ def contrast(labels: dict, members: Sequence[Pair], names: Names, score: Score) 
 
 def corrected(found: Sequence[dict], score: Score) -> list[dict]:
     """Correct rows of :func:`contrast` within their families, and write their numbers out."""
-    families: dict[str, list[dict]] = {}
+    grouped: dict[str, list[dict]] = {}
     for row in found:
-        families.setdefault(row["family"], []).append(row)
-    for family in families.values():
-        values = (np.array([row[key] for row in family], dtype=float) for key in ("p", "p_smallest", "se", "df"))
-        for row, own in zip(family, significance.correct_rows(*values, level=1 - score.confidence), strict=True):
+        grouped.setdefault(row["family"], []).append(row)
+    for family in grouped.values():
+        values = (np.array([row[key] for row in family], dtype=float) for key in significance.CORRECTED)
+        every = significance.correct_rows(*values, margin=score.margin / 100, level=1 - score.confidence)
+        for row, own in zip(family, every, strict=True):
             row |= {key: number(row[key]) for key in ("se", "df")} | {"p": f"{row['p']:.6g}"} | own
-    return [row for family in families.values() for row in family]
+    return [row for family in grouped.values() for row in family]

@@ -14,15 +14,12 @@ and all rows of single test corpora (``language by corpus``), over questions, st
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 from local.experiment import Score
-from local.score import compare
-from local.score.compare import Pair
+from local.score import compare, families
 from local.score.tabulate import Names, Scored
 from utils.intervals import Blocks
-
-QUESTIONS = ("own", "train", "test")
 
 
 def columns(names: Names) -> list[str]:
@@ -32,51 +29,8 @@ def columns(names: Names) -> list[str]:
 
 
 def rows(scored: Sequence[Scored], blocks: Mapping[str, Blocks], names: Names, score: Score) -> list[dict]:
-    """Ask the three questions wherever there are encoders to answer them.
+    """Ask the three questions wherever there are encoders to answer them, as :func:`local.score.compare.rows` does.
 
-    Parameters
-    ----------
-    scored : sequence of Scored
-        All conditions.
-    blocks : mapping of str to Blocks
-        By test corpus.
-    names : Names
-        How tables call systems.
-    score : Score
-        Confidence, number of permutations, seed.
-
-    Returns
-    -------
-    list of dict
-        ``a`` is the encoder whose language is that of the question, ``b`` the mean of the others.
+    ``a`` is the encoder whose language is that of the question, ``b`` the mean of the others.
     """
-    members: dict[tuple[str, str, str, str], list[Pair]] = {}
-    for question, a, b in _comparable(scored):
-        one = a.condition
-        found = compare.pair(a, b, blocks[one.test])
-        for test in ("*", one.test):
-            members.setdefault((one.stage, question, names.system(one, encoder=""), test), []).append(found)
-    made = []
-    for (stage, question, method, test), found in members.items():
-        labels = {"stage": stage, "question": question, "method": method, "test": test}
-        labels["family"] = "language" if test == "*" else "language by corpus"
-        made.append(compare.contrast(labels, found, names, score))
-    return compare.corrected(made, score)
-
-
-def _comparable(scored: Sequence[Scored]) -> Iterator[tuple[str, Scored, Scored]]:
-    """Yield questions with an encoder of the language that they are about and one of another."""
-    alike: dict[tuple, list[Scored]] = {}
-    for item in scored:
-        one, meta = item.condition, item.condition.meta
-        if len(meta["encoder_languages"]) == 1 and len(meta["train_languages"]) == 1:
-            rest = tuple((name, value) for name, value in one.system if name != "encoder")
-            alike.setdefault((one.stage, rest, one.train, one.test), []).append(item)
-    for items in alike.values():
-        meta = items[0].condition.meta
-        train, test = meta["train_languages"][0], meta["test_language"]
-        others = [item for item in items if item.condition.meta["encoder_languages"][0] not in (train, test)]
-        for question, language in (("own", test),) if train == test else (("train", train), ("test", test)):
-            for item in items:
-                if item.condition.meta["encoder_languages"] == [language]:
-                    yield from ((question, item, other) for other in others)
+    return compare.rows(scored, blocks, names, score, families.languages)

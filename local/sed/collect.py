@@ -27,6 +27,7 @@ from local import experiment
 from local.experiment import Experiment
 from local.grid import manifest
 from local.grid.factors import SED, freeze, show
+from local.sed import conditions
 from local.sed.score.eder import PARTS
 from utils import csv_file, stamp
 from utils.errors import UserError, run_main
@@ -42,7 +43,8 @@ RESULTS = [
 SIGNIFICANCE = [
     *("recipe", "test", "a", "a_how", "b", "b_how", "eder_a", "eder_b", "diff", "lo", "hi", "se", "df", "no_interval"),
     *("n", "speakers", "resampled", "p", "family", "family_size", "p_holm", "q", "p_smallest", "p_holm_smallest"),
-    *("detectable", "detectable_family", "labels", "split", "contaminated_a", "contaminated_b"),
+    *("detectable", "detectable_family", "margin", "p_equivalent", "p_equivalent_holm", "equivalent"),
+    *("labels", "split", "contaminated_a", "contaminated_b"),
 ]
 
 
@@ -92,7 +94,7 @@ def entries(asked: Sequence[manifest.Entry], settings: Experiment, recipe: str) 
     from local.sed.score import condition as score
 
     varied = manifest.varied(one.factors for one in asked)
-    found, pooled = [], {}
+    found = []
     for one in asked:
         reason = one.why_unfinished()
         if reason:
@@ -107,16 +109,14 @@ def entries(asked: Sequence[manifest.Entry], settings: Experiment, recipe: str) 
         fields["voices_seen"] = meta["voices_seen"]
         rows = csv_file.read(one.path / "eder.csv")
         found.append(Entry(fields, rows, score.rates(rows, test, settings)))
-        kind = test.partition(".")[2]
-        if kind:
-            pooled.setdefault((system, meta["how"], f"*.{kind}"), []).append(found[-1])
-    for (_, _, test), members in pooled.items():
+    places = conditions.pooled([(entry.fields["system"], entry.fields["how"], entry.fields["test"]) for entry in found])
+    for (_, _, test), together in places.items():
+        members = [found[place] for place in together]
         rows = [row for member in members for row in member.rows]
         fields = members[0].fields | {"test": test, "train": "", "setting": ""}
         fields["contaminated"] = "+".join(sorted({str(m.fields["contaminated"]) for m in members} - {""}))
         fields["voices_seen"] = sum(int(m.fields["voices_seen"]) for m in members)
-        if len(members) > 1:
-            found.append(Entry(fields, rows, score.rates(rows, test, settings)))
+        found.append(Entry(fields, rows, score.rates(rows, test, settings)))
     return found
 
 
@@ -144,14 +144,13 @@ def compare(found: Sequence[Entry], settings: Experiment) -> list[dict]:
     rows, score = [], settings.score
     for test in dict.fromkeys(entry.fields["test"] for entry in found):
         on_test = [entry for entry in found if entry.fields["test"] == test]
-        models = [entry for entry in on_test if not entry.fields["baseline"]]
-        baselines = [entry for entry in on_test if entry.fields["baseline"]]
-        family = [
-            _pair(model, other, settings)
-            for place, model in enumerate(models) for other in (*models[place + 1 :], *baselines)
-        ]  # fmt: skip
-        values = (np.array([row[key] for row in family], dtype=float) for key in ("p", "p_smallest", "se", "df"))
-        for row, own in zip(family, significance.correct_rows(*values, level=1 - score.confidence), strict=True):
+        baseline = [bool(entry.fields["baseline"]) for entry in on_test]
+        family = [_pair(on_test[a], on_test[b], settings) for a, b in conditions.compared(baseline)]
+        if not family:  # baselines alone
+            continue
+        values = (np.array([row[key] for row in family], dtype=float) for key in significance.CORRECTED)
+        every = significance.correct_rows(*values, margin=score.margin / 100, level=1 - score.confidence)
+        for row, own in zip(family, every, strict=True):
             written = {key: _number(row[key]) for key in ("se", "df")} | {"p": f"{row['p']:.6g}"}
             rows.append(row | written | own)
     return rows
@@ -179,7 +178,7 @@ def _pair(a: Entry, b: Entry, settings: Experiment) -> dict:
         "eder_b": _number(other.rate.mean()), "diff": _number(found.value), "lo": _number(found.low),
         "hi": _number(found.high), "se": float(found.se), "df": float(found.df), "no_interval": found.reason,
         "n": len(one.rate), "speakers": one.speakers(everything), "resampled": found.unit, "p": p,
-        "p_smallest": smallest, "family": f"diarization {a.fields['test']}",
+        "p_smallest": smallest, "family": conditions.family(a.fields["test"]),
         "labels": a.fields["labels"], "split": a.fields["split"],
         "contaminated_a": a.fields["contaminated"], "contaminated_b": b.fields["contaminated"],
     }  # fmt: skip

@@ -89,6 +89,57 @@ def tested_sets(experiment: Experiment) -> list[str]:
     return [*sed.test, *(name for corpus in sed.corpora for name in _made_sets(experiment, corpus))]
 
 
+def how(condition: Condition) -> str:
+    """Say what a model was trained on: ``all`` corpora, or the ``others`` than the tested one; of no model, nothing."""
+    if not condition.train:
+        return ""
+    return "all" if set(condition.train) == set(condition.experiment.sed.corpora) else "others"
+
+
+def pooled(results: Sequence[tuple[str, str, str]]) -> dict[tuple[str, str, str], list[int]]:
+    """Put the recordings of all corpora together.
+
+    Parameters
+    ----------
+    results : sequence of (str, str, str)
+        System, what it was trained on (:func:`how`) and set.
+
+    Returns
+    -------
+    dict of (str, str, str) to list of int
+        For system, ``how`` and ``*.single``, ``*.double`` or ``*.noisy``: the places of at least two results.
+    """
+    found: dict[tuple[str, str, str], list[int]] = {}
+    for place, (system, trained, test) in enumerate(results):
+        _, dot, kind = test.partition(".")
+        if dot:
+            found.setdefault((system, trained, f"*.{kind}"), []).append(place)
+    return {key: places for key, places in found.items() if len(places) > 1}
+
+
+def compared(baseline: Sequence[bool]) -> list[tuple[int, int]]:
+    """List what is compared on one set, a family of tests: each model with the later ones and with all baselines.
+
+    Parameters
+    ----------
+    baseline : sequence of bool
+        Whether each result on the set is a baseline's.
+
+    Returns
+    -------
+    list of (int, int)
+        Places.
+    """
+    models = [place for place, own in enumerate(baseline) if not own]
+    baselines = [place for place, own in enumerate(baseline) if own]
+    return [(a, b) for at, a in enumerate(models) for b in (*models[at + 1 :], *baselines)]
+
+
+def family(test: str) -> str:
+    """Name the family of all tests on a set."""
+    return f"diarization {test}"
+
+
 def trainings(group: Group) -> list[Training]:
     """List the trainings of a model; a baseline has none."""
     return group.trainings(group.first.experiment.sed.seeds) if group.first.encoder else []

@@ -116,6 +116,48 @@ def test_equivalence_is_two_one_sided_tests(margin: float) -> None:
         significance.equivalence(*found, 0)
 
 
+def corrected(values: list[np.ndarray], margin: float = 0.05) -> list[dict[str, str]]:
+    """A family of tests of speakers' differences."""
+    mean, se, df = ([pick(own) for own in values] for pick in (np.mean, stats.sem, lambda own: len(own) - 1.0))
+    p = [randomisation_test(own, 2000, np.random.default_rng(0)) for own in values]
+    smallest = [significance.smallest_p(len(own), 2000) for own in values]
+    return significance.correct_rows(*map(np.array, (p, smallest, mean, se, df)), margin=margin)
+
+
+def test_equivalence_agrees_with_the_paired_test_of_statsmodels() -> None:
+    rng = np.random.default_rng(0)
+    a = rng.normal(0.6, 0.08, 30)
+    b = a + rng.normal(0.01, 0.04, 30)
+    (row,) = corrected([a - b])
+    p, lower, upper = weightstats.ttost_paired(a, b, -0.05, 0.05)
+    assert float(row["p_equivalent"]) == pytest.approx(p, rel=1e-4) and p == max(lower[1], upper[1])
+    assert row["p_equivalent_holm"] == row["p_equivalent"] and row["equivalent"] == "1"
+
+
+def test_systems_that_are_alike_are_equivalent_on_many_speakers_and_neither_on_few() -> None:
+    rng = np.random.default_rng(1)
+    many, few, ahead = (rng.normal(shift, 0.09, size) for shift, size in ((0, 60), (0, 4), (0.12, 60)))
+    rows = corrected([many, few, ahead])
+    assert [row["equivalent"] for row in rows] == ["1", "0", "0"]
+    assert [float(row["p_holm"]) < 0.05 for row in rows] == [False, False, True]
+    # A small difference that is certain is both different and equivalent.
+    (both,) = corrected([0.01 + rng.normal(0, 0.01, 30)])
+    assert float(both["p_holm"]) < 0.05 and both["equivalent"] == "1"
+
+
+def test_equivalence_is_corrected_for_all_that_a_family_asks() -> None:
+    values = [np.random.default_rng(n).normal(0, 0.05, 12) for n in range(8)]
+    rows = corrected(values)
+    plain = np.array([float(row["p_equivalent"]) for row in rows])
+    assert [float(row["p_equivalent_holm"]) for row in rows] == pytest.approx(holm(plain), rel=1e-4)
+    assert sum(row["equivalent"] == "1" for row in rows) < (plain < 0.05).sum()
+    # One without an interval still counts.
+    numbers = np.array([[0.2, 0.2], [0.01, 0.01], [0.0, 0.0], [0.02, np.nan], [20.0, np.nan]])
+    known, unknown = significance.correct_rows(*numbers, margin=0.05)
+    assert (unknown["p_equivalent"], unknown["p_equivalent_holm"], unknown["equivalent"]) == ("", "", "")
+    assert float(known["p_equivalent_holm"]) == pytest.approx(2 * float(known["p_equivalent"]), rel=1e-4)
+
+
 @pytest.mark.parametrize("speakers", [3, 4, 10, 43])
 @pytest.mark.parametrize("tests", [1, 12])
 def test_detectable_differences_have_the_power_asked_for(speakers: int, tests: int) -> None:

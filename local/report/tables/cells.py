@@ -72,7 +72,7 @@ class Table:
         """Which columns hold numbers, with dashes where there is none."""
         columns = zip(*([cell.text for cell in row] for row in self.rows), strict=True)
         return [
-            all(_NUMBER.match(text) or text == "–" for text in column) and any(text != "–" for text in column)
+            all(_NUMBER.match(text) or text[:1] == "–" for text in column) and any(map(_NUMBER.match, column))
             for column in map(list, columns)
         ]
 
@@ -140,7 +140,9 @@ def freedom(df: float) -> Cell:
 
 def tested_cells(test: PairedTest, level: float, difference: Cell) -> list[Cell]:
     """Print a paired test: the difference, and the columns of :data:`TESTED`."""
-    alone, first = (f"{100 * size:.1f}" for size in (test.detectable, test.detectable_family))
+    limits = (test.detectable, test.smallest), (test.detectable_family, test.reachable)
+    alone, first = (f"{100 * size:.1f}" if least < level else "–" for size, least in limits)
+    nothing = isnan(test.detectable) or alone == "–"
     return [
         difference,
         Cell(str(test.n)),
@@ -151,8 +153,13 @@ def tested_cells(test: PairedTest, level: float, difference: Cell) -> list[Cell]
         Cell(p_value(test.adjusted), best=test.adjusted < level, value=test.adjusted),
         Cell(p_value(test.q), value=test.q),
         Cell(str(test.tests)),
-        DASH if isnan(test.detectable) else Cell(f"{alone} / {first}", value=test.detectable),
+        Cell(("–" if nothing else f"{alone} / {first}") + equivalent(test), value=None if nothing else test.detectable),
     ]
+
+
+def equivalent(test: PairedTest) -> str:
+    """Call a difference equivalent to none, where it was shown to be smaller than the margin; else say nothing."""
+    return f", equivalent within ±{100 * test.margin:g}" if test.equivalent else ""
 
 
 def tests_note(level: float, tested: Iterable[tuple[str, PairedTest]]) -> str:
@@ -169,8 +176,10 @@ def tests_note(level: float, tested: Iterable[tuple[str, PairedTest]]) -> str:
         "Paired randomisation test on the same utterances, two-sided, which flips signs of speakers (of one speaker: "
         "of utterances); *smallest p*: that so many speakers allow. A family is what one table shows "
         f"(docs/statistics.md), of so many *tests*; p after Holm (bold: < {level:.2g}), q after Benjamini and "
-        "Hochberg. *detectable*: points of a true difference that a t-test would have seen in 80% of such experiments, "
-        f"alone / as the first of its family.{impossible(level, tested)}"
+        "Hochberg. p after Holm rules: an interval is of one difference alone, and may leave out 0 all the same. "
+        "*detectable*: points of a true difference that a t-test would have seen in 80% of such experiments, alone / "
+        "as the first of its family (– where no p could be small enough, or not known); *equivalent*: shown to be "
+        f"smaller than the margin, by two one-sided t-tests (Holm in the same family).{impossible(level, tested)}"
     )
 
 
@@ -192,9 +201,33 @@ def null_note(test: PairedTest, level: float) -> str:
     """Say of a difference that is not significant what could have been seen; nothing of one that is."""
     if test.adjusted < level:
         return ""
+    if test.reachable >= level:
+        return f": not shown to differ, as no difference could have been{equivalent(test)}"
     if isnan(test.detectable_family):
         return ": not shown to differ, and what could have been seen is not known"
-    return f": not shown to differ; {100 * test.detectable_family:.1f} points were detectable"
+    return f": not shown to differ; {100 * test.detectable_family:.1f} points were detectable{equivalent(test)}"
+
+
+def unseen(tests: Iterable[PairedTest], level: float) -> str:
+    """Say which differences the tests of several that are not significant could have seen, each in its family.
+
+    Returns
+    -------
+    str
+        ``7.1 to 12.0 points were detectable``; of those whose smallest p was too large, and of equivalent ones, how
+        many; nothing where all are significant.
+    """
+    nulls = [test for test in tests if test.adjusted >= level]
+    seen = sorted(100 * t.detectable_family for t in nulls if t.reachable < level and t.detectable_family > 0)
+    ends = " to ".join(dict.fromkeys(f"{size:.1f}" for size in seen[:1] + seen[-1:]))
+    said = [f"{ends} points were detectable"] if seen else []
+    hopeless = sum(test.reachable >= level for test in nulls)
+    if hopeless:
+        said.append(f"in {hopeless} no difference could be significant")
+    alike = [test for test in nulls if test.equivalent]
+    if alike:
+        said.append(f"{len(alike)} equivalent within ±{100 * alike[0].margin:g}")
+    return ", ".join(said or ["what could have been seen is not known"]) if nulls else ""
 
 
 def interval_note(inputs: Inputs, scores: Iterable[Score]) -> str:

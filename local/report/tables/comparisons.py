@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from math import isnan
 
 from local.report.material import GROUPS, Comparison, Inputs, Result
-from local.report.scores import PairedTest, Score
+from local.report.scores import Score
 from local.report.tables.cells import (
     DASH,
     TESTED,
     Cell,
     Table,
+    equivalent,
     impossible,
     interval_note,
     joint_marks,
@@ -24,6 +25,7 @@ from local.report.tables.cells import (
     tested_cells,
     tests_note,
     trained,
+    unseen,
 )  # fmt: skip
 from local.results.read import HEAD_ALONE
 
@@ -95,23 +97,14 @@ def tuning(inputs: Inputs) -> Table:
         for result, gain, _ in (ordered[0], ordered[-1]):
             row += [Cell(gain.signed(), value=gain.ua), Cell(f"{result.system.encoder}, {result.pair}")]
         row += [Cell(str(sum(sign * ua > 0 for ua in clear))) for sign in (1, -1)]
-        rows.append([*row, detectable(test for _, _, test in found if test.adjusted >= inputs.level)])
+        rows.append([*row, Cell(unseen((test for _, _, test in found), inputs.level) or "–")])
     caption = (
         "Gain in UA, in points [95% interval], over a baseline that differs in one thing, over so many conditions: the "
         "least, the most, and in how many it was significantly better or worse (Holm, in the family of the next "
-        "table). *detectable*: true gain that the tests that were not significant would have seen in 80% of such "
-        "experiments."
+        "table). *elsewhere*: true gains that the other tests would have seen in 80% of such experiments."
     )
-    header = ["strategy", "over", "conditions", "least", "where", "most", "where", "better", "worse", "detectable"]
+    header = ["strategy", "over", "conditions", "least", "where", "most", "where", "better", "worse", "elsewhere"]
     return Table("tuning", "What tuning gains, by strategy", caption, header, rows, made_by="finetune")
-
-
-def detectable(tests: Iterable[PairedTest]) -> Cell:
-    """Print the range of what tests could have seen, each as first of its family."""
-    sizes = sorted(100 * test.detectable_family for test in tests if test.detectable_family > 0)
-    if not sizes:
-        return DASH
-    return Cell(" to ".join(dict.fromkeys((f"{sizes[0]:.1f}", f"{sizes[-1]:.1f}"))), value=sizes[0])
 
 
 def strategies(inputs: Inputs) -> Table:
@@ -190,5 +183,7 @@ def _gain_cell(inputs: Inputs, result: Result | None) -> Cell:
         return DASH
     difference, test = gain
     clear = test.adjusted < inputs.level
-    unseen = "" if clear or isnan(test.detectable_family) else f", detectable {100 * test.detectable_family:.1f}"
-    return Cell(f"{difference.signed()}, p {p_value(test.adjusted)}{unseen}", best=clear, value=difference.ua)
+    known = not isnan(test.detectable_family) and test.reachable < inputs.level
+    size = f"{100 * test.detectable_family:.1f}" if known else "none" if test.reachable >= inputs.level else "unknown"
+    seen = "" if clear else f", detectable {size}{equivalent(test)}"
+    return Cell(f"{difference.signed()}, p {p_value(test.adjusted)}{seen}", best=clear, value=difference.ua)

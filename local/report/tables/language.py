@@ -16,6 +16,7 @@ from local.report.tables.cells import (
     score_cell,
     tested_cells,
     tests_note,
+    unseen,
 )  # fmt: skip
 
 ASKED = {
@@ -77,16 +78,12 @@ def sentences(inputs: Inputs) -> list[str]:
                 f"The encoder's language, {words}, {about}: a difference of {span} points over {len(tests)} "
                 f"method{'s' if len(tests) > 1 else ''}, clear (p Holm < {inputs.level:.2g}) in {len(clear)}"
                 + (f", in {ahead} of them for the language's own" if clear else "")
-                + f"{_unseen(tests, clear)}."
+                + f"{_rest(tests, clear, inputs.level)}."
             )
     return said
 
 
-def _unseen(tests: Sequence[LanguageTest], clear: Sequence[LanguageTest]) -> str:
+def _rest(tests: Sequence[LanguageTest], clear: Sequence[LanguageTest], level: float) -> str:
     """Say what the tests that were not significant could have seen."""
-    sizes = sorted(100 * t.detectable_family for t in tests if t not in clear and t.detectable_family > 0)
-    if len(clear) == len(tests):
-        return ""
-    ends = " to ".join(dict.fromkeys((f"{sizes[0]:.1f}", f"{sizes[-1]:.1f}"))) if sizes else ""
-    seen = f"{ends} points were detectable" if sizes else "what could have been seen is not known"
-    return f"{', the others' if clear else ','} not shown to differ ({seen})"
+    seen = unseen(tests, level)
+    return f"{', the others' if clear else ','} not shown to differ ({seen})" if seen else ""

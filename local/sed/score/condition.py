@@ -16,14 +16,13 @@ from local import encoders
 from local.experiment import Experiment
 from local.grid.conditions import Condition
 from local.results.languages import setting
-from local.sed.conditions import BASELINES, PUBLISHED, PUBLISHED_ON, settings
-from local.sed.data.sets import NEUTRAL, SedSet, path_of
+from local.sed.conditions import BASELINES, PUBLISHED, PUBLISHED_ON, how, settings
+from local.sed.data.sets import NEUTRAL, SedSet
 from local.sed.score import eder
 from local.sed.score.baselines import Hypothesis
 from local.sed.score.eder import PARTS, Eder
 from utils import csv_file, intervals, stamp, uncertain
 from utils.atomic import atomic_dir
-from utils.data_dir import fingerprint
 from utils.intervals import Blocks
 from utils.rttm import write_rttm
 from utils.uncertain import Figure
@@ -69,7 +68,7 @@ class Rates:
 
 
 def rates(rows: Sequence[Mapping[str, str]], test: str, experiment: Experiment) -> Rates:
-    """Prepare the rates of one condition, from rows as of ``eder.csv``; the set's data seed the replicates."""
+    """Prepare the rates of one condition, from rows as of ``eder.csv``; all systems on a set share replicates."""
     by_utterance: dict[str, list[Mapping[str, str]]] = {}
     for row in sorted(rows, key=lambda row: (row["utterance"], int(row["seed"]))):
         by_utterance.setdefault(row["utterance"], []).append(row)
@@ -77,7 +76,7 @@ def rates(rows: Sequence[Mapping[str, str]], test: str, experiment: Experiment) 
     emotions = sorted({row["emotion"] for row in first.values()}, key=lambda emotion: (emotion == NEUTRAL, emotion))
     group = {utterance: emotions.index(row["emotion"]) for utterance, row in first.items()}
     score = experiment.score
-    rng = np.random.default_rng([score.seed, int(fingerprint(path_of(test)), 16)])
+    rng = np.random.default_rng(score.seed)
     speaker = {utterance: row["speaker"] for utterance, row in first.items()}
     blocks = intervals.make_blocks(speaker, group, score.resamples if score.interval == "bootstrap" else 0, rng)
     runs = np.array([[float(row["eder"]) for row in own] for own in by_utterance.values()]).T
@@ -126,12 +125,9 @@ def describe(condition: Condition, data: SedSet) -> dict:
     """Say what a condition is: its ``meta.json``."""
     languages = sorted(set(data.language.values()))
     corpus = condition.test.partition(".")[0]
-    how = ""
-    if condition.train:
-        how = "all" if set(condition.train) == set(condition.experiment.sed.corpora) else "others"
     found = {
-        "stage": condition.stage, "factors": condition.identity, "how": how, "test_languages": languages, "setting": "",
-        "baseline": condition.method in BASELINES, "contaminated": [],
+        "stage": condition.stage, "factors": condition.identity, "how": how(condition), "test_languages": languages,
+        "setting": "", "baseline": condition.method in BASELINES, "contaminated": [],
     }  # fmt: skip
     if condition.encoder:
         from local.corpora import spec

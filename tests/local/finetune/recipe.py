@@ -67,6 +67,7 @@ def write_corpus(
         "utt2spk": {utt: utt.split("-")[0] for utt in utts},
         "utt2emo": dict(zip(utts, emotions, strict=True)),
         "utt2lang": dict.fromkeys(utts, language),
+        "utt2digest": {utt: f"{place:09d}{name}" for place, utt in enumerate(utts)},
         "wav.scp": {utt: f"audio/{name}/{utt}.wav" for utt in utts},
     }
     write_data_dir(root / "data" / name, tables)

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from scipy import stats
 
 from local.experiment import Experiment, Sed
 from local.report import inputs, make, sed
@@ -112,6 +113,30 @@ def test_a_null_stands_beside_what_could_have_been_seen(tmp_path: Path, monkeypa
     assert f"not shown to differ; {100 * float(language['detectable_family']):.1f} points were detectable)" in line
     shown = ("means", "conditions-linear", "all", "language", "compared-means", "compared")
     assert all("t over speakers and 3 seeds, whose variance is in; " in page.blocks[key] for key in shown)
+
+
+@pytest.mark.usefixtures("undrawn")
+def test_equivalent_is_said_where_it_was_shown_and_nowhere_else(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Encoders alike: on many voices they are equivalent, on four neither different nor equivalent."""
+    encoders = [Encoder("one", 1, 0.9), Encoder("other", 1, 0.9)]
+    corpora = [Corpus("many", "it", 40, 12), Corpus("few", "it", 4, 12)]
+    pairs = [([name], name) for name in ("many", "few")]
+    world = small_world(tmp_path / "toy", corpora=corpora, encoders=encoders, pairs=pairs)
+    text, page = build(world, monkeypatch)
+    by_test = {row["test"]: row for row in read_csv(world.root / "exp/significance.csv") if row["train"] != "*"}
+    assert {name: row["equivalent"] for name, row in by_test.items()} == {"many": "1", "few": "0"}
+    for name, own in by_test.items():
+        assert float(own["p_holm"]) > 0.05 and float(own["margin"]) == 0.05
+        # The 90% interval lies within the margin just where the test alone is significant.
+        half = stats.t.ppf(0.95, float(own["df"])) * float(own["se"])
+        assert (abs(float(own["diff"])) + half < 0.05) == (float(own["p_equivalent"]) < 0.05) == (name == "many")
+    shown = {own["test"].split()[0]: own["detectable"] for own in rows_of(page, "compared")}
+    assert shown["many"].endswith(", equivalent within ±5") and "equivalent" not in shown["few"]
+    world = small_world(tmp_path / "strict", corpora=corpora[:1], encoders=encoders, score={"margin": 0.1})
+    text, _ = build(world, monkeypatch)
+    assert "equivalent within" not in text
 
 
 def test_sed_marks_shared_speakers_and_single_ones(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -43,7 +43,7 @@ def pair(a: tuple[str, str], b: tuple[str, str], test: str, p: float) -> dict[st
         "eder_b": f"{SYSTEMS[b]}", "diff": f"{difference}", "lo": f"{difference - 0.03}", "hi": f"{difference + 0.03}",
         "n": "20", "speakers": "5", "p": f"{p / 2}", "p_holm": f"{p}", "q": f"{p}", "df": "4.0", "no_interval": "",
         "family": f"diarization {test}", "family_size": "2", "p_smallest": "0.0625", "p_holm_smallest": "0.125",
-        "detectable": "0.043", "detectable_family": "0.051",
+        "detectable": "0.043", "detectable_family": "0.051", "margin": "0.05", "equivalent": "0",
     }  # fmt: skip
 
 
@@ -122,9 +122,11 @@ def test_a_model_that_was_not_shown_to_beat_a_baseline_says_so(found: Diarizatio
     assert "It beats `all_neutral`: -10.0 points" in words
     losing = [replace(p, adjusted=0.2) if p.b[0] == "chance" else p for p in found.pairs]
     (words,) = sed.sentences(Diarization(found.rows, losing))
-    null = "It was not shown to beat `chance`: -20.0 points [-23.0, -17.0], p = 0.200; 5.1 points were detectable."
-    assert null in words and "not beat" not in words
-    wide = [replace(p, difference=Score(-0.2, -0.5, 0.1)) if p.b[0] == "chance" else p for p in found.pairs]
+    null = "It was not shown to beat `chance`: -20.0 points [-23.0, -17.0], p = 0.200, as no difference could have been"
+    assert f"{null}." in words and "not beat" not in words
+    wide = [
+        replace(p, difference=Score(-0.2, -0.5, 0.1), reachable=0.01) if p.b[0] == "chance" else p for p in found.pairs
+    ]
     (words,) = sed.sentences(Diarization(found.rows, wide))
     assert "-20.0 points [-50.0, +10.0], p = 0.010, but the interval holds 0; 5.1 points were" in words
     worse = [replace(p, difference=Score(0.1, 0.05, 0.2)) if p.b[0] == "chance" else p for p in found.pairs]

@@ -103,8 +103,8 @@ def test_a_label_that_train_lacks_is_an_error() -> None:
 def test_stamps_cover_the_files_that_are_read(written: tree.Corpus) -> None:
     """Every table and list that decides what ``read`` gives changes a file of ``inputs``."""
     paths = [str(path) for path in reader.inputs(["bb", "aa", "aa"], "enc", "speaker")]
-    assert paths[:6] == [
-        "data/aa/utt2emo", "data/aa/utt2lang", "data/aa/utt2spk", "data/aa/spk2person", "data/aa/folds/speaker/.done",
-        "dump/enc/aa/excluded.tsv",
+    assert paths[:7] == [
+        *(f"data/aa/{table}" for table in ("utt2emo", "utt2lang", "utt2spk", "utt2digest", "spk2person")),
+        "data/aa/folds/speaker/.done", "dump/enc/aa/excluded.tsv",
     ]  # fmt: skip
-    assert paths[6:] == [path.replace("aa", "bb") for path in paths[:6]]
+    assert paths[7:] == [path.replace("aa", "bb") for path in paths[:7]]

@@ -44,7 +44,8 @@ def test_the_header_is_the_contract(made: Path) -> None:
     header = (made / "exp/significance.csv").read_text().splitlines()[0]
     assert header == (
         "recipe,stage,train,test,setting,a,b,ua_a,ua_b,diff,lo,hi,se,df,no_interval,n,speakers,resampled,p,family,"
-        "family_size,p_holm,q,p_smallest,p_holm_smallest,detectable,detectable_family,labels,split,cross_dev,normalise,"
+        "family_size,p_holm,q,p_smallest,p_holm_smallest,detectable,detectable_family,margin,p_equivalent,"
+        "p_equivalent_holm,equivalent,labels,split,cross_dev,normalise,"
         "contaminated_a,contaminated_b"
     )
 

@@ -1,0 +1,161 @@
+"""Which systems are compared, and in which family of tests: before a run as after it.
+
+Compared are systems that differ in one factor: encoders under the same method, methods on the same encoder, and so on.
+Rows with ``train`` and ``test`` ``*`` compare means over all ``within`` or all ``across`` conditions, with the speakers
+of all test corpora: they have the power that one small corpus lacks.
+
+A family of tests is what one table shows (``family``; local/report/tables):
+
+- ``means within``, ``means across``, ``means joint``: all comparisons of means of one group of conditions;
+- ``encoders <method>``: encoders in all conditions of one method, the table of that method;
+- ``gains``: what each strategy gains over the simpler one that it contains, the table of strategies;
+- ``<factor>, <stage>``: other values of one factor, in single conditions;
+- ``language``, ``language by corpus``: encoders of one language each (local/score/language.py).
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import TypeVar
+
+from local.results.read import HEAD_ALONE, Described
+from local.score.tabulate import Names
+
+Own = TypeVar("Own", bound=Described)
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Two systems in one condition, or by the mean over several.
+
+    Attributes
+    ----------
+    labels : dict
+        The first columns of its row, the last of them ``family``.
+    pairs : list of tuple of int
+        Places of conditions that are set side by side (usually one pair), each on the same utterances.
+    """
+
+    labels: dict[str, str]
+    pairs: list[tuple[int, int]]
+
+
+def in_order(conditions: Sequence[Own]) -> list[Own]:
+    """Sort conditions by stage and system, then by test and training corpora, each as manifests first name them."""
+    named = list(dict.fromkeys((one.stage, one.system) for one in conditions))
+    corpora = list(dict.fromkeys(one.test for one in conditions))
+    corpora += [name for one in conditions for name in one.factors["train"] if name not in corpora]
+
+    def place(one: Described) -> tuple:
+        train = one.factors["train"]
+        return (
+            named.index((one.stage, one.system)), corpora.index(one.test), len(train),
+            [corpora.index(name) for name in train],
+        )  # fmt: skip
+
+    return sorted(conditions, key=place)
+
+
+def systems(conditions: Sequence[Described], names: Names) -> list[Comparison]:
+    """List what exp/significance.csv compares.
+
+    Parameters
+    ----------
+    conditions : sequence of Described
+        All conditions, in the order of tables.
+    names : Names
+        How tables call systems.
+
+    Returns
+    -------
+    list of Comparison
+        In the order of the conditions; the means last.
+    """
+    tables: dict[tuple[str, str, str], list[int]] = {}
+    for place, one in enumerate(conditions):
+        tables.setdefault((one.stage, one.train, one.test), []).append(place)
+    found: list[Comparison] = []
+    means: dict[tuple, list[tuple[int, int]]] = {}
+    for (stage, train, test), places in tables.items():
+        for first, second in itertools.combinations(places, 2):
+            a, b = conditions[first], conditions[second]
+            factor = _differing(a, b)
+            if factor is None:
+                continue
+            settings = dict.fromkeys((a.meta["setting"], b.meta["setting"]))
+            labels = {"stage": stage, "train": train, "test": test, "setting": "/".join(settings)}
+            labels |= {"a": names.system(a), "b": names.system(b), "family": _family(a, b, factor, names)}
+            found.append(Comparison(labels, [(first, second)]))
+            means.setdefault((stage, a.group, labels["a"], labels["b"]), []).append((first, second))
+    for (stage, group, a, b), pairs in means.items():
+        if len(pairs) > 1:
+            labels = {"stage": stage, "train": "*", "test": "*", "setting": group, "a": a, "b": b}
+            found.append(Comparison(labels | {"family": f"means {group}"}, pairs))
+    return found
+
+
+def _differing(a: Described, b: Described) -> str | None:
+    """Name the factor in which two systems differ, if it is one."""
+    ours, theirs = dict(a.system), dict(b.system)
+    differing = [name for name in ours | theirs if ours.get(name) != theirs.get(name)]
+    return differing[0] if len(differing) == 1 else None
+
+
+def _family(a: Described, b: Described, factor: str, names: Names) -> str:
+    """Name the table that shows a comparison in a single condition."""
+    if factor == "encoder":
+        return f"encoders {names.system(a, encoder='')}"
+    values = [dict(own.system)[factor] for own in (a, b)]
+    simpler = {"method": HEAD_ALONE, "source": ()}.get(factor)
+    if a.stage == "finetune" and simpler in values:
+        return "gains"
+    return f"{factor}, {a.stage}"
+
+
+def languages(conditions: Sequence[Described], names: Names) -> list[Comparison]:
+    """List what exp/language.csv compares: its three questions, wherever there are encoders to answer them.
+
+    Parameters
+    ----------
+    conditions : sequence of Described
+        All conditions, in the order of tables.
+    names : Names
+        How tables call systems.
+
+    Returns
+    -------
+    list of Comparison
+        First of each pair is the encoder whose language is that of the question, second one of another language.
+    """
+    members: dict[tuple[str, str, str, str], list[tuple[int, int]]] = {}
+    for question, first, second in _comparable(conditions):
+        one = conditions[first]
+        for test in ("*", one.test):
+            key = one.stage, question, names.system(one, encoder=""), test
+            members.setdefault(key, []).append((first, second))
+    found = []
+    for (stage, question, method, test), pairs in members.items():
+        labels = {"stage": stage, "question": question, "method": method, "test": test}
+        family = "language" if test == "*" else "language by corpus"
+        found.append(Comparison(labels | {"family": family}, pairs))
+    return found
+
+
+def _comparable(conditions: Sequence[Described]) -> Iterator[tuple[str, int, int]]:
+    """Yield questions with an encoder of the language that they are about and one of another."""
+    alike: dict[tuple, list[int]] = {}
+    for place, one in enumerate(conditions):
+        if len(one.meta["encoder_languages"]) == 1 and len(one.meta["train_languages"]) == 1:
+            rest = tuple((name, value) for name, value in one.system if name != "encoder")
+            alike.setdefault((one.stage, rest, one.train, one.test), []).append(place)
+    for places in alike.values():
+        meta = conditions[places[0]].meta
+        train, test = meta["train_languages"][0], meta["test_language"]
+        spoken = {place: conditions[place].meta["encoder_languages"][0] for place in places}
+        others = [place for place in places if spoken[place] not in (train, test)]
+        for question, language in (("own", test),) if train == test else (("train", train), ("test", test)):
+            for place in places:
+                if spoken[place] == language:
+                    yield from ((question, place, other) for other in others)
