@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.integration.conftest import Checkout, Outcome
+from tests.local.report.page import Page, longest, paragraphs
 
 pytestmark = pytest.mark.integration
 
@@ -66,6 +67,9 @@ def test_the_report_holds_the_scores(checkout: Checkout, finished: Outcome) -> N
         assert b"<svg" in picture.read_bytes() and picture.with_suffix(".pdf").exists()
     text = (recipe / "RESULTS.md").read_text(encoding="utf-8")
     assert text.count("\n") <= 120 and "(results/headline.svg)" in text
+    for prose in (paragraphs(text), Page(page).prose):
+        words, sentence = longest(prose)
+        assert words <= 60, sentence
     with open(recipe / "results/headlines.csv", encoding="utf-8", newline="") as file:
         assert list(csv.DictReader(file)) == [r for r in results(checkout) if (r["layer"], r["fold"]) == ("dev", "all")]
 
