@@ -119,16 +119,19 @@ def preferred(inputs: Inputs, methods: Iterable[str]) -> tuple[str, int]:
     str
         Empty if there is none.
     int
-        Of how many methods it is the best: of those that were made with all of these trainings.
+        Of how many methods it is the best: of those that most of these trainings were made with.
     """
     found: dict[str, dict[tuple, float]] = {}
     for method in methods:
         trainings = inputs.selections(result for result in inputs.results if result.system.method == method)
         found[method] = {(r.system.encoder, r.train, r.dev): r.dev_ua for r in trainings}
     shared = Counter(training for own in found.values() for training in own)
-    core = [training for training, number in shared.items() if number == max(shared.values())]
-    means = {m: sum(own[t] for t in core) / len(core) for m, own in found.items() if own and own.keys() >= set(core)}
-    return max(means, key=means.get, default=""), len(means)
+    core = {training for training, number in shared.items() if number == max(shared.values())}
+    most = max((len(core & own.keys()) for own in found.values()), default=0)
+    chosen = {
+        m: [own[t] for t in sorted(core & own.keys())] for m, own in found.items() if len(core & own.keys()) == most > 0
+    }
+    return max(chosen, key=lambda method: sum(chosen[method]), default=""), len(chosen)
 
 
 def _members(inputs: Inputs, method: str, group: str) -> dict[System, Score]:
