@@ -31,8 +31,9 @@ class Split:
 
     # What stays together in one part: speakers, or recording sessions (of utt2sess); published reads the folds of
     # split.published_dir; random keeps nothing together, so that its scores flatter. speaker+sentence: of each fold's
-    # speakers, half of the corpus's sentences (utt2sent) are tested, and the other half are trained and developed on.
-    scheme: str = one_of("speaker", "session", "published", "random", "speaker+sentence")
+    # speakers, half of the corpus's sentences (utt2sent) are tested, and the other half are trained and developed on;
+    # speaker+matched tests the same and trains on as much, of all sentences: the control of speaker+sentence.
+    scheme: str = one_of("speaker", "session", "published", "random", "speaker+sentence", "speaker+matched")
     folds: int = 5  # partitions of each corpus, 3 or more; every utterance is tested once
     seed: int = 0  # of the partition; another draws other folds
     # What scheme speaker does with a corpus of one speaker: refuse stops; random cuts at random, and tables say so.

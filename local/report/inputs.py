@@ -10,6 +10,7 @@ from pathlib import Path
 from local import corpora
 from local.experiment import Experiment
 from local.grid import manifest
+from local.report import failures
 from local.report.diarized import PARTS, Diarization, Diarized, DiarizedPair
 from local.report.material import Comparison, Corpus, Epoch, Inputs, LanguageTest, Result, System
 from local.report.scores import Score
@@ -21,6 +22,7 @@ FILES = RESULTS, SUMMARY, SIGNIFICANCE, LANGUAGE, CONFUSION = (
     "results.csv", "summary.csv", "significance.csv", "language.csv", "confusion.json",
 )  # fmt: skip
 FURTHER: tuple[str, ...] = ()  # tables that are read as they are, where they are there
+FILES += failures.FILES
 SED_RESULTS, SED_SIGNIFICANCE = "sed/results.csv", "sed/significance.csv"
 SED_REFERENCE = Path("conf/reference_sed.yaml")
 MODELS = "finetune/models"
@@ -93,6 +95,7 @@ def load(recipe: str, experiment: Experiment) -> Inputs | None:
         folds=len({row["fold"] for row in everything} - {"all"}),
         seeds=len({row["seed"] for row in everything} - {"all"}),
         further={name: csv_file.read(exp / name) if (exp / name).is_file() else [] for name in FURTHER},
+        failures=failures.load(exp, systems),
     )
 
 

@@ -11,7 +11,8 @@ from local import encoders
 from local.encoders import EncoderSpec
 from local.experiment import Experiment
 from local.grid.factors import freeze
-from local.report.scores import PairedTest, Score
+from local.report.failures import Failures
+from local.report.scores import PairedTest, Score, System
 
 GROUPS = ("within", "across", "joint")
 
@@ -23,14 +24,6 @@ def baseline(spec: EncoderSpec) -> str:
     if spec.kind == "shortcut":
         return "no ears"
     return "random weights" if spec.init == "random" else ""
-
-
-@dataclass(frozen=True)
-class System:
-    """An encoder and a method; orders as the experiment names them."""
-
-    encoder: str
-    method: str
 
 
 @dataclass(frozen=True)
@@ -223,6 +216,8 @@ class Inputs:
         How many of each the results have.
     further : dict of str to list of dict
         Rows of further tables of stage 5 (``local.report.inputs.FURTHER``), by file; empty without the file.
+    failures : Failures
+        Who and what systems fail on.
     """
 
     recipe: str
@@ -236,6 +231,7 @@ class Inputs:
     folds: int
     seeds: int
     further: dict[str, list[dict[str, str]]] = field(default_factory=dict)
+    failures: Failures = field(default_factory=Failures)
 
     @cached_property
     def systems(self) -> list[System]:

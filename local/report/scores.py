@@ -7,6 +7,14 @@ from math import isnan, nan
 
 
 @dataclass(frozen=True)
+class System:
+    """An encoder and a method; orders as the experiment names them."""
+
+    encoder: str
+    method: str
+
+
+@dataclass(frozen=True)
 class Score:
     """A score, or a difference of two, with its interval; all as fractions of 1.
 

@@ -90,6 +90,8 @@ class Finished(Described):
     seeds, layers : list of int
     hypotheses : ndarray of int8, shape (seeds, layers + 1, utterances)
         Of every layer, and last of the layer that dev chose in the utterance's fold.
+    posteriors : ndarray of float32, shape (seeds, utterances, classes)
+        Of the layer that dev chose, with the five decimals that ``hyp`` has.
     """
 
     rows: list[dict[str, str]]
@@ -99,6 +101,7 @@ class Finished(Described):
     seeds: list[int]
     layers: list[int]
     hypotheses: np.ndarray
+    posteriors: np.ndarray
 
     @property
     def tested(self) -> np.ndarray:
@@ -191,7 +194,7 @@ def read(path: Path) -> Finished:
     if emotions != meta["factors"]["emotions"] or hypotheses.shape != (len(seeds), len(layers), len(utts)):
         raise UserError(f"{path}/layers.npz: does not fit meta.json; remove {path} and run its stage again")
     selected = _selected(path, rows)
-    chosen = _read_hyp(path / "hyp", utts, fold, seeds, emotions)
+    chosen, posteriors = _read_hyp(path / "hyp", utts, fold, seeds, emotions)
     for index, seed in enumerate(seeds):
         if not {(int(k), seed) for k in fold} <= selected.keys():
             raise UserError(f"{path}/scores.csv: a fold of seed {seed} is missing; remove {path} and run again")
@@ -199,7 +202,7 @@ def read(path: Path) -> Finished:
         if (hypotheses[index, layer, np.arange(len(utts))] != chosen[index]).any():
             raise UserError(f"{path}/hyp: is not the selected layers' part of layers.npz; remove {path} and run again")
     hypotheses = np.concatenate([hypotheses, chosen[:, None]], axis=1)
-    return Finished(path, meta, rows, utts, reference, fold, seeds, layers, hypotheses)
+    return Finished(path, meta, rows, utts, reference, fold, seeds, layers, hypotheses, posteriors)
 
 
 def _selected(path: Path, rows: Iterable[dict[str, str]]) -> dict[tuple[int, int], int]:
@@ -229,19 +232,22 @@ def _choice(layers: Sequence[dict[str, str]]) -> tuple[int, int]:
     return choose(*([float(row[name]) for row in layers] for name in ("dev_ua", "dev_loss")))
 
 
-def _read_hyp(path: Path, utts: np.ndarray, fold: np.ndarray, seeds: list[int], emotions: list[str]) -> np.ndarray:
-    """Hypotheses of the selected layers as class indices, shape (seeds, utterances)."""
+def _read_hyp(
+    path: Path, utts: np.ndarray, fold: np.ndarray, seeds: list[int], emotions: list[str]
+) -> tuple[np.ndarray, np.ndarray]:
+    """Hypotheses of the selected layers as class indices, shape (seeds, utterances), and their posteriors."""
     import numpy as np
 
     column = {place: index for index, place in enumerate(zip(utts.tolist(), fold.tolist(), strict=True))}
     row = {seed: index for index, seed in enumerate(seeds)}
     label = {emotion: index for index, emotion in enumerate(emotions)}
     chosen = np.full((len(seeds), len(utts)), -1, dtype=np.int8)
+    posteriors = np.zeros((*chosen.shape, len(emotions)), dtype=np.float32)
     with open(path, encoding="utf-8") as file:
         for number, line in enumerate(file, 1):
             if line.startswith("#"):
                 continue
-            utt, k, seed, emotion, *_ = line.split()
+            utt, k, seed, emotion, *shares = line.split()
             try:
                 cell = row[int(seed)], column[utt, int(k)]
                 index = label[emotion]
@@ -250,6 +256,10 @@ def _read_hyp(path: Path, utts: np.ndarray, fold: np.ndarray, seeds: list[int], 
             if chosen[cell] >= 0:
                 raise UserError(f"{path}:{number}: {utt} is there twice for fold {k} and seed {seed}")
             chosen[cell] = index
+            try:
+                posteriors[cell] = [float(share) for share in shares]
+            except ValueError:
+                raise UserError(f"{path}:{number}: expected {len(emotions)} posteriors behind the emotion") from None
     if (chosen < 0).any():
         raise UserError(f"{path}: {int((chosen < 0).sum())} hypotheses are missing; remove {path.parent} and run again")
-    return chosen
+    return chosen, posteriors

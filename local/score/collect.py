@@ -17,6 +17,9 @@ It writes
 - ``exp/summary.csv``: each system's means over conditions, within and across corpora.
 - ``exp/significance.csv``: paired tests between systems, corrected within families: what one table shows.
 - ``exp/language.csv``: paired tests between encoders of one language each, by whose language theirs is.
+- ``exp/breakdown.csv``: who and what headlines fail on: UA by gender, by sentence seen or not, by speaker, by language.
+- ``exp/calibration.csv``, ``exp/reliability.csv``: whether posteriors mean what they say.
+- ``exp/mixed.csv``: encoders compared by a mixed model with speakers, sentences and corpora as random effects.
 - ``exp/confusion.json``: every condition's meta.json, its headline's confusion counts over all seeds and, of tuned
   encoders, the layer behind which each was cut.
 """
@@ -31,6 +34,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from local import experiment
+from local.grid import factors
 from utils import csv_file, stamp
 from utils.atomic import atomic_file
 from utils.data_dir import fingerprint
@@ -42,7 +46,10 @@ if TYPE_CHECKING:
     from local.score.tabulate import Scored
     from utils.intervals import Blocks
 
-NAMES = ("results.csv", "summary.csv", "significance.csv", "language.csv", "confusion.json")
+NAMES = (
+    "results.csv", "summary.csv", "significance.csv", "language.csv", "breakdown.csv", "calibration.csv",
+    "reliability.csv", "mixed.csv", "confusion.json",
+)  # fmt: skip
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -71,9 +78,12 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 def _stamp(config: experiment.Experiment, paths: Sequence[Path]) -> dict:
     from local.results import read
+    from local.score import facts
 
+    splits = factors.schemes(config)
     inputs = [path / name for path in paths for name in read.FILES]
-    inputs += [Path("data") / corpus / "utt2spk" for corpus in config.corpora]
+    inputs += [Path("data") / corpus / name for corpus in config.corpora for name in facts.TABLES]
+    inputs += [Path("data") / corpus / "folds" / split / stamp.NAME for corpus in config.corpora for split in splits]
     # The tables are among the fingerprints, so that one which was removed or edited is made again.
     inputs += [config.exp / name for name in NAMES]
     return stamp.make({"score": vars(config.score), "recipe": Path.cwd().name}, ["local.score.collect"], inputs)
@@ -81,7 +91,8 @@ def _stamp(config: experiment.Experiment, paths: Sequence[Path]) -> dict:
 
 def _collect(paths: Sequence[Path], config: experiment.Experiment, recipe: str) -> None:
     from local.results import read
-    from local.score import compare, families, language, tabulate
+    from local.score import breakdown, calibration, compare, families, language, mixed, tabulate
+    from local.score.facts import Facts
 
     score = config.score
     conditions = families.in_order([read.read(path) for path in paths])
@@ -94,11 +105,16 @@ def _collect(paths: Sequence[Path], config: experiment.Experiment, recipe: str) 
     names = tabulate.Names.of(conditions, recipe)
     results = [row for scored in everything for row in tabulate.condition_rows(scored, names, score.confidence)]
     summary = [row for system in systems.values() for row in tabulate.summary_rows(system, names, score.confidence)]
+    facts = Facts()
     tables = (
         (tabulate.result_columns(conditions[0].emotions, names), results),
         (tabulate.summary_columns(names), summary),
         (compare.columns(names), compare.rows(everything, blocks, names, score)),
         (language.columns(names), language.rows(everything, blocks, names, score)),
+        (breakdown.columns(names), breakdown.rows(everything, facts, blocks, names, score)),
+        (calibration.columns(names), calibration.rows(everything, blocks, names, score)),
+        (calibration.BINNED, calibration.bins(everything, names)),
+        (mixed.columns(names), mixed.rows(everything, facts, names, score)),
     )
     for name, (columns, rows) in zip(NAMES, tables, strict=False):
         print(f"{config.exp / name}: {csv_file.write(config.exp / name, columns, rows)} rows")

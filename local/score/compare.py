@@ -24,6 +24,7 @@ TESTED = [
     *("family_size", "p_holm", "q", "p_smallest", "p_holm_smallest", "detectable", "detectable_family"),
     *("margin", "p_equivalent", "p_equivalent_holm", "equivalent"),
 ]
+FAMILY = TESTED[TESTED.index("p") :]  # what a test is worth, alone and among the others
 
 
 def columns(names: Names) -> list[str]:

@@ -4,10 +4,11 @@
 
 ``split`` of ``conf/experiment.yaml`` says how. Schemes: ``speaker`` (no speaker in two parts of a fold),
 ``speaker+sentence`` (nor a sentence of test in another; about half of the utterances are tested, and half are left to
-train on), ``session`` (no recording session in two parts), ``published`` (lists of files, see
-local/splits/published.py) and ``random`` (stratified by emotion; speakers are shared, and the audit says so). The same
-settings give the same folds of the same recordings everywhere, whatever the corpus, its speakers and its files are
-called: what is drawn depends on the audio alone.
+train on), ``speaker+matched`` (its control: the same tests, as much to train on, of all sentences), ``session`` (no
+recording session in two parts), ``published`` (lists of files, see local/splits/published.py) and ``random``
+(stratified by emotion; speakers are shared, and the audit says so). The same settings give the same folds of the same
+recordings everywhere, whatever the corpus, its speakers and its files are called: what is drawn depends on the audio
+alone.
 With ``split.reserve``, ``folds/<scheme>/reserved`` is a data directory of the speakers who are in no dev or test list.
 """
 

@@ -7,19 +7,24 @@ every utterance is tested once. Groups of speakers that ``split.reserve`` adds t
 Scheme ``speaker+sentence`` keeps sentences apart too. The corpus's sentences are cut into two halves; of the speakers
 of scheme ``speaker``, even folds test the first half and odd ones the second, and train and dev have the other half.
 That no speaker and no sentence is known costs half of all: of the utterances, each of which is tested at most once, and
-of what a fold trains and develops on. Beside scheme ``speaker`` it therefore stands for less training too.
+of what a fold trains and develops on. Beside scheme ``speaker`` it therefore stands for less training too. Its control
+is ``speaker+matched``: the same tests, and train and dev lists with as many utterances of each speaker and emotion,
+drawn from all sentences. What separates these two is whether the tested sentences were heard, and nothing else.
 """
 
 from __future__ import annotations
 
-from collections import defaultdict
+import dataclasses
+from collections import Counter, defaultdict
 
-from local.experiment import Split
+from local.experiment import Cap, Split
 from local.splits.data import Corpus, Fold
 from local.splits.partition import key, partition
 from local.splits.published import read_published
 from utils.errors import UserError
 from utils.folds import PARTS
+
+HALVED = ("speaker+sentence", "speaker+matched")  # test half of the sentences
 
 
 def make_folds(corpus: Corpus, split: Split, published: str) -> tuple[list[Fold], list[str]]:
@@ -36,13 +41,16 @@ def make_folds(corpus: Corpus, split: Split, published: str) -> tuple[list[Fold]
         folds, notes = read_published(corpus, split, published)
     else:
         schemes = {"speaker": _speaker_groups, "session": _session_groups, "random": _random_groups}
-        schemes["speaker+sentence"] = _speaker_groups
+        schemes |= dict.fromkeys(HALVED, _speaker_groups)
         scheme = split.scheme
         if scheme == "speaker" and len(corpus.speakers) == 1 and split.one_speaker == "random" and not split.reserve:
             scheme = "random"
         groups = schemes[scheme](corpus, split)
-        halves = _sentence_halves(corpus, split) if scheme == "speaker+sentence" else None
+        halves = _sentence_halves(corpus, split) if scheme in HALVED else None
         folds = [_fold(corpus, split, groups, k, halves and halves[k % 2]) for k in range(split.folds)]
+        if scheme == "speaker+matched":
+            everything = dataclasses.replace(split, cap=Cap())
+            folds = [_matched(corpus, split, own, _fold(corpus, everything, groups, k)) for k, own in enumerate(folds)]
         notes = []
         if halves:
             tested = sum(len(fold.test) for fold in folds)
@@ -152,6 +160,22 @@ def _fold(corpus: Corpus, split: Split, groups: list[set[str]], k: int, tested: 
     if tested is not None:
         parts = {part: own & tested if part == "test" else own - tested for part, own in parts.items()}
     return Fold(**{part: _capped(corpus, parts[part], getattr(split.cap, part), split.seed) for part in PARTS})
+
+
+def _matched(corpus: Corpus, split: Split, apart: Fold, whole: Fold) -> Fold:
+    """Draw train and dev from whole parts, as many utterances of each speaker and emotion as sentences apart leave."""
+
+    def draw(part: str) -> tuple[str, ...]:
+        left = Counter((corpus.speaker[utterance], corpus.emotion[utterance]) for utterance in getattr(apart, part))
+        drawn = []
+        for utterance in sorted(getattr(whole, part), key=lambda one: key(split.seed, "matched", corpus.content[one])):
+            kind = corpus.speaker[utterance], corpus.emotion[utterance]
+            if left[kind]:
+                left[kind] -= 1
+                drawn.append(utterance)
+        return tuple(sorted(drawn))
+
+    return Fold(train=draw("train"), dev=draw("dev"), test=apart.test)
 
 
 def _capped(corpus: Corpus, utterances: set[str], cap: int | None, seed: int) -> tuple[str, ...]:

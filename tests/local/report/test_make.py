@@ -220,7 +220,7 @@ def test_every_picture_is_in_the_page_and_nothing_else_is_needed(world: World, d
     pictures = sorted(folder.glob("*.svg"))
     assert {picture.stem for picture in pictures} == {
         "headline", "encoders", "layers", "matrix_big", "matrix_flat", "confusion", "confusion_big", "confusion_flat",
-        "layers_big",
+        "layers_big", "reliability",
     }  # fmt: skip
     assert sorted(page.pictures.values()) == sorted(picture.read_bytes() for picture in pictures)
     assert all(picture.with_suffix(".pdf").read_bytes().startswith(b"%PDF") for picture in pictures)
@@ -308,8 +308,10 @@ def test_target_dev_random_folds_and_one_speaker_are_marked(tmp_path: Path, monk
 def test_one_flat_encoder_on_one_corpus_is_enough(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     world = small_world(tmp_path / "toy", corpora=[Corpus("uno", "it")], encoders=[Encoder("flat", 1)])
     text, page = build(world, monkeypatch, "--set", "probe.epochs=3", "--set", "corpora=[uno]")
-    assert set(page.tables) == {"headline", "means", "methods", "all", "encoders", "data"}
-    assert set(page.pictures) == {"Systems beside baselines", "Encoders side by side", "Confusions"}
+    assert set(page.tables) == {"headline", "means", "methods", "all", "encoders", "data", "by-speaker", "calibration"}
+    assert set(page.pictures) == {
+        "Systems beside baselines", "Encoders side by side", "Confusions", "Do posteriors mean what they say?",
+    }  # fmt: skip
     command = "./run.sh --stage 3 --stop-stage 8 --set probe.epochs=3 --set 'corpora=[uno]'"
     assert page.blocks["means"].endswith(f"Made by {command}\n")
     assert "across" not in text and "no baseline was run" in section(text, "Answer")

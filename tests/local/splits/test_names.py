@@ -20,6 +20,7 @@ SPLITS = {
     "capped": Split(folds=3, cap=Cap(train=2, dev=None, test=3)),
     "reserve": Split(folds=3, reserve=3),
     "speaker+sentence": Split(folds=4, scheme="speaker+sentence"),
+    "speaker+matched": Split(folds=4, scheme="speaker+matched"),
     "random": Split(folds=3, scheme="random"),
 }
 
