@@ -14,7 +14,7 @@ stage_table='1|data|yes|corpus roots -> data/<corpus>/{wav.scp,utt2emo,...}, fol
 5|score|yes|exp/<stage>/<condition>/ -> exp/results.csv, exp/significance.csv
 6|sed|yes|data -> exp/sed/<condition>/{hyp.rttm,eder.json}
 7|listen|no|data, answers -> exp/listen/
-8|report|yes|exp -> RESULTS.md, exp/report/{index.html,*.png,*.pdf}'
+8|report|yes|exp -> RESULTS.md, results/*.csv, exp/report/{index.html,*.svg,*.pdf}'
 
 recipe=mini              # which egs/<recipe>
 stage=1                  # first stage, by number or name
@@ -46,7 +46,7 @@ Options:
   --precision fp32|bf16  of the encoders in stage 2 (features.precision of the experiment)
   --set KEY.PATH=VALUE set any field of the experiment; may be repeated
   --config FILE        the experiment, relative to the recipe (default: $config)
-  --tag NAME           keep results apart, in exp_NAME and RESULTS.NAME.md (default: the name of FILE, if another)
+  --tag NAME           keep results apart: exp_NAME, RESULTS.NAME.md, results.NAME (default: the name of FILE, if another)
   --expdir DIR         put results into DIR (default: exp or exp_NAME)
   --wait               wait for another run in the recipe's folder to end (default: refuse)
   --recipe NAME        which egs/NAME to run (default: $recipe)

@@ -254,7 +254,7 @@ class Experiment:
     encoders: list[str] = field(default_factory=list)  # encoders to probe, by name (conf/encoders.yaml)
     # Factors, or fields of probe, finetune and sed, and the values that each takes side by side.
     vary: dict[str, list[Any]] = field(default_factory=dict)
-    tag: str = ""  # keeps results apart: exp_<tag>, RESULTS.<tag>.md; by default the name of a --config of its own
+    tag: str = ""  # keeps results apart: exp_<tag>, RESULTS.<tag>.md, results.<tag>; by default a --config's own name
     expdir: str = ""  # where results go, if not to exp or exp_<tag>
     split: Split = field(default_factory=Split)
     features: Features = field(default_factory=Features)
@@ -295,6 +295,11 @@ class Experiment:
     def results(self) -> Path:
         """The results for people, in the recipe's folder."""
         return Path(".".join(filter(None, ("RESULTS", self.tag, "md"))))
+
+    @property
+    def kept(self) -> Path:
+        """The tables and the figure that are kept beside them."""
+        return Path(".".join(filter(None, ("results", self.tag))))
 
     @property
     def folded(self) -> list[str]:

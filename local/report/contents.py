@@ -1,35 +1,98 @@
-"""What the report holds, in the order in which it is read."""
+"""What the page holds beside the headlines, in the order in which it is read: :data:`SECTIONS`.
+
+A new section is a module under local/report/tables or local/report/figures and a line in :data:`SECTIONS`. What it
+reads of stage 5 is named in ``local.report.inputs.FURTHER`` and comes as ``inputs.further["name.csv"]``.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import re
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from itertools import chain
 
+from local.experiment import Experiment
+from local.report import findings, sed
+from local.report.diarized import Diarization
 from local.report.figures import confusions, curves, layers, overview, reliability
 from local.report.figures.drawing import Figure
 from local.report.material import Inputs
-from local.report.tables import audit, breakdown, comparisons, language, results, shortcuts
+from local.report.study import Study
+from local.report.tables import audit, breakdown, comparisons, language, results, selected, shortcuts
 from local.report.tables.cells import Table
 
+Block = str | Table | Figure
 
-def tables(inputs: Inputs) -> list[Table]:
-    """List the tables; those without rows are left out."""
-    made = [results.means(inputs), shortcuts.table(inputs), language.table(inputs), comparisons.strategies(inputs)]
+
+@dataclass(frozen=True)
+class Sources:
+    """All that there is to report on; None is what was not run, or not asked for."""
+
+    experiment: Experiment
+    inputs: Inputs | None = None
+    diarization: Diarization | None = None
+    study: Study | None = None
+
+
+@dataclass(frozen=True)
+class Section:
+    """A section of the page.
+
+    Attributes
+    ----------
+    title : str
+    blocks : callable
+        Makes what it holds, of what ``of`` names: lines of Markdown, tables and figures. Tables without rows are left
+        out, and so are sections of nothing.
+    of : str
+        A field of :class:`Sources`: ``inputs`` or ``diarization``; without it there is no such section.
+    """
+
+    title: str
+    blocks: Callable[..., Iterable[Block]]
+    of: str = "inputs"
+
+    @property
+    def key(self) -> str:
+        """Its anchor on the page."""
+        return re.sub(r"\W+", "-", self.title.lower()).strip("-")
+
+
+def _conditions(inputs: Inputs) -> Iterator[Block]:
     if inputs.conditions > 1:
-        made += [results.by_condition(inputs, method) for method in inputs.methods]
-    made += [results.everything(inputs), results.by_layer(inputs)]
-    made += [comparisons.compared_means(inputs), comparisons.compared(inputs)]
-    made += breakdown.tables(inputs)
-    made += [results.encoders(inputs), results.data(inputs), audit.by_corpus(inputs), audit.by_fold(inputs)]
-    return [table for table in made if table.rows]
-
-
-def figures(inputs: Inputs) -> Iterator[Figure]:
-    """List the figures that the results have material for."""
-    yield overview.encoders(inputs)
-    yield from layers.means(inputs)
+        yield from (results.by_condition(inputs, method) for method in inputs.methods)
     yield from overview.matrices(inputs)
-    yield from curves.two_stage(inputs)
-    yield confusions.pooled(inputs)
-    yield from reliability.diagrams(inputs)
-    yield from confusions.by_condition(inputs)
+    yield results.everything(inputs)
+
+
+def _layers(inputs: Inputs) -> Iterator[Block]:
+    yield selected.table(inputs)
+    yield from layers.means(inputs)
+    yield results.by_layer(inputs)
     yield from layers.details(inputs)
+
+
+SECTIONS = (
+    Section("What was run", lambda i: [*findings.asked(i), results.methods(i), results.encoders(i)]),
+    Section("Encoders", lambda i: [*findings.ranked(i), results.means(i), overview.encoders(i)]),
+    Section("Systems without ears", lambda i: [*shortcuts.sentences(i), shortcuts.table(i)]),
+    Section("Language", lambda i: [*language.sentences(i), language.table(i)]),
+    Section("Tuning", lambda i: [comparisons.tuning(i), comparisons.strategies(i), *curves.two_stage(i)]),
+    Section("Conditions", lambda i: chain(findings.transfer(i), findings.chance(i), _conditions(i))),
+    Section("Layers", _layers),
+    Section("Confusions", lambda i: chain(findings.confusion(i), [confusions.pooled(i)], confusions.by_condition(i))),
+    Section("Who it fails on", lambda i: chain(breakdown.sentences(i), breakdown.tables(i), reliability.diagrams(i))),
+    Section("Paired tests", lambda i: [*findings.tested(i), comparisons.compared_means(i), comparisons.compared(i)]),
+    Section("Diarization", sed.blocks, of="diarization"),
+    Section("Corpora and audit", lambda i: [results.data(i), audit.by_corpus(i), audit.by_fold(i), audit.in_words(i)]),
+)
+
+
+def sections(sources: Sources) -> list[tuple[Section, list[Block]]]:
+    """Make the sections that there is something for."""
+    found = []
+    for section in SECTIONS:
+        if (material := getattr(sources, section.of)) is not None:
+            blocks = [block for block in section.blocks(material) if not isinstance(block, Table) or block.rows]
+            found.append((section, blocks))
+    return [(section, blocks) for section, blocks in found if blocks]

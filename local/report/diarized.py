@@ -39,6 +39,10 @@ class DiarizedPair(PairedTest):
     a: tuple[str, str]
     b: tuple[str, str]
 
+    def ahead(self, system: tuple[str, str]) -> Score:
+        """How much lower the EDER of one of the two is than that of the other."""
+        return -self.difference if self.a == system else self.difference
+
 
 @dataclass(frozen=True)
 class Diarization:
@@ -66,3 +70,7 @@ class Diarization:
     def row(self, system: tuple[str, str], test: str, emotion: str = "all") -> Diarized | None:
         """Find a row."""
         return self._found.get((system, test, emotion))
+
+    def pair(self, a: tuple[str, str], b: tuple[str, str], test: str) -> DiarizedPair | None:
+        """Find the paired test of two systems."""
+        return next((pair for pair in self.pairs if pair.test == test and {pair.a, pair.b} == {a, b}), None)

@@ -21,6 +21,7 @@ from utils.errors import UserError
 FILES = RESULTS, SUMMARY, SIGNIFICANCE, LANGUAGE, CONFUSION = (
     "results.csv", "summary.csv", "significance.csv", "language.csv", "confusion.json",
 )  # fmt: skip
+FURTHER: tuple[str, ...] = ()  # tables that are read as they are, where they are there
 FILES += failures.FILES
 SED_RESULTS, SED_SIGNIFICANCE = "sed/results.csv", "sed/significance.csv"
 SED_REFERENCE = Path("conf/reference_sed.yaml")
@@ -32,7 +33,7 @@ def files(experiment: Experiment) -> list[Path]:
     """List all that is read, whether it is there or not."""
     names = ("utt2spk", "utt2emo", "excluded.tsv", "audit.json")
     data = [Path("data") / corpus / name for corpus in experiment.corpora for name in names]
-    made = [experiment.exp / name for name in (*FILES, SED_RESULTS, SED_SIGNIFICANCE)]
+    made = [experiment.exp / name for name in (*FILES, *FURTHER, SED_RESULTS, SED_SIGNIFICANCE)]
     made += [experiment.exp / stage / manifest.NAME for stage in STAGES]
     return [*made, SED_REFERENCE, *data, *sorted((experiment.exp / MODELS).glob("*.source=*/*/curve.csv"))]
 
@@ -93,6 +94,7 @@ def load(recipe: str, experiment: Experiment) -> Inputs | None:
         languages=[_language_test(row, systems) for row in csv_file.read(exp / LANGUAGE)],
         folds=len({row["fold"] for row in everything} - {"all"}),
         seeds=len({row["seed"] for row in everything} - {"all"}),
+        further={name: csv_file.read(exp / name) if (exp / name).is_file() else [] for name in FURTHER},
         failures=failures.load(exp, systems),
     )
 

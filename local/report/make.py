@@ -1,22 +1,23 @@
-"""Report a recipe's results: exp/ -> RESULTS.md, exp/report/{index.html,*.png,*.pdf}.
+"""Report a recipe's results: exp/ -> RESULTS.md, results/{*.csv,headline.svg}, exp/report/{index.html,*.svg,*.pdf}.
 
 Run in a recipe folder, after stage 5::
 
     python3 -m local.report.make [--command COMMAND] [--config conf/experiment.yaml] [--set KEY.PATH=VALUE]...
 
-The text is made from the tables of stage 5 alone, and holds no date, so that the same scores give the same
-bytes. A file ``results_intro.md`` in the recipe folder, in Markdown, is put on top of both documents.
-``exp/report/index.html`` is self-contained: one file that can be sent to somebody. A smoke run of a study, whose
-scores are those of stand-ins, writes RESULTS.smoke.md instead, and both documents say so; so does ``--config`` with its
-own name, and ``--tag``.
+RESULTS.md is for who has a minute: the question, the answer, one table and one figure, the limits. The page has all the
+rest: one file that can be sent to somebody. The text is made from the tables of stage 5 alone, and holds no date, so
+that the same scores give the same bytes. A file ``results_intro.md`` in the recipe folder, in Markdown, is put on top
+of both documents. A smoke run of a study, whose scores are those of stand-ins, writes RESULTS.smoke.md and
+results.smoke/ instead, and both documents say so; so does ``--config`` with its own name, and ``--tag``.
 """
 
 from __future__ import annotations
 
 import argparse
-import base64
 import os
 import shlex
+import shutil
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -27,13 +28,11 @@ from utils.atomic import atomic_dir, atomic_file
 from utils.errors import run_main
 
 if TYPE_CHECKING:
-    from local.report.figures.drawing import Figure
-    from local.report.material import Diarization, Inputs
-    from local.report.study import Study
-    from local.report.tables.cells import Table
+    from local.report.contents import Sources
+    from local.report.summary import Summary
 
 INTRO = Path("results_intro.md")
-SHOWN = 40  # rows of a long table that RESULTS.md prints
+LINES = 120  # of RESULTS.md, at most
 FIRST = {"data": 1, "probe": 3, "finetune": 4, "sed": 6}  # what tables are made by, and the stage to begin with
 
 
@@ -46,9 +45,9 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--command", help="the command that made the results, to be printed with every table")
     arguments = parser.parse_args(argv)
     config = experiment.load(arguments)
-    recipe = Path.cwd().name
     commands = {stage: arguments.command or _command(arguments, config, stage) for stage in FIRST}
     from local.report import inputs, study
+    from local.report.contents import Sources
 
     path = config.results
     reason = stamp.why_stale(config.exp / "report", _stamp(config, commands))
@@ -56,11 +55,8 @@ def main(argv: Sequence[str] | None = None) -> None:
         print(f"{path}: up to date")
         return
     print(f"{path}: writing ({reason})")
-    content, published = inputs.load(recipe, config), study.load(config)
-    if content is None:
-        _write_without_results(config, published, commands)
-    else:
-        _write(content, published, inputs.diarization(config), commands)
+    found = inputs.load(Path.cwd().name, config)
+    _write(Sources(config, found, inputs.diarization(config) if found else None, study.load(config)), commands)
     stamp.write(config.exp / "report", _stamp(config, commands))
 
 
@@ -85,91 +81,66 @@ def _stamp(config: experiment.Experiment, commands: dict[str, str]) -> dict:
     # The documents are among the fingerprints, so that one which was removed or edited is made again.
     made_from = [*inputs.files(config), INTRO]
     made_from += [Path(config.study.reference)] if config.study.reference else []
-    made_from += [config.results, config.exp / "report/index.html"]
+    made_from += [config.results, config.exp / "report/index.html", *sorted(config.kept.glob("*"))]
     # Relative, so that a recipe that is moved with its checkout stays valid.
     made_from += [Path(os.path.relpath(path)) for path in sorted(Path(__file__).parent.glob("templates/*"))]
     return stamp.make(settings, ["local.report.make"], made_from)
 
 
-def _write(content: Inputs, published: Study | None, diarization: Diarization | None, commands: dict[str, str]) -> None:
-    from local.report import contents, findings, sed, study
-    from local.report.tables import audit
-
-    config = content.experiment
-    shown, drawn = contents.tables(content), list(contents.figures(content))
-    if published:
-        shown.insert(0, study.beside(published, content))
-    words = {
-        "asked": findings.asked(content), "found": findings.found(content), "caveats": findings.caveats(content),
-        "audited": audit.in_words(content),
-        "synthetic": [corpus.name for corpus in content.corpora.values() if corpus.synthetic],
-    }  # fmt: skip
-    if diarization:
-        shown, drawn = [*shown, *sed.tables(diarization)], [*drawn, *sed.figures(diarization)]
-        words["asked"].append(sed.asked(config, diarization))
-        words["found"] += sed.sentences(diarization)
-    _publish(config, shown, words, commands, drawn)
-
-
-def _write_without_results(config: experiment.Experiment, published: Study, commands: dict[str, str]) -> None:
-    """Write what a study has published, beside nothing yet."""
-    from local.report import study
-
-    words = {
-        "asked": [study.asked(config)], "found": ["**Nothing has been run here yet.** The columns of ours are empty."],
-        "caveats": [], "audited": [], "synthetic": [],
-    }  # fmt: skip
-    _publish(config, [study.beside(published, None)], words, commands, [])
-
-
-def _publish(
-    config: experiment.Experiment, shown: list[Table], words: dict[str, list[str]], commands: dict[str, str],
-    drawn: list[Figure],
-) -> None:  # fmt: skip
+def _write(sources: Sources, commands: dict[str, str]) -> None:
+    from local.report import contents, page, published, summary
     from local.report.figures import drawing
+    from local.report.tables.cells import Table
 
-    made = config.exp / "report"
-    with atomic_dir(made) as folder:
-        drawing.save_all(drawn, folder)
-        pictures = [
-            (figure, base64.b64encode((folder / f"{figure.name}.png").read_bytes()).decode()) for figure in drawn
-        ]
-        page = _render("page.html", config, shown, words, commands, pictures)
-        (folder / "index.html").write_text(page, encoding="utf-8")
-    path = config.results
-    with atomic_file(path) as file:
-        file.write(_render("results.md", config, shown, words, commands, pictures))
-    print(f"{path}: {len(shown)} tables; {made}/index.html: {len(drawn)} figures")
+    config, made = sources.experiment, sources.experiment.exp / "report"
+    top, sections = summary.make(sources), contents.sections(sources)
+    drawn = [block for _, blocks in sections for block in blocks if isinstance(block, drawing.Figure)]
+    with atomic_dir(made) as folder, atomic_dir(config.kept) as kept:
+        drawing.save_all([*drawn, *top.figures], folder)
+        for figure in top.figures:
+            shutil.copyfile(folder / f"{figure.name}.svg", kept / f"{figure.name}.svg")
+        files = published.write(config, kept)
+        words = _words(sources, top, commands, files)
+        html = {
+            "body": page.blocks([top.table, *top.figures], commands, folder),
+            "sections": [(own, blocks, page.blocks(blocks, commands, folder)) for own, blocks in sections],
+        }
+        (folder / "index.html").write_text(_render("page.html", words | html), encoding="utf-8")
+    if not (files or top.figures):
+        config.kept.rmdir()
+    with atomic_file(config.results) as file:
+        file.write(text := _render("results.md", words))
+    if (lines := text.count("\n")) > LINES:
+        print(f"warning: {config.results}: {lines} lines, more than {LINES}; shorten {INTRO}", file=sys.stderr)
+    tables = sum(isinstance(block, Table) for _, blocks in sections for block in blocks)
+    print(f"{config.results}: {lines} lines; {made}/index.html: {tables + 1} tables, {len(drawn)} figures")
 
 
-def _render(
-    name: str, config: experiment.Experiment, shown: list[Table], words: dict[str, list[str]],
-    commands: dict[str, str], pictures: list,
-) -> str:  # fmt: skip
-    """Fill a template; both get the same words and the same cells."""
+def _words(sources: Sources, top: Summary, commands: dict[str, str], files: dict[str, int]) -> dict:
+    """What both documents say."""
+    config = sources.experiment
+    known = sources.inputs.corpora.values() if sources.inputs else ()
+    linked = [f"[{name}]({config.kept}/{name}) ({number:,})" for name, number in files.items()]
+    return {
+        "recipe": Path.cwd().name, "exp": config.exp, "kept": config.kept, "files": linked, "top": top,
+        "command": commands["data"], "synthetic": [corpus.name for corpus in known if corpus.synthetic],
+        "stand_ins": config.study.stand_ins if config.study.smoke else {},
+        "intro": INTRO.read_text(encoding="utf-8").strip() if INTRO.is_file() else "",
+    }  # fmt: skip
+
+
+def _render(name: str, words: dict) -> str:
     import jinja2
 
     from local.report import markdown
-    from local.report.tables.cells import MARKS
 
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(Path(__file__).parent / "templates"),
         autoescape=name.endswith(".html"), trim_blocks=True, lstrip_blocks=True, undefined=jinja2.StrictUndefined,
     )  # fmt: skip
-    environment.filters |= {"inline": markdown.inline, "markdown": markdown.to_html}
-    return environment.get_template(name).render(
-        recipe=Path.cwd().name,
-        exp=config.exp,
-        stand_ins=config.study.stand_ins if config.study.smoke else {},
-        intro=INTRO.read_text(encoding="utf-8").strip() if INTRO.is_file() else "",
-        **words,
-        tables=shown,
-        pictures=pictures,
-        commands=commands,
-        marks=MARKS,
-        limit=SHOWN,
-        markdown_table=markdown.table,
-    )
+    environment.filters |= {"inline": markdown.inline, "markdown": markdown.to_html, "wrapped": markdown.wrapped}
+    environment.filters |= {"table": markdown.table}
+    return environment.get_template(name).render(words)
 
 
 if __name__ == "__main__":

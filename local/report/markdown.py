@@ -6,7 +6,7 @@ Whatever comes in is text: HTML in it is escaped, and addresses that run scripts
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+import textwrap
 from functools import cache
 from typing import TYPE_CHECKING
 
@@ -14,6 +14,9 @@ from local.report.tables.cells import Cell, Table
 
 if TYPE_CHECKING:
     from markdown_it import MarkdownIt
+
+WIDTH = 120  # letters of a line of text
+_MARK = re.compile(r" (?=(?:[-+*|>]|#+|\d+[.)])(?: |$)|[|>])")
 
 
 @cache
@@ -68,15 +71,36 @@ def to_html(text: str) -> str:
     return _parser().renderer.render(tokens, _parser().options, {})
 
 
-def table(content: Table, rows: Sequence[Sequence[Cell]]) -> str:
-    """Write rows of a table as Markdown: text to the left, numbers to the right.
+def wrapped(text: str, indent: str = "") -> str:
+    """Break a line of Markdown into several of :data:`WIDTH` letters, the later ones indented.
+
+    A line does not begin with what Markdown takes for the mark of a list, a heading, a quotation or a table.
+
+    Parameters
+    ----------
+    text : str
+        One line.
+    indent : str
+        Of the later lines.
+
+    Returns
+    -------
+    str
+    """
+    bound = _MARK.sub("\0", text)
+    lines = textwrap.wrap(
+        bound, WIDTH, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False
+    )  # fmt: skip
+    return "\n".join(lines).replace("\0", " ")
+
+
+def table(content: Table) -> str:
+    """Write a table as Markdown: text to the left, numbers to the right.
 
     Parameters
     ----------
     content : Table
-        Gives the header.
-    rows : sequence of sequence of Cell
-        All its rows, or some.
+        What to write.
 
     Returns
     -------
@@ -84,7 +108,7 @@ def table(content: Table, rows: Sequence[Sequence[Cell]]) -> str:
     """
     header = [name.replace("*", "\\*") for name in content.header]
     lines = [header, ["---:" if number else "---" for number in content.numeric]]
-    lines += [[_cell(cell) for cell in row] for row in rows]
+    lines += [[_cell(cell) for cell in row] for row in content.rows]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 

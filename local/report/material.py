@@ -17,6 +17,15 @@ from local.report.scores import PairedTest, Score, System
 GROUPS = ("within", "across", "joint")
 
 
+def baseline(spec: EncoderSpec) -> str:
+    """Say what kind of baseline an encoder is; nothing of one that is to be better than those."""
+    if spec.kind == "logmel":
+        return "log-mel"
+    if spec.kind == "shortcut":
+        return "no ears"
+    return "random weights" if spec.init == "random" else ""
+
+
 @dataclass(frozen=True)
 class Epoch:
     """A line of a learning curve."""
@@ -129,6 +138,11 @@ class Result:
         return self.stage == "finetune"
 
     @property
+    def pair(self) -> str:
+        """What it is trained and tested on, in words."""
+        return f"{'+'.join(self.train)} to {self.test}"
+
+    @property
     def group(self) -> str:
         """``within``, ``across`` or ``joint``."""
         if self.test not in self.train:
@@ -200,6 +214,8 @@ class Inputs:
     languages : list of LanguageTest
     folds, seeds : int
         How many of each the results have.
+    further : dict of str to list of dict
+        Rows of further tables of stage 5 (``local.report.inputs.FURTHER``), by file; empty without the file.
     failures : Failures
         Who and what systems fail on.
     """
@@ -214,6 +230,7 @@ class Inputs:
     languages: list[LanguageTest]
     folds: int
     seeds: int
+    further: dict[str, list[dict[str, str]]] = field(default_factory=dict)
     failures: Failures = field(default_factory=Failures)
 
     @cached_property
@@ -307,6 +324,11 @@ class Inputs:
     def compared_means(self, a: System, b: System, group: str) -> Comparison | None:
         """Find the paired test of two systems' means over a group."""
         return self._pairs.get((frozenset((a, b)), None, group))
+
+    def tested(self, a: System, b: System, group: str) -> Comparison | None:
+        """Find the paired test of two systems over a group: of their means or, of a single condition, in that."""
+        results = self.of(a, group)
+        return self.compared(results[0], b) if len(results) == 1 else self.compared_means(a, b, group)
 
     def headlines(self, group: str) -> dict[System, Score]:
         """Mean headlines over a group's conditions (or ``drop``), of the systems that have one."""

@@ -35,6 +35,15 @@ TOLD = ("oracle_utterance", "oracle_speech")  # baselines that are told the emot
 POOLED = "*"
 
 
+def blocks(found: Diarization) -> Iterator[str | Table | Figure]:
+    """All that the page says of it, in the order in which it is read."""
+    yield from sentences(found)
+    overview, *more = tables(found)
+    yield overview
+    yield from figures(found)
+    yield from more
+
+
 def tables(found: Diarization) -> list[Table]:
     """All tables, in the order in which they are read."""
     tables = [_overview(found), *(_by_emotion(found, test) for test in _emotion_tests(found))]
@@ -70,7 +79,7 @@ def sentences(found: Diarization) -> list[str]:
             _verdict(pair) for pair in found.pairs if (pair.test, pair.a) == (test, best.system) and not pair.b[1]
         ]
         lines.append(
-            f"**Diarization**, {_set_name(test)}: the lowest EDER"
+            f"**Diarization**, {set_name(test)}: the lowest EDER"
             f"{f' of {len(models)} models, by test,' if len(models) > 1 else ' of a model'} is that of {_name(best)}: "
             f"**{best.eder}** ({best.n} recordings of {best.speakers} speakers). {' '.join(verdicts)}"
         )
@@ -98,14 +107,15 @@ def _models(found: Diarization, test: str) -> list[Diarized]:
 
 
 def _cell(row: Diarized | None, best: bool = False) -> Cell:
-    return score_cell(row.eder if row else None, _row_marks(row), best)
+    return score_cell(row.eder if row else None, row_marks(row), best)
 
 
 def _marks(found: Diarization, system: tuple[str, str], test: str) -> str:
-    return _row_marks(found.row(system, test))
+    return row_marks(found.row(system, test))
 
 
-def _row_marks(row: Diarized | None) -> str:
+def row_marks(row: Diarized | None) -> str:
+    """Qualify a row: keys of ``local.report.tables.cells.MARKS``."""
     if row is None:
         return ""
     # The marks before say so already.
@@ -121,7 +131,8 @@ def _label(system: tuple[str, str]) -> str:
     return f"{system[0]}, {system[1]}" if system[1] else system[0]
 
 
-def _set_name(test: str) -> str:
+def set_name(test: str) -> str:
+    """Name a set in words, in Markdown."""
     corpus, _, kind = test.partition(".")
     words = {"single": "one emotional span", "double": "two emotional spans", "noisy": "noise and reverberation"}
     if not kind:
@@ -138,8 +149,8 @@ def _verdict(pair: DiarizedPair) -> str:
     if pair.adjusted >= LEVEL or not (difference.hi < 0 or difference.lo > 0):
         but = ", but the interval holds 0" if pair.adjusted < LEVEL else ""
         seen = null_note(replace(pair, adjusted=1.0), LEVEL).removeprefix(": not shown to differ")
-        return f"**It was not shown to beat {words}{but}{seen}.**"
-    return f"It beats {words}." if difference.hi < 0 else f"**It is worse than {words}.**"
+        return f"It was not shown to beat {words}{but}{seen}."
+    return f"It beats {words}." if difference.hi < 0 else f"It is worse than {words}."
 
 
 def _overview(found: Diarization) -> Table:
@@ -184,7 +195,7 @@ def _by_emotion(found: Diarization, test: str) -> Table:
     caption = f"EDER in percent by the recording's emotion; systems as above.{source}{run}"
     header = ["emotion", *published, *(_label(system) for system in found.systems)]
     key = f"sed-{test.replace('*', 'pooled')}"
-    return Table(key, f"Diarization by emotion: {_set_name(test)}", caption, header, rows, made_by="sed")
+    return Table(key, f"Diarization by emotion: {set_name(test)}", caption, header, rows, made_by="sed")
 
 
 def _compared(found: Diarization) -> Table:
@@ -202,7 +213,7 @@ def _compared(found: Diarization) -> Table:
         f"{tests_note(LEVEL, ((pair.test, pair) for pair in found.pairs if pair.test in tests))}"
     )
     header = ["set", "a", "b", "difference", *TESTED]
-    return Table("sed-tests", "Diarization: paired tests", caption, header, rows, made_by="sed", long=True)
+    return Table("sed-tests", "Diarization: paired tests", caption, header, rows, made_by="sed")
 
 
 def _everything(found: Diarization) -> Table:
@@ -220,7 +231,7 @@ def _everything(found: Diarization) -> Table:
     )
     header = ["set", "system", "setting", "EDER", "n", "speakers", "df"]
     header += ["weighted", "missed", "false alarm", "confusion"]
-    return Table("sed-all", "Diarization: every set", caption, header, rows, made_by="sed", long=True)
+    return Table("sed-all", "Diarization: every set", caption, header, rows, made_by="sed")
 
 
 def _draw(found: Diarization) -> Drawing:

@@ -1,4 +1,4 @@
-"""The report of results as many as those of egs/small: 330 conditions, 1,791 comparisons, 20 figures."""
+"""The report of results as many as those of egs/small: 330 conditions, 1,791 comparisons, 22 figures."""
 
 from __future__ import annotations
 
@@ -38,11 +38,11 @@ def run(work: Path) -> list[dict]:
         began = _processor_time()
         make.main([])
         seconds = _processor_time() - began
-        figures = len(list(Path("exp/report").glob("*.png")))
+        figures = len(list(Path("exp/report").glob("*.svg")))
     finally:
         os.chdir(before)
-    if figures != 20:
-        raise UserError(f"{root}/exp/report: {figures} figures, expected 20; the world or the report has changed")
+    if figures != 22:
+        raise UserError(f"{root}/exp/report: {figures} figures, expected 22; the world or the report has changed")
     return [
         {
             "name": "report_large",

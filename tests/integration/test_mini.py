@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.integration.conftest import Checkout, Outcome
+from tests.local.report.page import Page, longest, paragraphs
 
 pytestmark = pytest.mark.integration
 
@@ -62,8 +63,15 @@ def test_the_report_holds_the_scores(checkout: Checkout, finished: Outcome) -> N
     assert not re.search(r"""(src|href)=["'](https?:|//)""", page)
     assert "data:image/" in page or "<svg" in page
     assert "synthetic" in page and "synthetic" in (recipe / "RESULTS.md").read_text(encoding="utf-8")
-    for picture in (recipe / "exp/report").glob("*.png"):
-        assert picture.read_bytes().startswith(b"\x89PNG") and picture.with_suffix(".pdf").exists()
+    for picture in (recipe / "exp/report").glob("*.svg"):
+        assert b"<svg" in picture.read_bytes() and picture.with_suffix(".pdf").exists()
+    text = (recipe / "RESULTS.md").read_text(encoding="utf-8")
+    assert text.count("\n") <= 120 and "(results/headline.svg)" in text
+    for prose in (paragraphs(text), Page(page).prose):
+        words, sentence = longest(prose)
+        assert words <= 60, sentence
+    with open(recipe / "results/headlines.csv", encoding="utf-8", newline="") as file:
+        assert list(csv.DictReader(file)) == [r for r in results(checkout) if (r["layer"], r["fold"]) == ("dev", "all")]
 
 
 def test_diarization_beats_what_hears_nothing(checkout: Checkout, finished: Outcome) -> None:
@@ -84,7 +92,7 @@ def test_diarization_beats_what_hears_nothing(checkout: Checkout, finished: Outc
         cwd=recipe, env=os.environ | {"PYTHONPATH": str(checkout.root)}, capture_output=True, text=True, check=True,
     )  # fmt: skip
     assert json.loads(again.stdout)["mean"] == pytest.approx(float(rows["mini.frozen", "mini_sed"]["eder"]), abs=1e-4)
-    assert "Emotion diarization" in (recipe / "RESULTS.md").read_text(encoding="utf-8")
+    assert "**Diarization of `mini_sed`**" in (recipe / "RESULTS.md").read_text(encoding="utf-8")
 
 
 def test_a_rerun_skips_all_and_says_so(checkout: Checkout, finished: Outcome) -> None:

@@ -10,6 +10,7 @@ import pytest
 
 from tests.docs.page import sections
 from tests.integration.conftest import Checkout, Outcome
+from tests.local.report.page import Page
 
 pytestmark = pytest.mark.integration
 
@@ -70,11 +71,12 @@ def test_new_parts_run_and_leave_results_valid(checkout: Checkout) -> None:
         ("finetune", "mini", strategy, "", corpus, corpus)
         for strategy in ("bitfit", "norms", "bitfit+norms") for corpus in corpora
     }  # fmt: skip
-    report, page = (recipe / "RESULTS.md").read_text(encoding="utf-8"), recipe / "exp/report/index.html"
-    for words in (
-        "`loudness`", "`linear without 2 components` (one affine map)", "`norms` (layer normalisations)",
-        "`bitfit+norms` (biases, layer normalisations)", "UA by condition: linear head without 2 components",
-        "within | mini, linear† | mini, linear without 2 components†",
-    ):  # fmt: skip
-        assert words in report
-    assert "linear without 2 components" in page.read_text(encoding="utf-8")
+    page = Page((recipe / "exp/report/index.html").read_text(encoding="utf-8"))
+    explained = {row[0]: row[2] for row in page.tables["methods"][1:]}
+    assert explained["linear without 2 components"] == "one affine map"
+    assert explained["norms"] == "layer normalisations" and explained["bitfit+norms"] == "biases, layer normalisations"
+    assert "UA by condition: linear head without 2 components" in page.text
+    assert ["within", "mini, linear†", "mini, linear without 2 components†"] in [
+        row[:3] for row in page.tables["compared-means"]
+    ]  # fmt: skip
+    assert "loudness" in {row[1] for row in page.tables["headline"]}

@@ -107,7 +107,7 @@ def _draw_block(axes: Axes, inputs: Inputs, columns: Sequence[_Side], rows: Sequ
         results = _members(inputs, down, across)
         if results:
             canvas[y * pitch : y * pitch + classes, x * pitch : x * pitch + classes] = 100 * shares(results)
-    axes.imshow(canvas, cmap="Purples", vmin=0, vmax=100)
+    axes.imshow(canvas, cmap="Purples", vmin=0, vmax=100, interpolation="none")
     for row, column in np.argwhere(np.isfinite(canvas)):
         colour = "white" if canvas[row, column] > 55 else "#222222"
         text = f"{canvas[row, column]:.0f}"
@@ -150,7 +150,7 @@ def _draw_blocks(inputs: Inputs, encoder: str) -> Drawing:
         for result in inputs.of(system):
             top, left = trains.index(result.train) * pitch, tests.index(result.test) * pitch
             canvas[top : top + classes, left : left + classes] = 100 * shares([result])
-        image = axes.imshow(canvas, cmap="Purples", vmin=0, vmax=100)
+        image = axes.imshow(canvas, cmap="Purples", vmin=0, vmax=100, interpolation="none")
         labels = [short(inputs, name) for name in tests]
         axes.set_xticks([i * pitch + middle for i in range(len(tests))], labels, fontsize=8)
         axes.set(xlabel="test", title=panel_title(inputs, system))

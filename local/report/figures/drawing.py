@@ -31,11 +31,14 @@ CYCLE = (BLUE, VERMILLION, GREEN, PURPLE, ORANGE, SKY, YELLOW, BLACK)
 MARKERS = "osD^vPX*"
 WIDEST = 18  # letters in a line of a small panel's title
 RC = {
-    "font.family": "DejaVu Sans", "font.size": 9, "axes.titlesize": 10, "axes.labelsize": 9,
+    "font.family": "sans-serif", "font.sans-serif": ["DejaVu Sans", "Verdana", "Arial", "sans-serif"],
+    "font.size": 9, "axes.titlesize": 10, "axes.labelsize": 9,
     "axes.spines.top": False, "axes.spines.right": False, "axes.edgecolor": "#666666", "axes.linewidth": 0.8,
     "xtick.color": "#444444", "ytick.color": "#444444", "legend.frameon": False,
     "figure.facecolor": "white", "figure.dpi": 150,
     "figure.constrained_layout.use": True, "pdf.fonttype": 42,
+    # Text stays text, which is smaller; ids are made of what they name.
+    "svg.fonttype": "none", "svg.hashsalt": "xser",
 }  # fmt: skip
 
 
@@ -63,20 +66,20 @@ class Figure:
 
 
 def save_all(figures: Sequence[Figure], folder: Path) -> None:
-    """Draw figures and write each as PNG and PDF, the same bytes for the same numbers; on all cores.
+    """Draw figures and write each as SVG and PDF, the same bytes for the same numbers; on all cores.
 
     Parameters
     ----------
     figures : sequence of Figure
         What to draw.
     folder : Path
-        Where to write ``<name>.png`` and ``<name>.pdf``.
+        Where to write ``<name>.svg`` and ``<name>.pdf``.
     """
     import matplotlib as mpl
     from tqdm import tqdm
 
     mpl.use("Agg")
-    for name in ("matplotlib.pyplot", "matplotlib.backends.backend_agg", "matplotlib.backends.backend_pdf"):
+    for name in ("matplotlib.pyplot", "matplotlib.backends.backend_svg", "matplotlib.backends.backend_pdf"):
         importlib.import_module(name)  # once, before there are many processes
     bar = {"desc": str(folder), "unit": "figure", "leave": False, "disable": None, "total": len(figures)}
     # Forked, since what draws is a function of the numbers that are in memory.
@@ -95,15 +98,14 @@ _waiting: list[Figure] = []
 def _save(folder: Path, number: int) -> None:
     import matplotlib as mpl
     import matplotlib.pyplot as plt
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.backends.backend_pdf import FigureCanvasPdf
+    from matplotlib.backends.backend_svg import FigureCanvasSVG
 
     figure = _waiting[number]
-    picture = {"metadata": {"Software": None}, "pil_kwargs": {"compress_level": 3}}  # a tenth larger in half the time
     with mpl.rc_context(RC), _without_collection():
         drawing = figure.draw()
         # savefig would draw everything once more before each file.
-        FigureCanvasAgg(drawing).print_png(folder / f"{figure.name}.png", **picture)
+        FigureCanvasSVG(drawing).print_svg(folder / f"{figure.name}.svg", metadata=dict.fromkeys(("Creator", "Date")))
         drawing.set_layout_engine("none")  # the places of things are known by now
         nothing = dict.fromkeys(("CreationDate", "Creator", "Producer"))
         FigureCanvasPdf(drawing).print_pdf(folder / f"{figure.name}.pdf", metadata=nothing)

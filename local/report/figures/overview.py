@@ -116,7 +116,7 @@ def _heat(
     values = np.full((len(trains), len(tests)), np.nan)
     for result in results:
         values[trains.index(result.train), tests.index(result.test)] = 100 * result.headline.ua
-    image = axes.imshow(values, cmap="YlGnBu", vmin=limits[0], vmax=limits[1], aspect="auto")
+    image = axes.imshow(values, cmap="YlGnBu", vmin=limits[0], vmax=limits[1], aspect="auto", interpolation="none")
     for result in results:
         row, column = trains.index(result.train), tests.index(result.test)
         colour = "white" if image.norm(values[row, column]) > 0.6 else "#111111"

@@ -10,20 +10,14 @@ from local.report.tables.cells import DASH, Cell, Table, code, number
 PARTS = ("train", "dev", "test")
 
 
-def in_words(inputs: Inputs) -> list[str]:
-    """Say what the audit of each corpus found, in Markdown sentences.
-
-    Parameters
-    ----------
-    inputs : Inputs
-        Corpora with what their ``audit.json`` holds.
-
-    Returns
-    -------
-    list of str
-        A line a corpus, for those that were audited.
-    """
-    return [f"**{label}**: {'; '.join(found['summary'])}." for _, label, found in _audited(inputs)]
+def in_words(inputs: Inputs) -> Table:
+    """What the audit of each corpus found, in its own words."""
+    rows = [
+        [Cell(label), *(Cell(part) for part in line.partition(": ")[::2])]
+        for _, label, found in _audited(inputs) for line in found["summary"]
+    ]  # fmt: skip
+    caption = "What `data/<corpus>/audit.json` says in words; UA as fractions of 1."
+    return Table("audit-words", "The audit in words", caption, ["corpus", "of", "found"], rows, made_by="data")
 
 
 def _audited(inputs: Inputs) -> Iterator[tuple[Corpus, str, dict]]:

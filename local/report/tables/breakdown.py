@@ -133,7 +133,7 @@ def _halves(inputs: Inputs, by: str) -> Table:
         + _notes(inputs)
     )
     header = [*WHERE, *names, "difference", "n", "speakers", *TESTED]
-    return Table(f"by-{by}", title, caption, header, rows, long=True)
+    return Table(f"by-{by}", title, caption, header, rows)
 
 
 def _speakers(inputs: Inputs) -> Table:
@@ -154,7 +154,7 @@ def _speakers(inputs: Inputs) -> Table:
         "*lowest*: UA in percent of the speaker with the lowest, over the emotions that they show, and their n "
         "utterances; *SD*: standard deviation between speakers, in points. The least of so many noisy scores is low "
         "even where all speakers are alike: *by chance* says how low, and how large the SD would be, if each emotion's "
-        "utterances were dealt out to speakers at random; p is how often that gives as low, or as large, a one, q "
+        "utterances were dealt out to speakers at random. p is how often that gives as low, or as large, a one; q "
         f"(bold: < {inputs.level:.2g}) is after Benjamini and Hochberg over this table. **Only where p is small is the "
         f"worst speaker more than bad luck.** UA of every speaker: `breakdown.csv`.{_notes(inputs)}"
     )
@@ -162,7 +162,7 @@ def _speakers(inputs: Inputs) -> Table:
         *WHERE, "speakers", "worst", "n", "lowest", "lowest by chance", "p lowest", "q lowest", "SD", "SD by chance",
         "p SD", "q SD", "tests",
     ]  # fmt: skip
-    return Table("by-speaker", "Speakers", caption, header, rows, long=True)
+    return Table("by-speaker", "Speakers", caption, header, rows)
 
 
 def _languages(inputs: Inputs) -> Table:
@@ -201,16 +201,16 @@ def _calibration(inputs: Inputs) -> Table:
     uniform = 100 * (1 - inputs.chance)
     caption = (
         "Means over utterances and seeds, in percent [95% interval over speakers]. *confidence*: mean posterior of the "
-        "emotion that is said; *too sure*: confidence minus accuracy in points, bold where its interval, alone, leaves "
+        "emotion that is said. *too sure*: confidence minus accuracy in points, bold where its interval, alone, leaves "
         "out 0. *ECE*: expected calibration error, 15 bins of equal width (Guo et al. 2017), jackknife interval; it is "
-        "above 0 by chance, *calibrated* is what posteriors that mean what they say would give with this n. *Brier*: "
+        "above 0 by chance. *calibrated* is what posteriors that mean what they say would give with this n. *Brier*: "
         f"squared distance from the truth, 0 to 200, {uniform:.0f} if all emotions are always equally likely. *log "
         f"loss*: nats.{_notes(inputs)}"
     )
     header = [
         *WHERE, "n", "speakers", "confidence", "accuracy", "too sure", "ECE", "calibrated", "Brier", "log loss",
     ]  # fmt: skip
-    return Table("calibration", "Do posteriors mean what they say?", caption, header, rows, long=True)
+    return Table("calibration", "Do posteriors mean what they say?", caption, header, rows)
 
 
 def _mixed(inputs: Inputs) -> Table:
@@ -240,4 +240,4 @@ def _mixed(inputs: Inputs) -> Table:
         "conditions", "a", "b", "a − b", *TESTED, "these", "n", "speakers", "sentences", "corpora", "by speaker",
         "by sentence", "by corpus",
     ]  # fmt: skip
-    return Table("mixed", "Would other speakers, sentences and corpora say the same?", caption, header, rows, long=True)
+    return Table("mixed", "Would other speakers, sentences and corpora say the same?", caption, header, rows)

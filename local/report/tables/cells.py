@@ -21,6 +21,7 @@ MARKS = {
 }
 # The last columns of a table of paired tests.
 TESTED = ["n", "speakers", "df", "p", "smallest p", "p Holm", "q", "tests", "detectable"]
+NAMED = 8  # systems that a caption names
 _NUMBER = re.compile(r"[-<+]?\s*[\d∞]")
 
 
@@ -53,8 +54,6 @@ class Table:
         ``probe``, ``finetune``, ``sed`` or ``data``: the stage from which on its command runs.
     marks : str
         Marks used in it.
-    long : bool
-        RESULTS.md prints its first rows and says where the others are.
     """
 
     key: str
@@ -63,7 +62,6 @@ class Table:
     header: list[str]
     rows: list[list[Cell]]
     made_by: str = "probe"
-    long: bool = False
     marks: str = field(init=False)
 
     def __post_init__(self) -> None:
@@ -74,7 +72,7 @@ class Table:
         """Which columns hold numbers, with dashes where there is none."""
         columns = zip(*([cell.text for cell in row] for row in self.rows), strict=True)
         return [
-            all(_NUMBER.match(text) or text == "–" for text in column) and any(text != "–" for text in column)
+            all(_NUMBER.match(text) or text[:1] == "–" for text in column) and any(map(_NUMBER.match, column))
             for column in map(list, columns)
         ]
 
@@ -257,6 +255,9 @@ def trained(inputs: Inputs, results: Iterable[Result]) -> str:
         if result.tuned:
             by_system.setdefault(result.system, []).append(result)
     counts = [f"{inputs.name(s)} {parameters(by_system[s]).text}" for s in inputs.systems if s in by_system]
+    if len(counts) > NAMED:
+        every = parameters(result for own in by_system.values() for result in own).text
+        return f" Trained parameters: {every}; of each system, in *Encoders at a glance*."
     return f" Trained parameters: {'; '.join(counts)}." if counts else ""
 
 

@@ -25,6 +25,7 @@ from local.report.tables.cells import (
     tested_cells,
     tests_note,
     trained,
+    unseen,
 )  # fmt: skip
 from local.results.read import HEAD_ALONE
 
@@ -64,7 +65,7 @@ def compared_means(inputs: Inputs) -> Table:
     caption = "Means over all conditions within, or across, corpora. " + _test(inputs, chosen, families)
     return Table(
         "compared-means", "Which encoder is better, on average?", caption + notes(inputs),
-        ["conditions", *_header(inputs)], _rows(inputs, chosen), long=True,
+        ["conditions", *_header(inputs)], _rows(inputs, chosen),
     )  # fmt: skip
 
 
@@ -79,8 +80,31 @@ def compared(inputs: Inputs) -> Table:
     caption = "Every pair in every condition, the clearest first. " + _test(inputs, chosen, families)
     header = ["train", "test", "setting", *_header(inputs)]
     return Table(
-        "compared", "Pairwise comparisons", caption + notes(inputs), header, _rows(inputs, chosen), long=True
+        "compared", "Pairwise comparisons", caption + notes(inputs), header, _rows(inputs, chosen)
     )  # fmt: skip
+
+
+def tuning(inputs: Inputs) -> Table:
+    """What each strategy gains over its baseline, over all conditions."""
+    rows = []
+    for method, baseline in baselines(inputs).items():
+        found = gains(inputs, method)
+        if not found:
+            continue
+        ordered = sorted(found, key=lambda gain: gain[1].ua)
+        clear = [gain.ua for _, gain, test in found if test.adjusted < inputs.level]
+        row = [Cell(method), Cell(baseline), Cell(str(len(found)))]
+        for result, gain, _ in (ordered[0], ordered[-1]):
+            row += [Cell(gain.signed(), value=gain.ua), Cell(f"{result.system.encoder}, {result.pair}")]
+        row += [Cell(str(sum(sign * ua > 0 for ua in clear))) for sign in (1, -1)]
+        rows.append([*row, Cell(unseen((test for _, _, test in found), inputs.level) or "–")])
+    caption = (
+        "Gain in UA, in points [95% interval], over a baseline that differs in one thing, over so many conditions: the "
+        "least, the most, and in how many it was significantly better or worse (Holm, in the family of the next "
+        "table). *elsewhere*: true gains that the other tests would have seen in 80% of such experiments."
+    )
+    header = ["strategy", "over", "conditions", "least", "where", "most", "where", "better", "worse", "elsewhere"]
+    return Table("tuning", "What tuning gains, by strategy", caption, header, rows, made_by="finetune")
 
 
 def strategies(inputs: Inputs) -> Table:

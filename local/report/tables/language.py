@@ -46,7 +46,7 @@ def table(inputs: Inputs) -> Table:
     )
     header = ["question", "method", "tested on", "the language's", "others'", "difference", *TESTED]
     title = "Does the encoder's language matter?"
-    return Table("language", title, caption + notes(inputs), header, rows, long=True)
+    return Table("language", title, caption + notes(inputs), header, rows)
 
 
 def _members(inputs: Inputs, test: LanguageTest) -> list[Result]:

@@ -177,6 +177,18 @@ def data(inputs: Inputs) -> Table:
     return Table("data", "Corpora", caption, header, rows, made_by="data")
 
 
+def methods(inputs: Inputs) -> Table:
+    """The methods, with what their conditions say of them in words."""
+    sources = {result.system.method: "+".join(result.source) for result in inputs.results if result.source}
+    rows = []
+    for kind, named in (("head of a frozen encoder's layer", inputs.heads), ("tuning", inputs.strategies)):
+        for method, words in named.items():
+            parts = [words, f"in two stages, first on {sources[method]}" if method in sources else ""]
+            rows.append([Cell(method), Cell(kind), Cell("; ".join(filter(None, parts)) or "–")])
+    caption = "How emotions were classified: heads see the mean over time of one layer; tuning changes the encoder too."
+    return Table("methods", "Methods", caption, ["method", "kind", "what it is"], rows)
+
+
 def encoders(inputs: Inputs) -> Table:
     """The encoders."""
     rows = []

@@ -25,7 +25,9 @@ def large_world(root: Path, strategies: list[str] | None = None) -> World:
     corpora = [Corpus(name, language, speakers=6) for language, name in LANGUAGES.items()]
     bound = [Encoder(f"own_{language}", 5, 0.7, [language], [name]) for language, name in LANGUAGES.items()]
     pooled = Encoder("pooled", 5, 0.7, pretrained_on=list(LANGUAGES.values()))
-    world = World(root, corpora, [*bound, pooled, Encoder("random", 5, 0.5), Encoder("plain", 1, 0.6)]).write()
+    world = World(
+        root, corpora, [*bound, pooled, Encoder("random", 5, 0.5, init="random"), Encoder("plain", 1, 0.6)]
+    ).write()
     grids = [(bound, strategies or STRATEGIES), ([pooled], ["head", "full"] + ["lora+ba+wg"] * (not strategies))]
     for encoders, names in grids:
         for encoder in encoders:

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from local.report import contents
-from tests.local.report.test_make import Page, build, percent
+from local.report.figures import reliability
+from tests.local.report.page import Page
+from tests.local.report.test_make import build, percent
 from tests.local.report.test_tuned import read
 from tests.local.score.spoken import spoken_world
 from tests.local.score.synthetic import Corpus, Encoder, World, read_csv, where
@@ -70,7 +71,7 @@ def test_the_worst_speaker_stands_beside_chance(world: World, documents: tuple[s
 
 
 def test_calibration_and_mixed_models_are_shown(world: World, documents: tuple[str, Page]) -> None:
-    text, page = documents
+    _, page = documents
     rows = read_csv(world.root / "exp/calibration.csv")
     shown = list(rows_of(page, "calibration"))
     assert len(shown) == len(rows) == 16
@@ -83,7 +84,7 @@ def test_calibration_and_mixed_models_are_shown(world: World, documents: tuple[s
     for row in mixed:
         values = [float(row[column].split(" ")[0]) for column in ("these", "a − b")]
         assert values[0] == pytest.approx(values[1], abs=0.5)
-    assert text.count("**Who it fails on**") == 1
+    assert page.sections["who-it-fails-on"].count("Who it fails on: ") == 1
 
 
 def test_languages_are_a_column_each(documents: tuple[str, Page]) -> None:
@@ -96,7 +97,7 @@ def test_the_figure_shows_what_dev_chose_of_each_encoder(
 ) -> None:
     monkeypatch.chdir(world.root)
     content = read()
-    figure = next(f for f in contents.figures(content) if f.name == "reliability")
+    figure = next(reliability.diagrams(content))
     drawing = figure.draw()
     titles = [axes.get_title() for axes in drawing.axes]
     expected = [
@@ -113,6 +114,6 @@ def test_the_figure_shows_what_dev_chose_of_each_encoder(
 
 def test_without_facts_there_are_no_tables_of_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     world = spoken_world(tmp_path, corpora=[Corpus("uno", "it", speakers=1, each=20)], encoders=[Encoder("big", 3)])
-    text, page = build(world, monkeypatch)
+    _, page = build(world, monkeypatch)
     assert {key for key in page.tables if key.startswith("by-")} == {"by-sentence"} and "calibration" in page.tables
-    assert "Who it fails on" not in text
+    assert "Who it fails on: " not in page.sections["who-it-fails-on"]

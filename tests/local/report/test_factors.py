@@ -9,9 +9,10 @@ from pathlib import Path
 import pytest
 
 from local.report import contents
-from local.report.figures.drawing import folded
+from local.report.figures.drawing import Figure, folded
 from local.report.tables import audit as audit_tables
-from tests.local.report.test_make import Page, audit, build, markdown_tables, percent
+from tests.local.report.page import Page, section
+from tests.local.report.test_make import audit, build, percent
 from tests.local.report.test_tuned import read, tune
 from tests.local.score.synthetic import Corpus, Encoder, World, read_csv, small_world, where
 
@@ -58,8 +59,7 @@ def test_files_have_a_column_a_factor(world: World, documents: tuple[str, Page])
 
 
 def test_every_table_tells_systems_apart(world: World, documents: tuple[str, Page]) -> None:
-    text, page = documents
-    assert markdown_tables(text)["Every condition in full"] == page.tables["all"]
+    _, page = documents
     results = where(read_csv(world.root / "exp/results.csv"), fold="all", layer="dev")
     rows = list(rows_of(page, "all"))
     assert len(rows) == len(results) == 2 * 2 * 4 + 2 * 3 + 1
@@ -100,16 +100,19 @@ def test_comparisons_differ_in_one_factor(world: World, documents: tuple[str, Pa
 
 
 def test_words_name_both_values(documents: tuple[str, Page]) -> None:
-    text, _ = documents
-    asked = text.split("## What was asked")[1].split("\n## ")[0]
+    _, page = documents
+    asked = page.sections["what-was-run"]
     assert "standardised: by the training lists, or each corpus by its own training lists" in asked
-    assert f"`{PLAIN}` (what linear is), `{OTHER}` (what linear is)." in asked
-    assert f"`{TWICE}` (what lora+ba trains; in two stages, first on uno)" in asked
-    section = text.split("## Pairwise comparisons")[1].split("\n## ")[0]
-    assert "encoders in all conditions of one method (the table of that method); what strategies gain" in section
+    assert f"{PLAIN}, {OTHER}." in asked
+    explained = {row["method"]: row["what it is"] for row in rows_of(page, "methods")}
+    assert explained[PLAIN] == explained[OTHER] == "what linear is"
+    assert explained[TWICE] == "what lora+ba trains; in two stages, first on uno"
+    families = "encoders in all conditions of one method (the table of that method); what strategies gain"
+    assert families in page.blocks["compared"]
     for called in ("linear head", "linear head standardised per-corpus"):
-        assert f"\n## UA by condition: {called}\n" in text
-        assert f"UA in percent [95% interval] with the {called};" in text
+        block = page.blocks[f"conditions-{called.replace(' head', '').replace(' ', '-')}"]
+        assert f"UA by condition: {called}\n" in block
+        assert f"UA in percent [95% interval] with the {called};" in block
 
 
 def test_every_figure_tells_systems_apart(
@@ -120,7 +123,8 @@ def test_every_figure_tells_systems_apart(
     monkeypatch.chdir(world.root)
     content = read()
     drawn = {}
-    for figure in contents.figures(content):
+    sections = contents.sections(contents.Sources(content.experiment, content))
+    for figure in (block for _, blocks in sections for block in blocks if isinstance(block, Figure)):
         drawing = figure.draw()
         drawn[figure.name] = {text.get_text().replace("\n", " ") for text in drawing.findobj(Text)}
     named = {(system.encoder, system.method): content.name(system) for system in content.systems}
@@ -135,8 +139,9 @@ def test_every_figure_tells_systems_apart(
     assert {f"uno (it), {PLAIN}", f"uno (it), {OTHER}"} <= drawn["layers_big"]
 
 
-def test_marks_and_caveats_are_of_those_values_that_need_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("local.report.contents.figures", lambda inputs: [])
+def test_marks_and_caveats_are_of_those_values_that_need_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, undrawn: None
+) -> None:
     flat = Encoder("flat", 1, 0.7)
     world = small_world(tmp_path / "toy", corpora=[Corpus("uno", "it"), Corpus("zwei", "de")], encoders=[flat])
     for own in ({"cross_dev": "target"}, {"split": "random"}):
@@ -157,13 +162,13 @@ def test_marks_and_caveats_are_of_those_values_that_need_them(tmp_path: Path, mo
         "linear dev of the target, within": {""}, "linear dev of the target, across": {"§"},
         "linear split random, within": {"‖"}, "linear split random, across": {""},
     }  # fmt: skip
-    asked, caveats = (text.split(f"## {title}")[1] for title in ("What was asked", "Caveats"))
-    assert "(scheme `speaker`, `random`)" in asked
-    assert "dev data of the training corpora, or of **the test corpus**, labelled" in asked
+    asked, caveats = page.sections["what-was-run"], section(text, "Limits")
+    assert "(scheme speaker, random)" in asked
+    assert "dev data of the training corpora, or of the test corpus, labelled" in asked
     assert "(cross_dev = target): all conditions across corpora of `linear dev of the target`." in caveats
     shared = "‖ the folds let speakers of the test into training or dev (audit)"
     assert f"{shared}: uno (random folds), zwei (random folds)" in caveats
-    assert "**Across corpora, where §, layers and epochs were chosen on labelled data of the test corpus.**" in text
+    assert "Across corpora, where §, layers and epochs were chosen on labelled data of the test corpus." in caveats
     assert [row["corpus"] for row in rows_of(page, "audit")] == ["uno (it), speaker folds", "uno (it), random folds"]
-    assert "**uno (it), random folds**: mixed." in text
+    assert ["uno (it), random folds", "mixed", ""] in page.tables["audit-words"]
     assert len(audit_tables.by_fold(read()).rows) == 4

@@ -15,18 +15,13 @@ from local.experiment import Experiment, Sed
 from local.report import inputs, make, sed
 from local.report.figures import confusions, layers, overview
 from local.score import collect
+from tests.local.report.page import Page, section
 from tests.local.report.test_factors import rows_of
 from tests.local.report.test_make import audit, build
 from tests.local.report.test_sed import pair, row
 from tests.local.report.test_tuned import read
 from tests.local.score.synthetic import Corpus, Encoder, World, read_csv, small_world, where
 from utils import csv_file
-
-
-@pytest.fixture
-def undrawn(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Save the time that figures take."""
-    monkeypatch.setattr("local.report.contents.figures", lambda inputs: [])
 
 
 def test_two_speakers_get_a_dash_and_the_reason_in_tables_and_figures(
@@ -42,8 +37,9 @@ def test_two_speakers_get_a_dash_and_the_reason_in_tables_and_figures(
     (compared,) = rows_of(page, "compared")
     assert compared["a − b"].endswith("[–: 2 speakers]") and compared["smallest p"] == "0.500"
     assert compared["detectable"] == "–"
-    assert "No interval: 2 speakers (duo)." in text and "nan" not in text
-    assert "of 2 conditions were not shown to be above guessing" in text
+    assert "No interval: 2 speakers (duo)." in section(text, "Limits")
+    assert "nan" not in text and "nan" not in "".join(page.text)
+    assert "of 2 conditions were not shown to be above guessing" in page.sections["conditions"]
 
 
 @pytest.mark.usefixtures("undrawn")
@@ -62,7 +58,7 @@ def test_a_collapsed_head_is_called_so(tmp_path: Path, monkeypatch: pytest.Monke
         writer.writerows(row | {"ua": "0.25"} for row in rows)
     text, page = build(world, monkeypatch)
     assert {row["encoder"]: row["UA"] for row in rows_of(page, "all")}["flat"] == "25.0 [–: collapsed]"
-    assert "25.0 [25.0" not in text and "No interval: collapsed (uno)." in text
+    assert "25.0 [25.0" not in "".join(page.text) and "No interval: collapsed (uno)." in section(text, "Limits")
 
 
 @pytest.mark.usefixtures("undrawn")
@@ -70,10 +66,11 @@ def test_standardising_by_the_test_corpus_is_told_wherever_it_counts(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     world = small_world(tmp_path / "toy", changes={"normalise": "per-corpus"}, heads=["linear", "mlp"])
-    text, _ = build(world, monkeypatch)
+    text, page = build(world, monkeypatch)
     words = "features are standardised by the test corpus's own training lists, without labels"
-    results = [s for s in text.split("\n## ")[3:-1] if not s.startswith(("Corpora", "Encoders\n", "Audit"))]
-    assert len(results) > 6 and all(words in section for section in results)
+    results = page.tables.keys() - {"headline", "data", "encoders", "methods", "selected"}
+    assert len(results) > 6 and all(words in page.blocks[key] for key in results)
+    assert words in section(text, "Limits")
     found = [overview.encoders(content := read()), *overview.matrices(content), *layers.means(content)]
     found += [*layers.details(content), confusions.pooled(content), *confusions.by_condition(content)]
     assert len(found) == 8 and all(words in figure.caption for figure in found)
@@ -81,11 +78,9 @@ def test_standardising_by_the_test_corpus_is_told_wherever_it_counts(
     for encoder in world.encoders:
         for train, test in world.all_pairs():
             world.write_condition(encoder, "linear", train, test, normalise="none")
-    text, _ = build(world, monkeypatch)
-    sections = {section.splitlines()[0]: section for section in text.split("\n## ")}
-    named = "features of `linear standardised per-corpus`, `mlp standardised per-corpus`"
-    assert named in sections["Encoders at a glance"]
-    assert "standardised by the test" not in sections["UA by condition: linear head standardised none"]
+    _, page = build(world, monkeypatch)
+    assert "features of linear standardised per-corpus, mlp standardised per-corpus" in page.blocks["means"]
+    assert "standardised by the test" not in page.blocks["conditions-linear-standardised-none"]
 
 
 def test_standardising_within_the_training_lists_is_not_warned_of(
@@ -106,21 +101,18 @@ def test_a_null_stands_beside_what_could_have_been_seen(tmp_path: Path, monkeypa
     within = where(means, setting="within")[0]
     assert float(within["p_holm"]) > 0.05
     size = f"{100 * float(within['detectable_family']):.1f}"
-    line = next(line for line in text.splitlines() if "**Within corpora**" in line)
+    line = next(line for line in page.sections["encoders"].splitlines() if "Within corpora" in line)
     assert f"not shown to differ; {size} points were detectable)" in line
     found = next(row for row in rows_of(page, "compared-means") if row["conditions"] == "within")
     assert found["detectable"] == f"{100 * float(within['detectable']):.1f} / {size}"
     assert (found["tests"], found["q"]) == (within["family_size"], f"{float(within['q']):.3f}")
     assert found["df"] == f"{float(within['df']):.1f}"
     language = where(read_csv(world.root / "exp/language.csv"), test="*", question="own")[0]
-    asked = "The encoder's language, frozen encoders, trained and tested"
-    line = next(line for line in text.splitlines() if asked in line)
-    assert f"not shown to differ ({100 * float(language['detectable_family']):.1f} points were detectable)" in line
-    captions = [s.split("\n| ")[0] for s in text.split("\n## ")[3:-1] if not s.startswith(("Corpora", "Encoders\n"))]
-    scored = [text for text in captions if text.startswith(("Encoders at", "UA by", "Every condition in full"))]
-    tested = [text for text in captions if text.startswith(("Does the enc", "Which encoder", "Pairwise"))]
-    assert len(scored) == 3 and len(tested) == 3
-    assert all("t over speakers and 3 seeds, whose variance is in; " in caption for caption in scored + tested)
+    asked = "**Language**: trained and tested on one language, its own encoder is"
+    line = next(line for line in section(text, "Answer").split(" - ") if asked in line)
+    assert f"not shown to differ; {100 * float(language['detectable_family']):.1f} points were detectable)" in line
+    shown = ("means", "conditions-linear", "all", "language", "compared-means", "compared")
+    assert all("t over speakers and 3 seeds, whose variance is in; " in page.blocks[key] for key in shown)
 
 
 @pytest.mark.usefixtures("undrawn")
@@ -191,6 +183,10 @@ def test_a_head_that_is_best_on_test_alone_is_not_named(tmp_path: Path, monkeypa
             one["dev_ua"] = "0.9" if one["method"] == other["method"] else "0.1"
     csv_file.write(table, list(results[0]), results)
     make.main([])
-    text = (world.root / "RESULTS.md").read_text(encoding="utf-8")
-    line = next(line for line in text.splitlines() if "**Within corpora**" in line)
+    page = Page((world.root / "exp/report/index.html").read_text(encoding="utf-8"))
+    line = next(line for line in page.sections["encoders"].splitlines() if "Within corpora" in line)
     assert f"with the {other['method']} head (of 2 the best by dev UA)" in line and best["method"] not in line
+    answer = section((world.root / "RESULTS.md").read_text(encoding="utf-8"), "Answer")
+    assert (
+        f"**Within corpora** (`{other['method']}`, dev's choice of 2)" in answer and f"`{best['method']}`" not in answer
+    )

@@ -6,10 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from local.report.material import GROUPS, Comparison, Inputs
+from local.encoders import EncoderSpec
+from local.report import contents, headline, summary
+from local.report.material import GROUPS, Comparison, Inputs, baseline
 from local.report.tables import comparisons
 from local.score import collect
 from tests.local.report.large import large_world
+from tests.local.report.page import longest
 from tests.local.report.test_tuned import read
 
 
@@ -19,7 +22,9 @@ def content(tmp_path_factory: pytest.TempPathFactory) -> Inputs:
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(root)
         collect.main(["--set", "score.permutations=50"])
-        return read()
+        found = read()
+        assert found.specs  # looked up in the recipe's folder
+        return found
 
 
 def test_members_of_groups_are_those_of_a_search(content: Inputs) -> None:
@@ -63,6 +68,54 @@ def test_families_are_those_that_holm_corrected_together(content: Inputs) -> Non
         # The smallest p of a family is multiplied by the number of its members.
         p, adjusted = min((c.p, c.adjusted) for c in members)
         assert adjusted == pytest.approx(min(1, len(members) * p), rel=1e-4)
+
+
+def test_sentences_stay_short_however_much_there_is(content: Inputs) -> None:
+    sources = contents.Sources(content.experiment, content)
+    blocks = [block for _, own in contents.sections(sources) for block in own]
+    assert len(blocks) > 20
+    top = summary.make(sources)
+    words, sentence = longest([
+        *(block if isinstance(block, str) else block.caption for block in [*blocks, top.table, *top.figures]),
+        *top.question, *top.answer, *top.limits,
+    ])  # fmt: skip
+    assert words <= 60, sentence
+    assert len(top.short.rows) <= headline.MOST
+
+
+def test_a_strategy_is_chosen_by_dev_over_trainings_that_all_have(content: Inputs) -> None:
+    method, number = headline.preferred(content, content.strategies)
+    # Two-stage training has its own few conditions, and one encoder was not tuned by all.
+    assert number == 3
+    shared = [r for r in content.results if r.tuned and not r.source and r.system.encoder.startswith("own_")]
+    dev = {}
+    for name in ("head", "lora+ba+wg", "full"):
+        trained = {(r.system.encoder, r.train): r.dev_ua for r in shared if r.system.method == name}
+        assert len(trained) == 9
+        dev[name] = sum(trained.values()) / 9
+    assert method == max(dev, key=dev.get)
+
+
+def test_headlines_are_cut_to_the_best_systems_and_baselines(content: Inputs, monkeypatch: pytest.MonkeyPatch) -> None:
+    found = headline.measures(content, None)
+    assert headline.shortened(found) == found
+    monkeypatch.setattr(headline, "MOST", 12)
+    for whole, short in zip(found, headline.shortened(found), strict=True):
+        assert 2 <= len(short.lines) <= 3 and short.lines == [line for line in whole.lines if line in short.lines]
+        assert short.systems[0] == whole.systems[0]
+        strongest = [line for line in whole.lines if line.baseline][:1]
+        assert [line for line in short.lines if line.baseline] == strongest
+
+
+@pytest.mark.parametrize(
+    ("fields", "kind"),
+    [
+        ({"kind": "logmel"}, "log-mel"), ({"kind": "shortcut"}, "no ears"), ({"init": "random"}, "random weights"),
+        ({"kind": "egemaps"}, ""), ({}, ""),
+    ],
+)  # fmt: skip
+def test_baselines_are_known_by_their_entries(fields: dict, kind: str) -> None:
+    assert baseline(EncoderSpec("name", **fields)) == kind
 
 
 def test_gains_are_over_the_head_alone(content: Inputs) -> None:

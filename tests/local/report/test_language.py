@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.local.report.test_make import Page, build
+from tests.local.report.page import Page, section
+from tests.local.report.test_make import build
 from tests.local.score.synthetic import Corpus, Encoder, World, read_csv, where
 
 HOME = {"de": "german", "en": "english", "pl": "polish"}
@@ -24,16 +25,23 @@ def documents(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, Page, Path
 def test_the_table_holds_every_row_and_the_sentences_its_means(documents: tuple[str, Page, Path]) -> None:
     text, page, root = documents
     rows = read_csv(root / "exp/language.csv")
-    section = text.split("## Does the encoder's language matter?")[1].split("\n## ")[0]
-    assert "its own encoder (mono) or another's (trans)" in section
+    header, *body = page.tables["language"]
+    found = [dict(zip(header, cells, strict=True)) for cells in body]
+    assert len(found) == len(rows) and any(
+        "its own encoder (mono) or another's (trans)" in c["question"] for c in found
+    )
     means = where(rows, test="*")
     for row in means:
-        assert f"{100 * float(row['ua_a']):.1f} | {100 * float(row['ua_b']):.1f} |" in section
-        difference = f"a difference of {100 * float(row['diff']):+.1f} points over 1 method"
-        assert difference in text.split("## What was found")[1].split("\n## ")[0]
+        scores = f"{100 * float(row['ua_a']):.1f}", f"{100 * float(row['ua_b']):.1f}"
+        assert scores in {(cells["the language's"], cells["others'"]) for cells in found if cells["tested on"] == "all"}
+        difference, low, high = (100 * float(row[key]) for key in ("diff", "lo", "hi"))
+        low, high = (low, high) if difference >= 0 else (-high, -low)
+        where_ = "ahead of" if difference >= 0 else "behind"
+        said = f"**{abs(difference):.1f} [{low:.1f}, {high:.1f}] points** {where_} others"
+        assert said in section(text, "Answer")
     assert len(means) == 3 and "Does the encoder's language matter?" in page.text
 
 
 def test_without_such_encoders_there_is_no_table(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    text, _ = build(World(tmp_path, [Corpus("eins", "de")], [Encoder("plain"), Encoder("big")]).write(), monkeypatch)
-    assert "language matter" not in text and "The encoder's language" not in text
+    text, page = build(World(tmp_path, [Corpus("eins", "de")], [Encoder("plain"), Encoder("big")]).write(), monkeypatch)
+    assert "language" not in page.tables and "language" not in page.ids and "Language" not in text

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from local.report.markdown import inline, table, to_html
+from local.report.markdown import WIDTH, inline, table, to_html, wrapped
 from local.report.tables.cells import Cell, Table
 
 
@@ -55,7 +55,7 @@ def test_a_table_becomes_markdown() -> None:
         [Cell("c"), Cell("-3.0 [-5.0, 1.0]"), Cell("4")],
     ]
     content = Table("k", "T", "caption", ["name", "UA", "n"], rows)
-    assert table(content, content.rows) == (
+    assert table(content) == (
         "| name | UA | n |\n| --- | ---: | ---: |\n| a\\|b | **71.3 [60.0, 80.0]**† | – |\n| c | -3.0 [-5.0, 1.0] | 4 |"
     )
     assert content.marks == "†"
@@ -63,7 +63,7 @@ def test_a_table_becomes_markdown() -> None:
 
 def test_cells_hold_no_html_of_their_own() -> None:
     cells = [Cell("< 0.001"), Cell("<b>x</b>"), Cell("R & D"), Cell("&lt;")]
-    made = table(Table("k", "T", "", ["a", "b", "c", "d"], [cells]), [cells]).splitlines()[-1]
+    made = table(Table("k", "T", "", ["a", "b", "c", "d"], [cells])).splitlines()[-1]
     assert made == "| < 0.001 | \\<b>x\\</b> | R & D | \\&lt; |"
     assert "&lt;b&gt;x&lt;/b&gt;" in to_html(f"| a | b | c | d |\n|---|---|---|---|\n{made}")
 
@@ -72,3 +72,14 @@ def test_columns_of_numbers_are_told_from_words() -> None:
     columns = {"71.3 [60.0, 80.0]": True, "-1": True, "< 0.001": True, "12 to 15": True, "–": False, "yes": False}
     for text, numeric in columns.items():
         assert Table("k", "T", "", ["h"], [[Cell(text)], [Cell("–")]]).numeric == [numeric]
+
+
+def test_lines_are_broken_where_markdown_takes_no_word_for_a_mark() -> None:
+    text = "- " + " ".join(f"word{n} + - 3. # > | a" for n in range(40))
+    lines = wrapped(text, "  ").splitlines()
+    assert len(lines) > 5 and all(len(line) <= WIDTH for line in lines)
+    assert all(line.startswith("  ") for line in lines[1:]) and " ".join(line.strip() for line in lines) == text
+    assert (
+        to_html("\n".join(lines)) == to_html(" ".join(line.strip() for line in lines)).replace("", "")
+        or to_html("\n".join(lines)).split() == to_html(text).split()
+    )

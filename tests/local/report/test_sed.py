@@ -10,12 +10,14 @@ import pytest
 import yaml
 
 from local.experiment import Experiment, Sed
-from local.report import inputs, sed
+from local.report import answer, headline, inputs, sed
 from local.report.diarized import Diarization
 from local.report.scores import Score
+from tests.local.report.page import longest
 
+MINI = ("mini.frozen", "all")
 SYSTEMS = {
-    ("mini.frozen", "all"): 0.40,
+    MINI: 0.40,
     ("mini.frozen", "others"): 0.52,
     ("all_neutral", ""): 0.50,
     ("chance", ""): 0.6,
@@ -133,9 +135,44 @@ def test_a_model_that_was_not_shown_to_beat_a_baseline_says_so(found: Diarizatio
     assert "It is worse than `chance`: +10.0 points [+5.0, +20.0]" in words
 
 
+def test_sentences_are_short(found: Diarization) -> None:
+    said = [block if isinstance(block, str) else block.caption for block in sed.blocks(found)]
+    words, sentence = longest(said)
+    assert len(said) > 5 and words <= 60, sentence
+
+
 def test_the_figure_has_a_row_for_every_system(found: Diarization) -> None:
     (figure,) = sed.figures(found)
     drawing = figure.draw()
     assert [text.get_text() for text in drawing.axes[0].get_yticklabels()] == [
         "mini.frozen, all", "mini.frozen, others", "all_neutral", "chance",
     ]  # fmt: skip
+
+
+def test_headlines_set_models_beside_labels_that_hear_nothing_and_random_weights(found: Diarization) -> None:
+    (measure,) = headline.measures(None, found)
+    assert measure.title == "EDER single, all corpora"
+    assert [(line.name, line.baseline) for line in measure.lines] == [
+        ("mini.frozen", ""), ("all_neutral", "hears nothing"), ("mini.frozen", ""), ("chance", "hears nothing"),
+    ]  # fmt: skip
+    best, other = measure.systems
+    assert (best.than, best.among, round(best.ahead.ua, 3)) == ("all_neutral", 2, 0.1)
+    assert round(other.ahead.ua, 3) == -0.02 and measure.beaten == 1
+    # Random weights that were trained on the same are a baseline, wherever they stand in the pair.
+    twin = ("mini_random.frozen", "all")
+    rows = [*found.rows, *(replace(r, system=twin, eder=Score(0.45, 0.4, 0.5)) for r in found.rows if r.system == MINI)]
+    pairs = [*found.pairs, *(replace(p, a=twin, b=MINI, difference=Score(0.05, 0.02, 0.08)) for p in found.pairs[:1])]
+    (measure,) = headline.measures(None, replace(found, rows=rows, pairs=[replace(p, test="*.single") for p in pairs]))
+    best, other = measure.systems
+    assert (best.than, best.among, best.ahead.ua) == ("mini_random.frozen", 3, 0.05)
+    assert (other.than, other.among) == ("all_neutral", 2)
+    assert [line.baseline for line in measure.lines if line.name == twin[0]] == ["random weights"]
+
+
+def test_the_answer_says_by_how_much_and_what_that_is_worth(found: Diarization) -> None:
+    (said,) = answer.sentences(None, headline.measures(None, found))
+    assert said == (
+        "**Diarization of one emotional span, all corpora together**: 1 of 2 systems was shown to beat every baseline. "
+        "`mini.frozen, all`, the best of 2 by test, is **10.0 [7.0, 13.0] points** ahead of `all_neutral`, the "
+        "strongest of 2 baselines by test (Holm's p = 0.010, q = 0.010; 5.1 points were detectable)."
+    )

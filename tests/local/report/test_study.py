@@ -10,7 +10,8 @@ import yaml
 
 from local.report import make
 from local.report.study import STAND_IN
-from tests.local.report.test_make import Page, build, markdown_tables
+from tests.local.report.page import Page, joined, markdown_table
+from tests.local.report.test_make import build
 from tests.local.report.test_tuned import tune
 from tests.local.score.synthetic import Encoder, World, read_csv, small_world, where
 from utils.errors import UserError
@@ -21,12 +22,6 @@ ROWS = [
     "big,mono,,uno,uno,head,60.5", "big,cross,,uno,zwei,lora+ba,70.0", "big,trans,uno,zwei,zwei,ba+lora,71.0",
     "big,mono,,uno,uno,full,55.5",
 ]  # fmt: skip
-
-
-@pytest.fixture
-def undrawn(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Save the time that figures take."""
-    monkeypatch.setattr("local.report.contents.figures", lambda inputs: [])
 
 
 def refer(world: World, rows: Sequence[str], **study: object) -> None:
@@ -46,9 +41,9 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> World:
 def test_every_row_stands_beside_ours(made: World, monkeypatch: pytest.MonkeyPatch) -> None:
     refer(made, ROWS)
     text, page = build(made, monkeypatch)
-    table = markdown_tables(text)["Beside the published figures"]
-    assert table == page.tables["study"]
-    assert "*published*: A paper, table 1." in text
+    table = markdown_table(text)
+    assert table == page.tables["study"] and "\n## Beside the published figures\n" in text
+    assert "*published*: A paper, table 1." in joined(text)
     header, *rows = table
     found = [dict(zip(header, row, strict=True)) for row in rows]
     assert [row["published"] for row in found] == ["60.5", "70.0", "71.0", "55.5"]
@@ -103,11 +98,12 @@ def test_before_anything_is_run_the_figures_stand_alone(
     Path("exp/probe").rename("unrun")
     make.main([])
     text = Path("RESULTS.md").read_text(encoding="utf-8")
-    _, *rows = markdown_tables(text)["Beside the published figures"]
+    _, *rows = markdown_table(text)
     assert [row[5:7] for row in rows] == [["60.5", "–"], ["70.0", "–"], ["71.0", "–"], ["55.5", "–"]]
     assert "**Nothing has been run here yet.**" in text and "--stage 1" in text
     page = Page(Path("exp/report/index.html").read_text(encoding="utf-8"))
-    assert not page.open and page.references and {link.removeprefix("#") for link in page.references} <= page.ids
+    assert not page.open and {link.removeprefix("#") for link in page.references} - {"data:,"} <= page.ids
+    assert not Path("results").exists()
     make.main([])
     assert "RESULTS.md: up to date" in capsys.readouterr().out
     # What was run and not scored is not called not run.
@@ -155,7 +151,7 @@ def test_a_smoke_run_is_labelled_wherever_its_figures_stand(tmp_path: Path, monk
     text = Path("RESULTS.smoke.md").read_text(encoding="utf-8")
     assert text.startswith("# SMOKE RUN, no results: toy\n")
     assert all(f"{own} for {name}" in text for name, own in (("italian", "uno"), ("german", "zwei"), ("large", "big")))
-    title, table = next((title, rows) for title, rows in markdown_tables(text).items() if "SMOKE RUN" in title)
+    title, table = next(line for line in text.splitlines() if line.startswith("## SMOKE RUN")), markdown_table(text)
     assert "say nothing about the study" in title
     header, *rows = table
     assert f"ours ({STAND_IN})" in header and "ours − published" not in header
@@ -168,7 +164,7 @@ def test_a_smoke_run_is_labelled_wherever_its_figures_stand(tmp_path: Path, monk
     # The study's own report takes none of it.
     make.main([])
     own = Path("RESULTS.md").read_text(encoding="utf-8")
-    assert "SMOKE" not in own and {row[6] for row in markdown_tables(own)["Beside the published figures"][1:]} == {"–"}
+    assert "SMOKE" not in own and {row[6] for row in markdown_table(own)[1:]} == {"–"}
     assert "SMOKE" not in Path("exp/report/index.html").read_text(encoding="utf-8")
 
 
@@ -187,4 +183,4 @@ def test_results_that_are_not_asked_for_are_not_taken_for_the_experiments(
     with pytest.raises(UserError, match="which is not asked for; run the score stage again"):
         make.main([])
     text, page = build(world, monkeypatch)
-    assert "zwei" not in text and len(page.tables["all"]) - 1 == 4
+    assert "zwei" not in "".join([text, *page.text]) and len(page.tables["all"]) - 1 == 4

@@ -13,12 +13,14 @@ import yaml
 
 from local import experiment
 from local.grid import manifest
-from local.report import findings, inputs
+from local.report import inputs
 from local.report.figures import curves
 from local.report.material import System
-from local.report.tables import comparisons
+from local.report.tables import comparisons, results
 from local.score import collect
-from tests.local.report.test_make import Page, build, markdown_tables
+from tests.local.report.conftest import leave_undrawn
+from tests.local.report.page import Page, section
+from tests.local.report.test_make import build
 from tests.local.score.synthetic import Corpus, World, read_csv, small_world, where
 from utils.errors import UserError
 
@@ -42,6 +44,13 @@ def tune(world: World, **factors: object) -> World:
     return world
 
 
+def read_in(world: World) -> inputs.Inputs:
+    """Read what stage 5 wrote in a world."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(world.root)
+        return read()
+
+
 def read() -> inputs.Inputs:
     """Read what stage 5 wrote in the working directory."""
     arguments = argparse.Namespace(config=Path("conf/experiment.yaml"), overrides=[])
@@ -59,37 +68,43 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> World:
 @pytest.fixture(scope="module")
 def documents(world: World) -> tuple[str, Page]:
     with pytest.MonkeyPatch.context() as patch:
+        leave_undrawn(patch)
         return build(world, patch)
 
 
-def test_frozen_and_tuned_are_told_apart(documents: tuple[str, Page]) -> None:
-    text, _ = documents
-    asked = text.split("## What was asked")[1].split("\n## ")[0]
-    assert "**Encoders** (frozen): `big`, `flat`. **Heads**, on the mean over time of one layer: `linear` (" in asked
-    assert "**Encoders** (tuned): `big`, each cut behind the layer that the probes' dev chose" in asked
-    assert "`head` (what head trains), `lora+ba` (what lora+ba trains), " in asked
-    assert "`lora+ba after uno` (what lora+ba trains; in two stages, first on uno)" in asked
-    assert "features of frozen encoders standardised" in asked and "what is gained by tuning the encoder" in asked
-    assert "lora+ba head" not in text and "UA by condition: strategy lora+ba after uno" in text
-    assert re.search(r"\*\*Within corpora\*\*, `big` has a UA of \*\*[^*]+\*\* tuned by `lora\+ba`", text)
+def test_frozen_and_tuned_are_told_apart(world: World, documents: tuple[str, Page]) -> None:
+    text, page = documents
+    asked, whole = page.sections["what-was-run"], "".join(page.text)
+    assert "Encoders (frozen): big, flat. Heads: linear." in asked
+    assert "Encoders (tuned): big, each cut behind the layer that the probes' dev chose" in asked
+    assert page.tables["methods"][1:] == [
+        ["linear", "head of a frozen encoder's layer", "what linear is"],
+        ["head", "tuning", "what head trains"],
+        ["lora+ba", "tuning", "what lora+ba trains"],
+        ["lora+ba after uno", "tuning", "what lora+ba trains; in two stages, first on uno"],
+    ]
+    assert "features of frozen encoders standardised" in asked
+    assert "what is gained by tuning the encoder" in section(text, "Question")
+    assert "lora+ba head" not in whole and "UA by condition: strategy lora+ba after uno" in whole
+    assert re.search(r"Within corpora, big has a UA of \d[^.]*\.\d [^.]*\.\d[^.]*\.\d\] tuned by lora\+ba", whole)
     # Two-stage training has one condition of two: its mean does not compare.
-    assert "Means over fewer conditions than others" in text
-    header, *rows = markdown_tables(text)["Encoders at a glance"]
-    assert any(row[1] == "lora+ba after uno" for row in rows)
-    assert not re.search(
-        r"lora\+ba after uno \| [^|]+\| \*\*", text.split("## Encoders at a glance")[1].split("\n## ")[0]
-    )
-    layers = next(line for line in text.splitlines() if line.startswith("- **Layers**"))
-    assert "-1" not in layers and "`big` layer" in layers
+    assert "Means over fewer conditions than others" in page.blocks["means"]
+    assert any(row[1] == "lora+ba after uno" for row in page.tables["means"])
+    means = results.means(read_in(world))
+    assert not any(row[3].best for row in means.rows if row[1].text == "lora+ba after uno")
+    ((encoder, _, layer, *_),) = page.tables["selected"][1:]
+    assert encoder == "big" and int(layer) >= 0
 
 
 def test_every_table_with_tuned_encoders_counts_what_is_trained(documents: tuple[str, Page]) -> None:
-    text, page = documents
-    sections = {section.splitlines()[0]: section for section in text.split("\n## ")[1:]}
-    shown = [title for title, section in sections.items() if "lora+ba" in section and title.startswith("What was") < 1]
+    _, page = documents
+    shown = {
+        key: page.blocks[key] + str(rows) for key, rows in page.tables.items()
+        if "lora+ba" in page.blocks[key] + str(rows) and key not in ("headline", "methods", "tuning")
+    }  # fmt: skip
     assert len(shown) >= 7
-    for title in shown:
-        assert "1,234,567" in sections[title] or "1,300,000" in sections[title], title
+    for key, block in shown.items():
+        assert "1,234,567" in block or "1,300,000" in block, key
     header, *rows = page.tables["all"]
     found = {(r[0], r[1], r[3].split()[0]): dict(zip(header, r, strict=True)) for r in rows if r[0] == "big"}
     assert found["big", "head", "uno"]["parameters"] == found["big", "linear", "uno"]["parameters"] == "3,076"
@@ -98,22 +113,20 @@ def test_every_table_with_tuned_encoders_counts_what_is_trained(documents: tuple
 
 
 def test_strategies_stand_beside_the_head_alone(world: World, documents: tuple[str, Page]) -> None:
-    text, page = documents
-    assert markdown_tables(text)["What tuning gains"] == page.tables["strategies"]
-    caption = text.split("## What tuning gains")[1].split("\n|")[0]
-    assert "Whatever is tuned, the encoder is cut behind one layer in each fold and seed" in caption
+    _, page = documents
+    assert "Whatever is tuned, the encoder is cut behind one layer in each fold and seed" in page.blocks["strategies"]
     header, *rows = page.tables["strategies"]
     assert header[4:] == [
         "n", "speakers", "head", "lora+ba", "lora+ba after uno", "lora+ba − head", "lora+ba after uno − lora+ba",
     ]  # fmt: skip
     table = read_csv(world.root / "exp/significance.csv")
-    results = where(read_csv(world.root / "exp/results.csv"), fold="all", layer="dev", stage="finetune")
+    scored = where(read_csv(world.root / "exp/results.csv"), fold="all", layer="dev", stage="finetune")
     assert len(rows) == 3
     for row in rows:
         cells = dict(zip(header, row, strict=True))
         train, test = (cells[key].split()[0] for key in ("train", "test"))
         for method in ("head", "lora+ba"):
-            result = where(results, method=method, train=train, test=test)[0]
+            result = where(scored, method=method, train=train, test=test)[0]
             assert cells[method].startswith(f"{100 * float(result['ua']):.1f} [")
         pair = where(table, a="big.head", b="big.lora+ba", train=train, test=test)[0]
         difference = -100 * float(pair["diff"])
@@ -128,14 +141,16 @@ def test_strategies_stand_beside_the_head_alone(world: World, documents: tuple[s
     gains = where(table, family="gains")
     least = min(gains, key=lambda row: float(row["p"]))
     assert len(gains) == 4 and float(least["p_holm"]) == pytest.approx(4 * float(least["p"]), rel=1e-4)
-    found = text.split("**Tuning gains**")[1].splitlines()[0]
-    assert found.startswith(", over training the head alone where nothing else is named: `lora+ba` between ")
+    names, *summary = page.tables["tuning"]
+    summed = {row[0]: dict(zip(names[:4], row, strict=False)) for row in summary}
+    assert summed["lora+ba"]["over"] == "head" and summed["lora+ba"]["conditions"] == "3"
     # What a first stage of training is good for is the difference to the second one alone.
     cells = next(dict(zip(header, row, strict=True)) for row in rows if row[1].startswith("zwei"))
     pair = where(pairs, b=f"big.{TWO_STAGE}")[0]
     difference = f"{-100 * float(pair['diff']):+.1f} [{-100 * float(pair['hi']):+.1f}, {-100 * float(pair['lo']):+.1f}]"
     assert cells["lora+ba after uno − lora+ba"].startswith(f"{difference}, p ")
-    assert f"`lora+ba after uno` over `lora+ba` {difference.replace('+', '')} points (`big`, zwei to zwei)" in found
+    once = next(row for row in summary if row[0] == "lora+ba after uno")
+    assert once[1:7] == ["lora+ba", "1", difference, "big, zwei to zwei", difference, "big, zwei to zwei"]
 
 
 def test_signs_follow_who_is_compared_with_whom(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -157,10 +172,11 @@ def test_tuned_encoders_alone_are_enough(tmp_path: Path, monkeypatch: pytest.Mon
     world = tune(small_world(tmp_path / "toy"), layer="last")
     (world.root / "exp/probe/manifest.jsonl").unlink()
     text, page = build(world, monkeypatch)
-    asked = text.split("## What was asked")[1].split("\n## ")[0]
+    asked = page.sections["what-was-run"]
     assert "(frozen)" not in asked and "standardised" not in asked and "cut behind its last layer" in asked
     assert page.tables["means"][0][:3] == ["encoder", "strategy", "parameters"]
-    assert "layers chosen on dev (of tuned encoders: last)" in text
+    assert "layers chosen on dev (of tuned encoders: last)" in page.blocks["means"]
+    assert "UA within, tuned (2)" in text
 
 
 def test_conditions_that_are_asked_for_in_another_way_are_left_out(
@@ -205,7 +221,7 @@ def test_methods_are_explained_by_what_their_conditions_say(world: World, monkey
         name = condition["meta"]["factors"]["method"]
         condition["meta"]["words"] = {} if name == "head" else {"method": f"a & b of {condition['meta']['stage']}"}
     path.write_text(json.dumps(made), encoding="utf-8")
-    asked = " ".join(findings.asked(read()))
+    rows = {row[0].text: row[2].text for row in results.methods(read()).rows}
     path.write_text(before, encoding="utf-8")
-    assert "`linear` (a & b of probe)" in asked and "`head`, `lora+ba` (a & b of finetune), " in asked
-    assert "`lora+ba after uno` (a & b of finetune; in two stages, first on uno)" in asked
+    assert rows["linear"] == "a & b of probe" and rows["head"] == "–" and rows["lora+ba"] == "a & b of finetune"
+    assert rows["lora+ba after uno"] == "a & b of finetune; in two stages, first on uno"

@@ -47,6 +47,7 @@ class Encoder:
     skill: float = 0.8
     languages: list[str] = field(default_factory=list)
     pretrained_on: list[str] = field(default_factory=list)
+    init: str = "pretrained"
 
 
 @dataclass
@@ -85,7 +86,7 @@ class World:
         (self.root / "conf/corpora.yaml").write_text(yaml.safe_dump(registry))
         registry = {
             e.name: {"source": f"nobody/{e.name}", "layers": e.layers, "dim": 768, "languages": e.languages,
-                     "pretrained_on": e.pretrained_on, "note": f"note on {e.name}"}
+                     "pretrained_on": e.pretrained_on, "init": e.init, "note": f"note on {e.name}"}
             for e in self.encoders
         }  # fmt: skip
         (self.root / "conf/encoders.yaml").write_text(yaml.safe_dump(registry))

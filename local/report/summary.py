@@ -1,0 +1,49 @@
+"""What RESULTS.md holds, and the page has on top: question, answer, one table, one figure, limits."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from local.report import answer, headline, limits, study
+from local.report.contents import Sources
+from local.report.figures import headlines
+from local.report.figures.drawing import Figure
+from local.report.tables.cells import Table
+
+
+@dataclass(frozen=True)
+class Summary:
+    """The shortest form of what was found.
+
+    Attributes
+    ----------
+    question, answer, limits : list of str
+        Lines of Markdown.
+    table : Table
+        The headlines, all of them.
+    short : Table
+        Those that RESULTS.md has room for.
+    figures : list of Figure
+        One, or none before anything was run.
+    """
+
+    question: list[str]
+    answer: list[str]
+    limits: list[str]
+    table: Table
+    short: Table
+    figures: list[Figure]
+
+
+def make(sources: Sources) -> Summary:
+    """Say in short what was found; of a study, its published figures are the baselines."""
+    found = headline.measures(sources.inputs, sources.diarization)
+    table = study.beside(sources.study, sources.inputs) if sources.study else headline.table(found)
+    return Summary(
+        answer.question(sources.inputs, sources.diarization, sources.study),
+        answer.sentences(sources.inputs, found),
+        limits.caveats(sources.inputs, sources.diarization) if sources.inputs else [],
+        table,
+        table if sources.study else headline.table(headline.shortened(found)),
+        [headlines.figure(found)] if found else [],
+    )
