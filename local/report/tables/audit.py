@@ -65,15 +65,15 @@ def by_corpus(inputs: Inputs) -> Table:
         f"*sentences*, *sessions*: test utterances whose prompt, or recording session, is also in train, in percent "
         f"(range over folds; – where the corpus does not name them). *identical*: groups of utterances with the same "
         f"samples; *nearly*: of other samples that sound the same, so that one is a copy of the other or overlaps it "
-        f"(docs/audit.md); *in train and test*: how often, over all folds, such a group lies in both. *trained "
+        f"(docs/audit.md); *in both*: how often, over all folds, such a group lies in train and test. *trained "
         f"elsewhere*, *copies elsewhere*: people, and utterances, that are tested in a fold in which another corpus "
         f"trains on them. *effective speakers*: of the emotion "
         f"that has the fewest, Kish's number, in which people count by how much they say. *by ...*: UA in percent of "
         f"classifiers that see only an utterance's duration or level (a straight line, or bins), or its text; chance "
         f"is {100 * inputs.chance:.0f}. *by speaker*: who is told the emotion that each person says more than others; "
         f"its chance is what emotions dealt out at random give.",
-        ["corpus", "speakers apart", "sentences", "sessions", "identical", "in train and test", "nearly",
-         "in train and test", "tested", "tested again", "trained elsewhere", "copies elsewhere",
+        ["corpus", "speakers apart", "sentences", "sessions", "identical", "identical in both", "nearly",
+         "nearly in both", "tested", "tested again", "trained elsewhere", "copies elsewhere",
          "effective speakers", *(f"by {name}" for name in names), "chance by speaker"],
         rows,
         made_by="data",

@@ -26,19 +26,23 @@ def audit(one_speaker: bool = False) -> dict:
     fold = {
         "n": {part: dict.fromkeys(EMOTIONS, 5) for part in ("train", "dev", "test")},
         "speakers": {"train": 4, "dev": 2, "test": 3},
-        "shared": {"speakers": pairs, "sentences": nothing, "sessions": None, "audio": nothing | {"train_test": 2}},
-        "test_seen": {"speakers": 0.5, "sentences": 0.25, "sessions": None, "audio": 0.1},
+        "shared": {
+            "speakers": pairs, "sentences": nothing, "sessions": None, "audio": nothing | {"train_test": 2},
+            "near": nothing,
+        },
+        "test_seen": {"speakers": 0.5, "sentences": 0.25, "sessions": None, "audio": 0.1, "near": 0.0},
     }
     clean = fold | {"shared": fold["shared"] | {"speakers": nothing}}
     reached = {"ua": 0.4321, "recalls": dict.fromkeys(EMOTIONS, 0.4321), "uses": "duration"}
     found = {
         "emotions": EMOTIONS, "chance": 0.25, "one_speaker": one_speaker, "speakers_disjoint": False,
         "test": {"slots": 200, "distinct": 160, "repeated": 40}, "folds": [fold, clean],
-        "voices_elsewhere": {}, "effective_speakers": dict.fromkeys(EMOTIONS, 3.5),
+        "voices_elsewhere": {}, "copies_elsewhere": {}, "effective_speakers": dict.fromkeys(EMOTIONS, 3.5),
         "shortcuts": {"duration": reached, "text": None, "speaker": reached | {"chance": 0.3}},
         "summary": ["speakers: 4 a fold", "sentences: 7.5% are also in train"],
     }  # fmt: skip
-    audio = {"utterances": 200, "duplicates": [["a", "b"]], "unreadable": [], "near_silent": [], "clipped": []}
+    audio = {"utterances": 200, "duplicates": [["a", "b"]]}
+    audio |= dict.fromkeys(("near_duplicates", "unreadable", "near_silent", "clipped"), [])
     return {"audio": audio, "schemes": {"speaker": found}}
 
 
@@ -257,7 +261,7 @@ def test_the_audit_is_told(documents: tuple[str, Page]) -> None:
     found = dict(zip(header, row, strict=True))
     assert found["corpus"] == "uno (it)" and found["speakers apart"] == "no"
     assert (found["sentences"], found["sessions"], found["by duration"], found["by text"]) == ("25", "–", "43.2", "–")
-    assert (found["tested"], found["tested again"], found["in train and test"]) == ("160", "40", "4")
+    assert (found["tested"], found["tested again"], found["identical in both"]) == ("160", "40", "4")
     folds = page.tables["audit-folds"]
     assert [row[folds[0].index("in train and test")] for row in folds[1:]] == ["1", "0"]
     corpora = {row[0]: row for row in page.tables["data"]}
