@@ -1,7 +1,6 @@
 """What the page holds beside the headlines, in the order in which it is read: :data:`SECTIONS`.
 
-A new section is a module under local/report/tables or local/report/figures and a line in :data:`SECTIONS`. What it
-reads of stage 5 is named in ``local.report.inputs.FURTHER`` and comes as ``inputs.further["name.csv"]``.
+A new section is a module under local/report/tables or local/report/figures and a line in :data:`SECTIONS`.
 """
 
 from __future__ import annotations

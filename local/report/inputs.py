@@ -12,7 +12,7 @@ from local.experiment import Experiment
 from local.grid import manifest
 from local.report import failures
 from local.report.diarized import PARTS, Diarization, Diarized, DiarizedPair
-from local.report.material import Comparison, Corpus, Epoch, Inputs, LanguageTest, Result, System
+from local.report.material import SPREAD, Comparison, Corpus, Epoch, Inputs, LanguageTest, Result, System
 from local.report.scores import Score
 from utils import csv_file
 from utils.config import read_yaml
@@ -21,7 +21,6 @@ from utils.errors import UserError
 FILES = RESULTS, SUMMARY, SIGNIFICANCE, LANGUAGE, CONFUSION = (
     "results.csv", "summary.csv", "significance.csv", "language.csv", "confusion.json",
 )  # fmt: skip
-FURTHER: tuple[str, ...] = ()  # tables that are read as they are, where they are there
 FILES += failures.FILES
 SED_RESULTS, SED_SIGNIFICANCE = "sed/results.csv", "sed/significance.csv"
 SED_REFERENCE = Path("conf/reference_sed.yaml")
@@ -33,7 +32,7 @@ def files(experiment: Experiment) -> list[Path]:
     """List all that is read, whether it is there or not."""
     names = ("utt2spk", "utt2emo", "excluded.tsv", "audit.json")
     data = [Path("data") / corpus / name for corpus in experiment.corpora for name in names]
-    made = [experiment.exp / name for name in (*FILES, *FURTHER, SED_RESULTS, SED_SIGNIFICANCE)]
+    made = [experiment.exp / name for name in (*FILES, SED_RESULTS, SED_SIGNIFICANCE)]
     made += [experiment.exp / stage / manifest.NAME for stage in STAGES]
     return [*made, SED_REFERENCE, *data, *sorted((experiment.exp / MODELS).glob("*.source=*/*/curve.csv"))]
 
@@ -94,7 +93,6 @@ def load(recipe: str, experiment: Experiment) -> Inputs | None:
         languages=[_language_test(row, systems) for row in csv_file.read(exp / LANGUAGE)],
         folds=len({row["fold"] for row in everything} - {"all"}),
         seeds=len({row["seed"] for row in everything} - {"all"}),
-        further={name: csv_file.read(exp / name) if (exp / name).is_file() else [] for name in FURTHER},
         failures=failures.load(exp, systems),
     )
 
@@ -134,6 +132,7 @@ def _results(
             **{key: meta[key] for key in ("stage", "setting", "params", "one_speaker", "voices_seen")},
             **{key: tuple(meta[key]) for key in ("dev", "contaminated")},
             headline=_score(headline),
+            spread={key: _float(headline[key]) for key in SPREAD if headline[key]},
             **{key: float(headline[key]) for key in ("wa", "macro_f1", "dev_ua")},
             **{key: int(headline[key]) for key in ("n_test", "speakers", "tied")},
             recalls={emotion: float(text) if text else None for emotion, text in recalls.items()},

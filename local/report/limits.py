@@ -31,12 +31,14 @@ def caveats(inputs: Inputs, diarization: Diarization | None = None) -> list[str]
         lines += [f"{mark} {text}: {which}."] if which else []
     lines += [note.strip() for note in [notes(inputs).replace("**", "")] if note]
     lines += _intervals(inputs)
-    covered = f"test speakers and that of {inputs.seeds} seeds" if inputs.seeds > 1 else "test speakers"
-    more = "" if inputs.seeds > 1 else ", or more seeds,"
     lines.append(
-        f"Intervals cover the choice of {covered}; tests, that of speakers. They do not cover what other training "
-        f"speakers{more} would have changed."
+        "Intervals cover the choice of test speakers and, where there are several, of seeds and partitions; tests, "
+        "that of speakers. They do not cover what other training speakers would have changed."
     )
+    # A logistic regression draws nothing.
+    once = dict.fromkeys(r.system.method for r in inputs.results if "seed_sd" not in r.spread)
+    if once := [method for method in once if method != "logreg"]:
+        lines.append(f"Trained with one seed, so that no interval knows what another would change: {code(once)}.")
     lines.append(
         "Methods are those that dev prefers; the best of several encoders, and the strongest of several baselines, are "
         "so by test. No means are compared whose conditions are on other corpora."

@@ -15,6 +15,8 @@ from local.report.failures import Failures
 from local.report.scores import PairedTest, Score, System
 
 GROUPS = ("within", "across", "joint")
+# What makes a headline uncertain: columns of exp/results.csv and how tables call them.
+SPREAD = {"speaker_se": "SE speakers", "seed_sd": "SD seeds", "partition_sd": "SD partitions"}
 
 
 def baseline(spec: EncoderSpec) -> str:
@@ -53,6 +55,8 @@ class Result:
     wa, macro_f1 : float
     recalls : dict of str to (float or None)
         Of each emotion, None where the test has none.
+    spread : dict of str to float
+        What makes the headline uncertain, of :data:`SPREAD` those that are known.
     n_test, speakers : int
         Of the test.
     resampled : str
@@ -87,6 +91,7 @@ class Result:
     dev: tuple[str, ...]
     setting: str
     headline: Score
+    spread: dict[str, float]
     wa: float
     macro_f1: float
     recalls: dict[str, float | None]
@@ -214,8 +219,6 @@ class Inputs:
     languages : list of LanguageTest
     folds, seeds : int
         How many of each the results have.
-    further : dict of str to list of dict
-        Rows of further tables of stage 5 (``local.report.inputs.FURTHER``), by file; empty without the file.
     failures : Failures
         Who and what systems fail on.
     """
@@ -230,7 +233,6 @@ class Inputs:
     languages: list[LanguageTest]
     folds: int
     seeds: int
-    further: dict[str, list[dict[str, str]]] = field(default_factory=dict)
     failures: Failures = field(default_factory=Failures)
 
     @cached_property

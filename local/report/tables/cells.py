@@ -234,7 +234,7 @@ def interval_note(inputs: Inputs, scores: Iterable[Score]) -> str:
     """Say in a caption what the intervals of scores are, with their degrees of freedom."""
     drawn = inputs.experiment.score.interval == "bootstrap"
     kind = "percentile bootstrap over speakers, too narrow with few" if drawn else "t over speakers"
-    seeds = f" and {inputs.seeds} seeds, whose variance is in" if inputs.seeds > 1 else ""
+    seeds = " and, where there are several, seeds, whose variance is in" if inputs.seeds > 1 else ""
     known = sorted({score.df for score in scores if not isnan(score.df)})
     if not known:
         return ""

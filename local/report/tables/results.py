@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from local.report.material import GROUPS, Inputs, Result, System
+from local.report.material import GROUPS, SPREAD, Inputs, Result, System
 from local.report.tables.cells import (
     Cell,
     Table,
@@ -97,7 +97,7 @@ def by_condition(inputs: Inputs, method: str) -> Table:
 
 def everything(inputs: Inputs) -> Table:
     """Every condition in full."""
-    rows = []
+    rows, spread = [], {key: name for key, name in SPREAD.items() if any(key in r.spread for r in inputs.results)}
     for result in inputs.results:
         selected = ", ".join(f"{layer} ({times})" if len(result.selected) > 1 else str(layer)
                              for layer, times in result.selected.items())  # fmt: skip
@@ -111,19 +111,23 @@ def everything(inputs: Inputs) -> Table:
                 Cell(str(result.n_test)),
                 Cell(str(result.speakers)),
                 freedom(result.headline.df),
+                *(number(result.spread.get(key)) for key in spread),
                 number(result.wa),
                 number(result.macro_f1),
                 *(number(result.recalls[emotion]) for emotion in inputs.emotions),
                 Cell(selected),
             ]
         )
-    header = ["train", "test", "setting", "UA", "n", "speakers", "df", "WA", "macro-F1", *inputs.emotions, "layers"]
+    header = ["train", "test", "setting", "UA", "n", "speakers", "df", *spread.values()]
+    header += ["WA", "macro-F1", *inputs.emotions, "layers"]
     caption = (
         "UA [95% interval], WA, macro-F1 and recall of each emotion, in percent; recalls are pooled over the test "
         "utterances of all folds and averaged over seeds. *layers*: those that dev chose (in how many folds and "
         "seeds); "
         "of layers with the same dev UA, the one with the lowest dev loss. *df*: degrees of freedom of the interval; – "
-        f"without one.{interval_note(inputs, (result.headline for result in inputs.results))}"
+        f"without one. *SE speakers*: standard error over speakers alone; *SD seeds*, *SD partitions*: between runs. "
+        f"The interval has all three in it, those between runs divided by their number; – where there was one run, and "
+        f"nothing is known of others.{interval_note(inputs, (result.headline for result in inputs.results))}"
     )
     if inputs.strategies:
         caption += (
