@@ -301,7 +301,7 @@ def test_merged_lists_count_as_trained_on(recipe: Path) -> None:
     corpus = reader.read("aa", "enc", "speaker", tree.EMOTIONS)
     both = selection.merged(corpus)
     for fold, before in zip(both.folds, corpus.folds, strict=True):
-        assert sorted([*before["train"], *before["dev"]]) == fold["train"].tolist() == fold["dev"].tolist()
+        assert [*before["train"], *before["dev"]] == fold["train"].tolist() == fold["dev"].tolist()
         assert (fold["test"] == before["test"]).all()
     assert json.loads(Path("exp/probe/enc.linear.aa-bb.select=nested/meta.json").read_text())["inner"] == "speakers"
 
