@@ -60,7 +60,7 @@ def test_shell_scripts_are_clean():
 
 @pytest.mark.parametrize("path", tracked("*.md"), ids=lambda path: str(path.relative_to(REPO)))
 def test_links_between_documents_lead_to_files(path):
-    links = re.findall(r"\]\((?!\w+:|#)([^)#\s]+)", path.read_text(encoding="utf-8"))
+    links = re.findall(r"\]\((?!\w+:|#|\{)([^)#\s]+)", path.read_text(encoding="utf-8"))
     assert [link for link in links if not (path.parent / link).exists()] == []
 
 

@@ -26,6 +26,9 @@ from utils.folds import PARTS, read_folds
 @pytest.fixture(autouse=True)
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(recipe.root(tmp_path))
+    for name in ("emodb", "nemo"):  # what seeds derive from
+        (tmp_path / "data" / name / "utt2spk").write_text(f"{name}-1 {name}\n")
+        (tmp_path / "data" / name / "utt2digest").write_text(f"{name}-1 samples_of_{name}\n")
     return tmp_path
 
 
