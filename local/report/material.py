@@ -17,6 +17,7 @@ from local.report.scores import PairedTest, Score, System
 GROUPS = ("within", "across", "joint")
 # What makes a headline uncertain: columns of exp/results.csv and how tables call them.
 SPREAD = {"speaker_se": "SE speakers", "seed_sd": "SD seeds", "partition_sd": "SD partitions"}
+NO_EARS = "no ears"
 
 
 def baseline(spec: EncoderSpec) -> str:
@@ -24,7 +25,7 @@ def baseline(spec: EncoderSpec) -> str:
     if spec.kind == "logmel":
         return "log-mel"
     if spec.kind == "shortcut":
-        return "no ears"
+        return NO_EARS
     return "random weights" if spec.init == "random" else ""
 
 

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from local.encoders import needs
-from local.report.material import Inputs, Result, System
+from local.report.material import NO_EARS, Inputs, Result, System, baseline
 from local.report.tables.cells import DASH, Cell, Table, code, joint_marks, notes
 from local.report.tables.cells import with_method as under
 
 
 def without_ears(inputs: Inputs) -> list[str]:
     """List the encoders that are not given the voice."""
-    return [name for name in inputs.encoders if not needs.hears(name)]
+    return [name for name in inputs.encoders if baseline(inputs.specs[name]) == NO_EARS]
 
 
 def unexceeded(inputs: Inputs, result: Result) -> list[str] | None:
