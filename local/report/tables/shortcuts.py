@@ -95,12 +95,13 @@ def sentences(inputs: Inputs) -> list[str]:
         names = [name for name in without_ears(inputs) if any(name in below for _, below in found)]
         each = ", ".join(f"`{name}` alone in {sum(name in below for _, below in found)}" for name in names)
         either = sum(bool(below) for _, below in found)
-        parts.append(f"`{system.encoder}` in {either} of {len(found)}" + (f" ({each})" if each else ""))
+        parts.append(f"`{system.encoder}` in {either} of {len(found)}{f' ({each})' if each else ''}.")
     tests = next(c.tests for c in inputs.comparisons if c.family.startswith("shortcuts ") and c.a.method == method)
     chosen = f" {under(inputs, method)}, the best by dev UA," if len(methods) > 1 else ""
     return [
         f"**Without ears**: conditions{chosen} that were not shown to exceed every system that sees no more than "
-        f"duration, level or text (q < {inputs.level:.2g}, family of {tests}): {'; '.join(parts)}."
+        f"duration, level or text (q < {inputs.level:.2g}, family of {tests}).",
+        *parts,
     ]
 
 
