@@ -75,8 +75,8 @@ def table(inputs: Inputs) -> Table:
         "shortcuts", "What was not shown to exceed a system without ears",
         f"Conditions in which an encoder was not shown to exceed {code(deaf)}, which see an utterance's duration, "
         f"level or words and nothing else, with the same head, corpora and folds. Not shown: the difference is not "
-        f"above 0, or its q (Benjamini and Hochberg) is not below {level:.2g} in the family of a head's tests ({families}). "
-        f"*any*: one of them or more." + notes(inputs),
+        f"above 0, or its q (Benjamini and Hochberg) is not below {level:.2g} in the family of a head's "
+        f"tests ({families}). *any*: one of them or more." + notes(inputs),
         ["encoder", "head", "conditions", *deaf, "any", "in"], rows,
     )  # fmt: skip
 
