@@ -129,7 +129,7 @@ run() { # run a command, or show it
 
 stage_data() {
   run python3 -m local.corpora.prepare "${options[@]}" ${db_root:+--db-root "$db_root"}
-  run python3 -m local.splits.repeat "${options[@]}"
+  run python3 -m local.splits.make "${options[@]}"
   run python3 -m local.splits.audit "${options[@]}"
 }
 

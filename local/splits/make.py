@@ -9,7 +9,8 @@ recording session in two parts), ``published`` (lists of files, see local/splits
 (stratified by emotion; speakers are shared, and the audit says so). The same settings give the same folds of the same
 recordings everywhere, whatever the corpus, its speakers and its files are called: what is drawn depends on the audio
 alone.
-With ``split.reserve``, ``folds/<scheme>/reserved`` is a data directory of the speakers who are in no dev or test list.
+With ``split.repeats``, folds of several partitions follow one another (local/splits/repeat.py). With
+``split.reserve``, ``folds/<scheme>/reserved`` is a data directory of the speakers who are in no dev or test list.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ from utils import stamp
 from utils.atomic import atomic_dir
 from utils.data_dir import write_data_dir
 from utils.data_dir_ops import read_tables, restrict
-from utils.errors import run_main
+from utils.errors import UserError, run_main
 from utils.folds import PARTS, write_folds
 
 
@@ -38,7 +39,10 @@ def main() -> None:
     experiment.add_arguments(parser)
     settings = experiment.load(parser.parse_args())
     for scheme in schemes(settings):
-        split = dataclasses.replace(settings.split, scheme=scheme)
+        try:
+            split = dataclasses.replace(settings.split, scheme=scheme)
+        except ValueError as error:
+            raise UserError(f"vary: {error}") from error
         for name in settings.folded:
             make(Path("data") / name, split, settings.emotions, spec(name).published)
 
@@ -66,17 +70,17 @@ def make(data_dir: Path, split: experiment.Split, emotions: Iterable[str], publi
     if stale is None:
         print(f"{folder}: up to date")
         return
-    from local.splits.schemes import make_folds
+    from local.splits.repeat import partitions
 
-    corpus = load(data_dir, emotions)
-    folds, notes = make_folds(corpus, split, published)
+    folds, notes = partitions(load(data_dir, emotions), split, published)
     with atomic_dir(folder) as temporary:
         write_folds(temporary, (fold.parts() for fold in folds))
         if split.reserve:
             _write_reserved(temporary / "reserved", data_dir, folds)
     stamp.write(folder, done)
     sizes = ", ".join(f"{part} {span([len(getattr(fold, part)) for fold in folds])}" for part in PARTS)
-    print(f"{folder}: {len(folds)} folds: {sizes} utterances [{stale}]")
+    number = f"{split.repeats} x {split.folds}" if split.repeats > 1 else f"{len(folds)}"
+    print(f"{folder}: {number} folds: {sizes} utterances [{stale}]")
     for note in notes:
         print(f"{folder}: {note}")
 

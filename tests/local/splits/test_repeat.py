@@ -80,7 +80,7 @@ def test_the_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: py
     def run(*options: str) -> str:
         monkeypatch.setattr(sys, "argv", ["repeat", "--set", "split.folds=4", *options])
         monkeypatch.setattr("local.splits.digests.ensure", lambda folder: None)  # there is no audio
-        repeat.main()
+        make.main()
         return capsys.readouterr().out
 
     folder = Path("data/emodb/folds/speaker")
