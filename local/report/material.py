@@ -8,7 +8,7 @@ from functools import cached_property
 from typing import Any
 
 from local import encoders
-from local.encoders import EncoderSpec
+from local.encoders import EncoderSpec, kinds
 from local.experiment import Experiment
 from local.grid.factors import freeze
 from local.report.failures import Failures
@@ -24,7 +24,7 @@ def baseline(spec: EncoderSpec) -> str:
     """Say what kind of baseline an encoder is; nothing of one that is to be better than those."""
     if spec.kind == "logmel":
         return "log-mel"
-    if spec.kind == "shortcut":
+    if not kinds.of(spec.kind).hears:
         return NO_EARS
     return "random weights" if spec.init == "random" else ""
 

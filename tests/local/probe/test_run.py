@@ -3,11 +3,7 @@
 from __future__ import annotations
 
 import csv
-import hashlib
-import json
-import shutil
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -18,64 +14,19 @@ from sklearn.metrics import balanced_accuracy_score, f1_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-import local.probe
-from local.grid.factors import FACTORS, PROBE, Factor
 from local.probe import plan
 from local.probe.heads import WORDS
 from local.results import read
 from local.score import collect
 from tests.local.probe import tree
-from tests.local.probe.tree import run
-from utils import closure
+from tests.local.probe.tree import permute_labels, run
+from tests.local.probe.written import arrays, column, everything, hyp, meta, scores, selected
 
 
 @pytest.fixture(autouse=True)
 def recipe(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
     return tmp_path
-
-
-def scores(condition: str) -> list[dict[str, str]]:
-    with open(f"exp/probe/{condition}/scores.csv", encoding="utf-8", newline="") as file:
-        return list(csv.DictReader(file))
-
-
-def meta(condition: str) -> dict:
-    return json.loads(Path(f"exp/probe/{condition}/meta.json").read_text(encoding="utf-8"))
-
-
-def arrays(condition: str) -> dict[str, np.ndarray]:
-    with np.load(f"exp/probe/{condition}/layers.npz", allow_pickle=False) as found:
-        return dict(found)
-
-
-def hyp(condition: str) -> list[list[str]]:
-    return [line.split() for line in Path(f"exp/probe/{condition}/hyp").read_text(encoding="utf-8").splitlines()]
-
-
-def column(condition: str, name: str) -> list[float]:
-    return [float(row[name]) for row in scores(condition)]
-
-
-def selected(condition: str) -> dict[str, str]:
-    return {row["fold"]: row["layer"] for row in scores(condition) if row["selected"] == "1"}
-
-
-def everything(condition: str) -> dict[str, bytes]:
-    """All files by name; of layers.npz the arrays, since a zip archive holds the time."""
-    files = {path.name: path.read_bytes() for path in Path("exp/probe", condition).iterdir()}
-    del files["layers.npz"]
-    return files | {name: array.tobytes() for name, array in arrays(condition).items()}
-
-
-def permute_labels(recipe: Path, name: str, which: set[str]) -> None:
-    """Shuffle the emotions of some utterances among them."""
-    path = recipe / "data" / name / "utt2emo"
-    table = dict(line.split() for line in path.read_text().splitlines())
-    chosen = sorted(which)
-    shuffled = np.random.default_rng(0).permutation([table[utt] for utt in chosen])
-    table.update(zip(chosen, shuffled, strict=True))
-    path.write_text("".join(f"{utt} {emotion}\n" for utt, emotion in table.items()))
 
 
 def test_files_agree_with_each_other_and_with_scikit_learn(recipe: Path) -> None:
@@ -375,59 +326,6 @@ def test_more_layers_than_are_trained_at_once_keep_their_order(recipe: Path) -> 
     losses = np.reshape(column("enc.linear.aa-aa", "dev_loss"), (3, 16))
     np.testing.assert_allclose(losses[:, 11], losses[:, 2], atol=1e-6)
     assert all(len(np.unique(row)) == 15 for row in losses.round(5))
-
-
-HALF = """
-def fit(value, training):
-    assert value == "first half" and len(training.labels) == len(training.utts) == training.x.shape[1]
-    return lambda x: x[:, :, : x.shape[2] // 2]
-"""
-
-
-@pytest.fixture
-def plugged_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
-    """Add a factor as its author would, with one line in the registry and one module, to a copy of the packages."""
-    for package in ("local", "utils"):
-        shutil.copytree(closure.ROOT / package, tmp_path / "code" / package, ignore=shutil.ignore_patterns("*.pyc"))
-    (tmp_path / "code/local/probe/half.py").write_text(HALF)
-    monkeypatch.setattr(closure, "ROOT", tmp_path / "code")
-    monkeypatch.setattr(local.probe, "__path__", [*local.probe.__path__, str(tmp_path / "code/local/probe")])
-    monkeypatch.setitem(FACTORS, "dims", Factor("dims", (PROBE,), default="all", module="local.probe.half"))
-    yield "local/probe/half.py"
-    sys.modules.pop("local.probe.half", None)
-
-
-@pytest.mark.parametrize("head", ["linear", "mlp", "logreg"])
-def test_a_step_plugged_in_from_outside_stands_beside_the_untouched(recipe: Path, plugged_in: str, head: str) -> None:
-    corpus = tree.write_corpus(recipe, "aa", separation=[0.0, 1.5])
-    tree.write_corpus(recipe, "bb", separation=[0.0, 1.5])
-    run("aa", "bb", pairs=["aa:bb", "aa:aa"], heads=[head], vary={"dims": ["all", "first half"]})
-    plain, half = f"enc.{head}.aa-bb", f"enc.{head}.aa-bb.dims=first_half~" + digest("first half")
-    names = sorted(path.name for path in recipe.glob("exp/probe/*"))
-    assert names == sorted([plain, half, plain.replace("-bb", "-aa"), half.replace("-bb", "-aa")])
-    assert meta(half)["params"] < meta(plain)["params"]
-    assert (meta(plain)["factors"]["dims"], meta(half)["factors"]["dims"]) == ("all", "first half")
-    assert meta(half)["words"]["dims"] == "dims first half"
-    # The code of the step is part of what was treated by it, and of nothing else.
-    made_by = {name: json.loads(Path("exp/probe", name, ".done").read_text())["code"] for name in (plain, half)}
-    assert plugged_in in made_by[half] and plugged_in not in made_by[plain]
-    # What the step leaves is all that there is to learn: the same as from features that never had the rest.
-    both = {name: everything(name) for name in (plain, half)}
-    results = ("scores.csv", "hyp", "pred")
-    shutil.rmtree(recipe / "exp")
-    FACTORS.pop("dims")
-    run("aa", "bb", pairs=["aa:bb"], heads=[head])
-    assert {name: both[plain][name] for name in results} == {name: everything(plain)[name] for name in results}
-    for name in ("aa", "bb"):
-        own = corpus if name == "aa" else tree.write_corpus(recipe, name, separation=[0.0, 1.5])
-        tree.write_features(recipe, name, "enc", own.utts, own.features[:, :, :3])
-    shutil.rmtree(recipe / "exp")
-    run("aa", "bb", pairs=["aa:bb"], heads=[head])
-    assert {name: both[half][name] for name in results} == {name: everything(plain)[name] for name in results}
-
-
-def digest(value: str) -> str:
-    return hashlib.sha256(value.encode()).hexdigest()[:8]
 
 
 def test_a_voice_that_is_trained_on_in_another_corpus_is_counted(recipe: Path) -> None:

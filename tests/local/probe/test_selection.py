@@ -24,8 +24,8 @@ from local.results.corpus import Corpus
 from local.score import collect
 from tests.local.probe import tree
 from tests.local.probe.test_heads import CLASSES, DIM, assert_same, data, module
-from tests.local.probe.test_run import column, everything, meta, permute_labels, scores, selected
-from tests.local.probe.tree import run
+from tests.local.probe.tree import permute_labels, run
+from tests.local.probe.written import column, everything, meta, scores, selected
 from utils import csv_file
 from utils.errors import UserError
 

@@ -74,6 +74,16 @@ def write_list(root: Path, name: str, fold: int, part: str, utts: Sequence[str])
     path.write_text("".join(f"{utt}\n" for utt in sorted(utts)))
 
 
+def permute_labels(recipe: Path, name: str, which: set[str]) -> None:
+    """Shuffle the emotions of some utterances among them."""
+    path = recipe / "data" / name / "utt2emo"
+    table = dict(line.split() for line in path.read_text().splitlines())
+    chosen = sorted(which)
+    shuffled = np.random.default_rng(0).permutation([table[utt] for utt in chosen])
+    table.update(zip(chosen, shuffled, strict=True))
+    path.write_text("".join(f"{utt} {emotion}\n" for utt, emotion in table.items()))
+
+
 def write_features(root: Path, name: str, encoder: str, utts: Sequence[str], features: np.ndarray) -> None:
     """Write features and their stamp; paths in feats.scp are relative to the recipe folder."""
     dump = root / "dump" / encoder / name

@@ -28,6 +28,11 @@ class Page(HTMLParser):
         self._key, self._cell = "", False
         self.feed(text)
 
+    def rows(self, key: str) -> list[dict[str, str]]:
+        """A table's rows, by the names of columns."""
+        header, *body = self.tables[key]
+        return [dict(zip(header, cells, strict=True)) for cells in body]
+
     def handle_starttag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
         values = {key: value or "" for key, value in attributes}
         name = values.get("id", "")

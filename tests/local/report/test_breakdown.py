@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -27,11 +26,6 @@ def documents(world: World) -> tuple[str, Page]:
         return build(world, patch)
 
 
-def rows_of(page: Page, key: str) -> Iterator[dict[str, str]]:
-    header, *body = page.tables[key]
-    return (dict(zip(header, cells, strict=True)) for cells in body)
-
-
 def name(row: dict[str, str]) -> str:
     return row["system"].rstrip("†‡").replace(", ", ".")
 
@@ -40,7 +34,7 @@ def test_halves_stand_beside_their_difference(world: World, documents: tuple[str
     _, page = documents
     rows = read_csv(world.root / "exp/breakdown.csv")
     for by, columns in (("gender", ("women", "men")), ("sentence", ("heard", "unheard"))):
-        shown = list(rows_of(page, f"by-{by}"))
+        shown = page.rows(f"by-{by}")
         assert len(shown) == len(where(rows, by=by, what="difference"))
         for row in shown:
             train, test = (row[key].split(" ")[0] for key in ("train", "test"))
@@ -60,7 +54,7 @@ def test_halves_stand_beside_their_difference(world: World, documents: tuple[str
 
 def test_the_worst_speaker_stands_beside_chance(world: World, documents: tuple[str, Page]) -> None:
     rows = where(read_csv(world.root / "exp/breakdown.csv"), by="speaker")
-    shown = list(rows_of(documents[1], "by-speaker"))
+    shown = documents[1].rows("by-speaker")
     assert len(shown) == 16
     for row in shown:
         place = {key: row[key].split(" ")[0] for key in ("train", "test")}
@@ -73,13 +67,13 @@ def test_the_worst_speaker_stands_beside_chance(world: World, documents: tuple[s
 def test_calibration_and_mixed_models_are_shown(world: World, documents: tuple[str, Page]) -> None:
     _, page = documents
     rows = read_csv(world.root / "exp/calibration.csv")
-    shown = list(rows_of(page, "calibration"))
+    shown = page.rows("calibration")
     assert len(shown) == len(rows) == 16
     for row, own in zip(shown, rows, strict=True):
         assert row["ECE"] == percent(own, "ece", "ece_lo", "ece_hi")
         assert row["Brier"] == percent(own, "brier", "brier_lo", "brier_hi")
         assert row["calibrated"] == f"{100 * float(own['ece_chance']):.1f}"
-    mixed = list(rows_of(page, "mixed"))
+    mixed = page.rows("mixed")
     assert len(mixed) == 4 and {row["corpora"] for row in mixed} == {"fixed"}
     for row in mixed:
         values = [float(row[column].split(" ")[0]) for column in ("these", "a − b")]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -44,11 +43,6 @@ def documents(world: World) -> tuple[str, Page]:
         return build(world, patch)
 
 
-def rows_of(page: Page, key: str) -> Iterator[dict[str, str]]:
-    header, *body = page.tables[key]
-    return (dict(zip(header, cells, strict=True)) for cells in body)
-
-
 def test_files_have_a_column_a_factor(world: World, documents: tuple[str, Page]) -> None:
     for name in ("results.csv", "summary.csv"):
         found = {
@@ -61,7 +55,7 @@ def test_files_have_a_column_a_factor(world: World, documents: tuple[str, Page])
 def test_every_table_tells_systems_apart(world: World, documents: tuple[str, Page]) -> None:
     _, page = documents
     results = where(read_csv(world.root / "exp/results.csv"), fold="all", layer="dev")
-    rows = list(rows_of(page, "all"))
+    rows = page.rows("all")
     assert len(rows) == len(results) == 2 * 2 * 4 + 2 * 3 + 1
     for row in rows:
         system = SYSTEMS[row["encoder"], row["method"]][0]
@@ -69,17 +63,17 @@ def test_every_table_tells_systems_apart(world: World, documents: tuple[str, Pag
         (own,) = where(results, system=system, train=train, test=test)
         assert row["UA"].rstrip("†‡‖") == percent(own, "ua", "ua_lo", "ua_hi")
     summary = where(read_csv(world.root / "exp/summary.csv"), layer="dev", group="within")
-    means = {(row["encoder"], row["method"]): row["within"].rstrip("†‡‖") for row in rows_of(page, "means")}
+    means = {(row["encoder"], row["method"]): row["within"].rstrip("†‡‖") for row in page.rows("means")}
     assert means == {
         names: percent(where(summary, system=files[0])[0], "ua", "ua_lo", "ua_hi") for names, files in SYSTEMS.items()
     }
     for method, key in ((PLAIN, "conditions-linear"), (OTHER, "conditions-linear-standardised-per-corpus")):
-        for row in rows_of(page, key):
+        for row in page.rows(key):
             train, test = (row[name].split(" ")[0] for name in ("train", "test"))
             for encoder in ("big", "flat"):
                 (own,) = where(results, system=SYSTEMS[encoder, method][0], train=train, test=test)
                 assert row[encoder].rstrip("†‡‖") == percent(own, "ua", "ua_lo", "ua_hi")
-    layers = [(row["encoder"], row["method"], row["layer"]) for row in rows_of(page, "layers")]
+    layers = [(row["encoder"], row["method"], row["layer"]) for row in page.rows("layers")]
     assert layers == [("big", method, str(layer)) for method in (PLAIN, OTHER) for layer in range(3)]
 
 
@@ -94,7 +88,7 @@ def test_comparisons_differ_in_one_factor(world: World, documents: tuple[str, Pa
     normalised = ("big.linear", "big.linear.normalise=per-corpus")
     assert {normalised, ("big.lora+ba", "big.lora+ba.source=uno"), ("big.head", "big.lora+ba")} < pairs
     assert len(where(one, a=normalised[0], b=normalised[1])) == 4
-    compared = {(row["a"].rstrip("†‡‖"), row["b"].rstrip("†‡‖")) for row in rows_of(page, "compared")}
+    compared = {(row["a"].rstrip("†‡‖"), row["b"].rstrip("†‡‖")) for row in page.rows("compared")}
     names = {files[0]: ", ".join(words) for words, files in SYSTEMS.items()}
     assert compared == {(names[a], names[b]) for a, b in pairs}
 
@@ -104,7 +98,7 @@ def test_words_name_both_values(documents: tuple[str, Page]) -> None:
     asked = page.sections["what-was-run"]
     assert "standardised: by the training lists, or each corpus by its own training lists" in asked
     assert f"{PLAIN}, {OTHER}." in asked
-    explained = {row["method"]: row["what it is"] for row in rows_of(page, "methods")}
+    explained = {row["method"]: row["what it is"] for row in page.rows("methods")}
     assert explained[PLAIN] == explained[OTHER] == "what linear is"
     assert explained[TWICE] == "what lora+ba trains; in two stages, first on uno"
     families = "encoders in all conditions of one method (the table of that method); what strategies gain"
@@ -154,7 +148,7 @@ def test_marks_and_caveats_are_of_those_values_that_need_them(
     (world.root / "data/uno/audit.json").write_text(json.dumps(found | {"schemes": schemes}))
     text, page = build(world, monkeypatch)
     marks: dict[str, set[str]] = {}
-    for row in rows_of(page, "all"):
+    for row in page.rows("all"):
         group = "within" if row["train"] == row["test"] else "across"
         marks.setdefault(f"{row['head']}, {group}", set()).add(row["UA"].partition("]")[2])
     assert marks == {
@@ -169,6 +163,6 @@ def test_marks_and_caveats_are_of_those_values_that_need_them(
     shared = "‖ the folds let speakers of the test into training or dev (audit)"
     assert f"{shared}: uno (random folds), zwei (random folds)" in caveats
     assert "Across corpora, where §, layers and epochs were chosen on labelled data of the test corpus." in caveats
-    assert [row["corpus"] for row in rows_of(page, "audit")] == ["uno (it), speaker folds", "uno (it), random folds"]
+    assert [row["corpus"] for row in page.rows("audit")] == ["uno (it), speaker folds", "uno (it), random folds"]
     assert ["uno (it), random folds", "mixed", ""] in page.tables["audit-words"]
     assert len(audit_tables.by_fold(read()).rows) == 4

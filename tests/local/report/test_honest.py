@@ -16,7 +16,6 @@ from local.report import inputs, make, sed
 from local.report.figures import confusions, layers, overview
 from local.score import collect
 from tests.local.report.page import Page, section
-from tests.local.report.test_factors import rows_of
 from tests.local.report.test_make import audit, build
 from tests.local.report.test_sed import pair, row
 from tests.local.report.test_tuned import read
@@ -33,8 +32,8 @@ def test_two_speakers_get_a_dash_and_the_reason_in_tables_and_figures(
     for key in ("means", "all", "layers"):
         cells = [cell for row in page.tables[key][1:] for cell in row if "[" in cell]
         assert cells and all(re.fullmatch(r"\d+\.\d \[–: 2 speakers\]", cell) for cell in cells)
-    assert {row["df"] for row in rows_of(page, "all")} == {"–"}
-    (compared,) = rows_of(page, "compared")
+    assert {row["df"] for row in page.rows("all")} == {"–"}
+    (compared,) = page.rows("compared")
     assert compared["a − b"].endswith("[–: 2 speakers]") and compared["smallest p"] == "0.500"
     assert compared["detectable"] == "–"
     assert "No interval: 2 speakers (duo)." in section(text, "Limits")
@@ -57,7 +56,7 @@ def test_a_collapsed_head_is_called_so(tmp_path: Path, monkeypatch: pytest.Monke
         writer.writeheader()
         writer.writerows(row | {"ua": "0.25"} for row in rows)
     text, page = build(world, monkeypatch)
-    assert {row["encoder"]: row["UA"] for row in rows_of(page, "all")}["flat"] == "25.0 [–: collapsed]"
+    assert {row["encoder"]: row["UA"] for row in page.rows("all")}["flat"] == "25.0 [–: collapsed]"
     assert "25.0 [25.0" not in "".join(page.text) and "No interval: collapsed (uno)." in section(text, "Limits")
 
 
@@ -103,7 +102,7 @@ def test_a_null_stands_beside_what_could_have_been_seen(tmp_path: Path, monkeypa
     size = f"{100 * float(within['detectable_family']):.1f}"
     line = next(line for line in page.sections["encoders"].splitlines() if "Within corpora" in line)
     assert f"not shown to differ; {size} points were detectable)" in line
-    found = next(row for row in rows_of(page, "compared-means") if row["conditions"] == "within")
+    found = next(row for row in page.rows("compared-means") if row["conditions"] == "within")
     assert found["detectable"] == f"{100 * float(within['detectable']):.1f} / {size}"
     assert (found["tests"], found["q"]) == (within["family_size"], f"{float(within['q']):.3f}")
     assert found["df"] == f"{float(within['df']):.1f}"
@@ -133,7 +132,7 @@ def test_equivalent_is_said_where_it_was_shown_and_nowhere_else(
         # The 90% interval lies within the margin just where the test alone is significant.
         half = stats.t.ppf(0.95, float(own["df"])) * float(own["se"])
         assert (abs(float(own["diff"])) + half < 0.05) == (float(own["p_equivalent"]) < 0.05) == (name == "many")
-    shown = {own["test"].split()[0]: own["detectable"] for own in rows_of(page, "compared")}
+    shown = {own["test"].split()[0]: own["detectable"] for own in page.rows("compared")}
     assert shown["many"].endswith(", equivalent within ±5") and "equivalent" not in shown["few"]
     world = small_world(tmp_path / "strict", corpora=corpora[:1], encoders=encoders, score={"margin": 0.1})
     text, _ = build(world, monkeypatch)
