@@ -1,11 +1,13 @@
 """Fold lists: numbered folders, each with the lists ``train``, ``dev`` and ``test``; and what is left out of them.
 
-A list is a file with an utterance a line.
+A list is a file with an utterance a line. :data:`DIGEST` beside them is of what all lists say: what is made from folds
+stays valid where they are made again and come out the same.
 """
 
 from __future__ import annotations
 
 import csv
+import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,6 +19,7 @@ if TYPE_CHECKING:
     import numpy as np
 
 PARTS = ("train", "dev", "test")
+DIGEST = "digest"
 
 
 def read_folds(directory: Path, mend: str = "run the data stage again") -> list[dict[str, list[str]]]:
@@ -40,11 +43,15 @@ def count(directory: Path) -> int:
 
 def write_folds(directory: Path, folds: Iterable[Mapping[str, Iterable[str]]]) -> None:
     """Write folds (the utterances of each part, sorted) as :func:`read_folds` reads them; make their folders."""
+    whole = hashlib.sha256()
     for number, fold in enumerate(folds):
         folder = directory / str(number)
         folder.mkdir(parents=True)
         for part in PARTS:
-            (folder / part).write_bytes("".join(f"{utterance}\n" for utterance in sorted(fold[part])).encode())
+            lines = "".join(f"{utterance}\n" for utterance in sorted(fold[part])).encode()
+            (folder / part).write_bytes(lines)
+            whole.update(f"{number} {part} {len(lines)}\n".encode() + lines)
+    (directory / DIGEST).write_text(f"{whole.hexdigest()}\n")
 
 
 def read_excluded(path: Path) -> set[str]:

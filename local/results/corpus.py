@@ -8,10 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from utils import stamp
 from utils.data_dir import Utterance, content_keys, read_persons, read_utt2, read_utterances
 from utils.errors import UserError
-from utils.folds import indices, read_excluded, read_folds
+from utils.folds import DIGEST, indices, read_excluded, read_folds
 
 if TYPE_CHECKING:
     import numpy as np
@@ -134,5 +133,5 @@ def inputs(names: Iterable[str], encoder: str, scheme: str) -> list[Path]:
     for name in sorted(set(names)):
         data, dump = Path("data", name), Path("dump", encoder, name)
         files += [data / name for name in ("utt2emo", "utt2lang", "utt2spk", "utt2digest", "spk2person")]
-        files += [data / "folds" / scheme / stamp.NAME, dump / "excluded.tsv"]
+        files += [data / "folds" / scheme / DIGEST, dump / "excluded.tsv"]
     return files

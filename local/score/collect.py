@@ -40,6 +40,7 @@ from utils import csv_file, stamp
 from utils.atomic import atomic_file
 from utils.data_dir import fingerprint
 from utils.errors import UserError, run_main
+from utils.folds import DIGEST
 from utils.table import read_table
 
 if TYPE_CHECKING:
@@ -84,7 +85,7 @@ def _stamp(config: experiment.Experiment, paths: Sequence[Path]) -> dict:
     splits = factors.schemes(config)
     inputs = [path / name for path in paths for name in read.FILES]
     inputs += [Path("data") / corpus / name for corpus in config.corpora for name in facts.TABLES]
-    inputs += [Path("data") / corpus / "folds" / split / stamp.NAME for corpus in config.corpora for split in splits]
+    inputs += [Path("data") / corpus / "folds" / split / DIGEST for corpus in config.corpora for split in splits]
     # The tables are among the fingerprints, so that one which was removed or edited is made again.
     inputs += [config.exp / name for name in NAMES]
     return stamp.make({"score": vars(config.score), "recipe": Path.cwd().name}, ["local.score.collect"], inputs)

@@ -47,7 +47,7 @@ from utils import stamp
 from utils.atomic import atomic_file
 from utils.data_dir import read_persons
 from utils.errors import run_main
-from utils.folds import PARTS
+from utils.folds import DIGEST, PARTS
 from utils.folds import read_folds as read_lists
 
 
@@ -103,7 +103,7 @@ def audit(data_dir: Path, scheme: str, emotions: Iterable[str], beside: Iterable
 
 
 def _stamp(data_dir: Path, scheme: str, emotions: list[str], beside: list[Path]) -> dict:
-    voices = ("utt2spk", "spk2person", f"folds/{scheme}/.done")
+    voices = ("utt2spk", "spk2person", f"folds/{scheme}/{DIGEST}")
     tables = (*voices, "utt2emo", "utt2dur", "utt2sent", "utt2sess", "utt2delivery", "text")
     inputs = [data_dir / name for name in (*tables, digests.TABLE, digests.PRINTS)]
     inputs += [folder / name for folder in beside for name in (*voices, digests.TABLE, digests.PRINTS)]

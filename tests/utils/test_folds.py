@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from utils.errors import UserError
-from utils.folds import PARTS, indices, read_excluded, read_folds, write_folds
+from utils.folds import DIGEST, PARTS, indices, read_excluded, read_folds, write_folds
 
 
 def write(folder: Path, **parts: str) -> Path:
@@ -27,6 +27,18 @@ def test_folds_come_back_sorted_and_only_whole_numbers_are_folds(tmp_path: Path)
     for folder, found in (("speaker", r"found \[0, 1, 2, 4"), ("none", "found none")):
         with pytest.raises(UserError, match=rf"{folder}: expected folds 0, 1, 2 ..., {found}"):
             read_folds(tmp_path / folder)
+
+
+def test_folds_have_a_digest_of_all_that_their_lists_say(tmp_path: Path) -> None:
+    fold = {"train": ["a", "b"], "dev": ["c"], "test": ["d"]}
+    moved, fewer = fold | {"train": ["a"], "dev": ["b", "c"]}, fold | {"train": ["ab"]}
+    written = [[fold], [fold | {"train": ["b", "a"]}], [fold, fold], [moved], [fewer]]
+    digests = []
+    for number, folds in enumerate(written):
+        write_folds(tmp_path / str(number), folds)
+        digests.append((tmp_path / str(number) / DIGEST).read_text())
+    assert digests[0] == digests[1]
+    assert len({*digests}) == len(written) - 1
 
 
 def test_indices_are_places_and_absent_utterances_are_passed_over(tmp_path: Path) -> None:

@@ -286,11 +286,11 @@ class TestWork:
 
     def test_of_a_training_corpus_begins_with_the_models(self, recipe):
         finish(settings("ab", pairs=["a:a", "a:b"]))
-        (recipe / "data/a/folds/speaker/.done").write_text("{'again': 1}")
+        (recipe / "data/a/folds/speaker/digest").write_text("another")
         (found,) = work(settings("ab", pairs=["a:a", "a:b"]))
-        assert set(found.trainings.values()) == {"input data/a/folds/speaker/.done changed"}
+        assert set(found.trainings.values()) == {"input data/a/folds/speaker/digest changed"}
         assert {one.test: why for one, why in found.conditions.items()} == {
-            "a": "input data/a/folds/speaker/.done changed", "b": "a model of it is to be trained",
+            "a": "input data/a/folds/speaker/digest changed", "b": "a model of it is to be trained",
         }  # fmt: skip
 
     def test_of_a_first_stage_counts_too(self, recipe):

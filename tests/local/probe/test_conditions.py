@@ -130,15 +130,16 @@ def test_long_lists_of_conditions_are_cut(finished: Path) -> None:
 def test_labels_and_folds_count(finished: Path) -> None:
     path = finished / "data/a/utt2emo"
     path.write_text(path.read_text().replace("sad", "angry", 1))
-    (finished / "data/b/folds/speaker/.done").write_text("{'again': 1}")
+    (finished / "data/b/folds/speaker/digest").write_text("{'again': 1}")
     reasons = "\n".join(stale(pairs=["within"]))
     assert "probe: 1 to be made, input data/a/utt2emo changed: enc.linear.a-a" in reasons
-    assert "probe: 1 to be made, input data/b/folds/speaker/.done changed: enc.linear.b-b" in reasons
+    assert "probe: 1 to be made, input data/b/folds/speaker/digest changed: enc.linear.b-b" in reasons
 
 
 @pytest.mark.parametrize(("missing", "stage"), [("dump/enc/b", "features"), ("data/b/folds/speaker", "data")])
 def test_unfinished_inputs_are_an_error_that_names_the_stage(finished: Path, missing: str, stage: str) -> None:
     (finished / missing / ".done").unlink()
+    (finished / missing / "digest").write_text("another")
     with pytest.raises(UserError, match=f"{missing}: not finished .* run the {stage} stage first"):
         stale()
 

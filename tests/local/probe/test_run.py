@@ -152,7 +152,7 @@ def test_a_fold_does_not_depend_on_other_folds(recipe: Path, head: str) -> None:
     for fold in (0, 1):
         residue = (fold + 2) % 3
         tree.write_list(recipe, "aa", fold, "train", corpus.utts[residue::3][:25])
-    (recipe / "data/aa/folds/speaker/.done").write_text("{'again': 1}")
+    (recipe / "data/aa/folds/speaker/digest").write_text("{'again': 1}")
     run("aa", heads=[head])
     after = scores(f"enc.{head}.aa-aa")
     assert before[6:] == after[6:]

@@ -105,6 +105,6 @@ def test_stamps_cover_the_files_that_are_read(written: tree.Corpus) -> None:
     paths = [str(path) for path in reader.inputs(["bb", "aa", "aa"], "enc", "speaker")]
     assert paths[:7] == [
         *(f"data/aa/{table}" for table in ("utt2emo", "utt2lang", "utt2spk", "utt2digest", "spk2person")),
-        "data/aa/folds/speaker/.done", "dump/enc/aa/excluded.tsv",
+        "data/aa/folds/speaker/digest", "dump/enc/aa/excluded.tsv",
     ]  # fmt: skip
     assert paths[7:] == [path.replace("aa", "bb") for path in paths[:7]]
