@@ -45,6 +45,9 @@ class Factor:
         conditions then differ in nothing else.
     module : str
         Of the probes: the module that carries it out (its ``fit``), where the value is not the default.
+    sees_test : bool
+        Whether training looks at the train list of the test corpus, where the value is not the default: conditions
+        with other test corpora then share no training.
     """
 
     name: str
@@ -54,6 +57,7 @@ class Factor:
     phrase: str = ""
     seeded: bool = False
     module: str = ""
+    sees_test: bool = False
 
     def says(self, value: Value) -> str:
         """Call a value as tables do; nothing at the default."""
