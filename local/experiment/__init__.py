@@ -7,6 +7,7 @@ from local.experiment.schema import (
     Features,
     Finetune,
     Grid,
+    Losses,
     Pretrain,
     Probe,
     ProbeGrid,
@@ -18,6 +19,6 @@ from local.experiment.schema import (
 from utils.registry import REPO
 
 __all__ = [
-    "REPO", "Cap", "Experiment", "Features", "Finetune", "Grid", "Pretrain", "Probe", "ProbeGrid", "Score", "Sed",
-    "Split", "Study", "add_arguments", "load",
+    "REPO", "Cap", "Experiment", "Features", "Finetune", "Grid", "Losses", "Pretrain", "Probe", "ProbeGrid", "Score",
+    "Sed", "Split", "Study", "add_arguments", "load",
 ]  # fmt: skip

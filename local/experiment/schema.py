@@ -118,6 +118,32 @@ class Probe:
 
 
 @dataclass
+class Losses:
+    """What is trained beside the cross entropy of emotions, by stage 3's head `aligned` and by stage 4 (study C)."""
+
+    # Joined by +: supcon, supervised contrast across languages; grl, a speaker adversary; dann, a language adversary;
+    # mixup, mixed pairs of utterances. ce is the cross entropy alone.
+    loss: str = "ce"
+    # Batches hold every emotion in every language (cells), every emotion alike (classes), or what comes (plain).
+    sampler: str = one_of("cells", "classes", "plain")
+    weights: list[float] = field(default_factory=lambda: [0.1, 1.0])  # of the contrast, to choose from
+    temperatures: list[float] = field(default_factory=lambda: [0.1, 0.5])  # of the contrast, to choose from
+    across: float = 2.0  # weight of a positive of another language; one of the same weighs 1
+    reversals: list[float] = field(default_factory=lambda: [0.1, 1.0])  # of adversaries' gradients, to choose from
+    mixup: float = 0.4  # parameter of the beta distribution of shares
+    hidden: int = 128  # units of what is classified, contrasted and hidden from adversaries
+    projection: int = 64  # dimensions in which is contrasted
+
+    def __post_init__(self) -> None:
+        if min(map(len, (self.weights, self.temperatures, self.reversals))) < 1:
+            raise ValueError("losses.weights, temperatures and reversals must not be empty")
+        if min(self.temperatures) <= 0 or min(*self.weights, *self.reversals, self.across) < 0 or self.mixup <= 0:
+            raise ValueError("losses.temperatures and mixup must be positive, weights, reversals and across 0 or more")
+        if min(self.hidden, self.projection) < 1:
+            raise ValueError("losses.hidden and projection must be positive")
+
+
+@dataclass
 class Score:
     """Intervals and tests (stages 5 and 6)."""
 
@@ -270,6 +296,7 @@ class Experiment:
     split: Split = field(default_factory=Split)
     features: Features = field(default_factory=Features)
     probe: Probe = field(default_factory=Probe)
+    losses: Losses = field(default_factory=Losses)
     score: Score = field(default_factory=Score)
     plan: Plan = field(default_factory=Plan)
     sed: Sed = field(default_factory=Sed)

@@ -1,0 +1,135 @@
+"""The head that contrasts and adversaries shape: against torch's own modules, and on planted shortcuts and shifts."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from local.experiment import Losses, Probe
+from local.losses import candidates, parse
+from local.probe.aligned import Hidden, Scene, choose, fit
+from utils import metrics
+from utils.errors import UserError
+
+PROBE = Probe(lr=5e-3, epochs=30, patience=30)
+
+
+def scene(seed: int, n: int = 240, shift: float = 0.0) -> Scene:
+    """Emotions as clusters, in two languages that may lie apart."""
+    rng, fixed = np.random.default_rng(seed), np.random.default_rng(99)
+    languages, labels = np.arange(n) % 2, rng.integers(0, 4, n)
+    centres, apart = fixed.standard_normal((4, 12)), fixed.standard_normal((2, 12))
+    x = centres[labels] + shift * apart[languages] + 0.7 * rng.standard_normal((n, 12))
+    return Scene(_tensor(x), labels, languages * 4 + rng.integers(0, 4, n), languages)
+
+
+def habits(seed: int, share: float, n: int = 480, voices: int = 16) -> Scene:
+    """Voices of four kinds, which two dimensions tell; a share of what each says has the emotion of its kind."""
+    rng, fixed = np.random.default_rng(seed), np.random.default_rng(99)
+    languages = np.arange(n) % 2
+    speakers = languages * voices // 2 + rng.integers(0, voices // 2, n)
+    kind = rng.permutation(voices) % 4
+    labels = np.where(rng.random(n) < share, kind[speakers], rng.integers(0, 4, n))
+    told = fixed.standard_normal((4, 6))[labels] + 0.8 * rng.standard_normal((n, 6))
+    corners = np.array([[1, 1], [1, -1], [-1, 1], [-1, -1]])
+    voice = (corners[kind] + 0.3 * rng.standard_normal((voices, 2)))[speakers] + 0.24 * rng.standard_normal((n, 2))
+    return Scene(_tensor(np.hstack([told, voice])), labels, speakers, languages)
+
+
+def _tensor(x: np.ndarray) -> torch.Tensor:
+    return torch.from_numpy(x.astype(np.float32))[None]
+
+
+def reach(weights: list[torch.Tensor], other: Scene) -> float:
+    said = Hidden.logits(weights, other.x)[0].argmax(0).numpy()
+    return float(metrics.unweighted_accuracy(metrics.confusion(other.labels, said, 4)))
+
+
+def train(own: Scene, losses: Losses, seed: int = 0, left_out: Scene | None = None) -> list[torch.Tensor]:
+    kind, other = Hidden(own.x.shape[2], 4, losses.hidden), left_out or own
+    chosen = choose(kind, [(own, other.x, other.labels)], PROBE, losses, [(seed, seed)])
+    return fit(kind, own, chosen, PROBE, losses, (seed, seed))
+
+
+def test_cross_entropy_alone_is_what_torch_trains() -> None:
+    own, losses = scene(0), Losses(sampler="plain", hidden=8)
+    weights = train(own, losses)
+    generator = torch.Generator().manual_seed(0)
+    shapes, fans = [(12, 8), (1, 8), (8, 4), (1, 4)], (12, 12, 8, 8)
+    first, second = nn.Linear(12, 8), nn.Linear(8, 4)
+    drawn = [torch.empty(s).uniform_(-1, 1, generator=generator) * f**-0.5 for s, f in zip(shapes, fans, strict=True)]
+    with torch.no_grad():
+        for layer, (matrix, bias) in ((first, drawn[:2]), (second, drawn[2:])):
+            layer.weight.copy_(matrix.T)
+            layer.bias.copy_(bias[0])
+    model = nn.Sequential(first, nn.ReLU(), second)
+    optimiser = torch.optim.AdamW(model.parameters(), lr=PROBE.lr, eps=PROBE.eps, weight_decay=PROBE.weight_decay)
+    y, best, kept = torch.from_numpy(own.labels), np.inf, None
+    for epoch in range(PROBE.epochs):
+        order = np.random.default_rng([0, epoch]).permutation(240)
+        for rows in np.array_split(order, round(240 / 32)):
+            optimiser.zero_grad()
+            nn.functional.cross_entropy(model(own.x[0, rows]), y[rows]).backward()
+            optimiser.step()
+        loss = float(nn.functional.cross_entropy(model(own.x[0]), y).detach())
+        if loss < best:
+            best, kept = loss, [first.weight.T.detach().clone(), second.weight.T.detach().clone()]
+    assert torch.allclose(weights[0][0], kept[0], atol=1e-4) and torch.allclose(weights[2][0], kept[1], atol=1e-4)
+
+
+@pytest.mark.parametrize("loss", ["supcon", "grl", "dann", "supcon+grl", "supcon+grl+dann"])
+def test_at_weight_0_it_is_cross_entropy_to_the_bit(loss: str) -> None:
+    own = scene(1)
+    plain = train(own, Losses())
+    beside = train(own, Losses(loss=loss, weights=[0.0], reversals=[0.0], temperatures=[0.1]))
+    assert all(torch.equal(a, b) for a, b in zip(plain, beside, strict=True))
+    other = train(own, Losses(loss=loss, weights=[1.0], reversals=[1.0], temperatures=[0.1]))
+    assert not torch.equal(plain[0], other[0])
+
+
+def test_candidates_and_layers_do_not_see_each_other() -> None:
+    two = scene(2)
+    both = Scene(torch.cat([two.x, scene(3).x]), two.labels, two.speakers, two.languages)
+    losses = Losses(loss="supcon+grl", weights=[0.3], temperatures=[0.2], reversals=[0.5])
+    alone, together = train(two, losses), train(both, losses)
+    assert all(torch.allclose(a[0], b[0], atol=1e-5) for a, b in zip(alone, together, strict=True))
+    more = Losses(loss="supcon+grl", weights=[0.3, 0.9], temperatures=[0.2], reversals=[0.5])
+    kind = Hidden(12, 4, 128)
+    chosen = choose(kind, [(two, two.x, two.labels)], PROBE, more, [(0, 0)])
+    assert len(candidates(more)) == 2 and candidates(more)[int(chosen.candidate[0])].supcon in (0.3, 0.9)
+
+
+def test_a_speaker_adversary_takes_a_planted_shortcut_away() -> None:
+    """Trained on voices whose kind tells the emotion; tested on other voices, whose kind does not."""
+    gains = []
+    for seed in range(4):
+        own, left_out, other = habits(seed, 0.8), habits(200 + seed, 0.0), habits(100 + seed, 0.0)
+        plain = train(own, Losses(), seed, left_out)
+        against = train(own, Losses(loss="grl", reversals=[3.0]), seed, left_out)
+        gains.append(reach(against, other) - reach(plain, other))
+    assert np.mean(gains) > 0.04 and min(gains) > 0
+
+
+def test_contrast_aligns_emotions_across_a_planted_shift() -> None:
+    own = scene(5, shift=3.0)
+
+    def alignment(weights: list[torch.Tensor]) -> float:
+        z = Hidden.represent(weights, own.x)[0]
+        middle = torch.stack([
+            torch.stack([z[(own.labels == k) & (own.languages == n)].mean(0) for k in range(4)]) for n in range(2)
+        ])  # fmt: skip
+        middle = middle - middle.mean(dim=(0, 1))
+        return float(torch.cosine_similarity(middle[0], middle[1]).mean())
+
+    losses = Losses(loss="supcon", weights=[1.0], temperatures=[0.2], across=3.0)
+    assert alignment(train(own, losses)) > alignment(train(own, Losses())) + 0.1
+
+
+def test_losses_are_named_by_their_parts() -> None:
+    assert parse("ce") == [] and parse("grl+supcon") == ["supcon", "grl"] and parse("ce+supcon") == ["supcon"]
+    assert len(candidates(Losses(loss="supcon+grl"))) == 8 and len(candidates(Losses())) == 1
+    for loss, said in (("supcn", "no loss.*supcon"), ("grl+grl", "twice")):
+        with pytest.raises(UserError, match=said):
+            parse(loss)
