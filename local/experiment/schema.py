@@ -124,8 +124,9 @@ class Losses:
     # Joined by +: supcon, supervised contrast across languages; grl, a speaker adversary; dann, a language adversary;
     # mixup, mixed pairs of utterances. ce is the cross entropy alone.
     loss: str = "ce"
-    # Batches hold every emotion in every language (cells), every emotion alike (classes), or what comes (plain).
-    sampler: str = one_of("cells", "classes", "plain")
+    # Batches are drawn as they come (plain), with as many of every emotion in every language (cells), or of every
+    # emotion (classes).
+    sampler: str = one_of("plain", "cells", "classes")
     weights: list[float] = field(default_factory=lambda: [0.1, 1.0])  # of the contrast, to choose from
     temperatures: list[float] = field(default_factory=lambda: [0.1, 0.5])  # of the contrast, to choose from
     across: float = 2.0  # weight of a positive of another language; one of the same weighs 1

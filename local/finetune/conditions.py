@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from local import encoders
-from local.experiment import Experiment
+from local.experiment import Experiment, Losses
 from local.finetune import strategies
 from local.finetune.strategies import Design
 from local.grid import conditions as grid
@@ -17,6 +17,7 @@ from local.grid.conditions import Condition, Group, Training
 from local.grid.factors import FINETUNE, PROBE, Value
 from local.grid.pairs import staged_pairs
 from local.grid.plan import Stage
+from local.losses import ALIGNED, Strength, candidates
 from local.results import corpus
 from local.results.selection import choose
 from utils import csv_file, stamp
@@ -121,10 +122,12 @@ def _tunes_blocks(experiment: Experiment) -> bool:
     )
 
 
-def _probe(group: Group) -> Path | None:
+def _probe(group: Group, head: str = "") -> Path | None:
     """Find the scores of a probe that chose its layer on the same data, by the factors that both have."""
     lead = group.first
-    wanted = {name: lead.identity[name] for name in _SHARED} | {"method": lead.factors["head"]}
+    wanted = {name: lead.identity[name] for name in _SHARED} | {"method": head or lead.factors["head"]}
+    if head == ALIGNED:
+        wanted |= {name: lead.factors[name] for name in ("loss", "sampler")}
     folder = lead.experiment.exp / PROBE
     listed = folder / manifest.NAME
     for entry in _manifest(folder, listed.stat().st_mtime_ns if listed.is_file() else 0):
@@ -160,7 +163,47 @@ def training_settings(training: Training) -> dict:
         "design": dataclasses.asdict(design(training)),
         "split": dataclasses.asdict(lead.experiment.split),
         "finetune": {name: getattr(lead.experiment.finetune, name) for name in _SETTINGS},
-    }  # fmt: skip
+    } | _losses(lead) | _strengths(training)  # fmt: skip
+
+
+def _losses(condition: Condition) -> dict:
+    """Say what is trained beside the cross entropy, and how batches are drawn; nothing where it is as it always was."""
+    own = condition.experiment.losses
+    return {} if own == Losses() else {"losses": dataclasses.asdict(own)}
+
+
+def _strengths(training: Training) -> dict:
+    one = strength(training)
+    return {} if one == Strength() else {"strength": dataclasses.asdict(one)}
+
+
+def strength(training: Training) -> Strength:
+    """Tell how much each loss weighs: what stage 3's head ``aligned`` chose on the same corpora, fold and layer.
+
+    Where the experiment leaves no choice, stage 3 is not asked.
+
+    Raises
+    ------
+    UserError
+        There is a choice, and no such probe.
+    """
+    lead = training.group.first
+    found = candidates(lead.experiment.losses)
+    if len(found) == 1:
+        return found[0]
+    path = _probe(training.group, ALIGNED)
+    if path is None:
+        raise UserError(
+            f"{lead.experiment.exp}/{PROBE}: has no condition of {lead.encoder} with the {ALIGNED} head and loss "
+            f"{lead.factors['loss']} trained on {'+'.join(lead.train)}, which would choose the losses' strengths; run "
+            "the probe stage with it, or give losses.weights, temperatures and reversals one value each"
+        )
+    rows = [row for row in csv_file.read(path) if int(row["fold"]) == training.fold and row["selected"] == "1"]
+    try:
+        own = {name: float(rows[0][name]) for name in ("supcon", "temperature", "grl", "dann")}
+    except (IndexError, KeyError, ValueError) as error:
+        raise UserError(f"{path}: no strength is chosen in fold {training.fold}; run the probe stage again") from error
+    return dataclasses.replace(found[0], **own)
 
 
 def _training_stamp(training: Training) -> dict:
@@ -172,7 +215,7 @@ def _training_stamp(training: Training) -> dict:
 
 def settings(condition: Condition) -> dict:
     """Everything that decides a condition's result, apart from its input files: its ``config.yaml``."""
-    found = grid.settings(condition, "finetune", _SETTINGS)
+    found = grid.settings(condition, "finetune", _SETTINGS) | _losses(condition)
     found["finetune"]["seeds"] = list(dict.fromkeys(condition.experiment.finetune.seeds))
     return found
 

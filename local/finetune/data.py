@@ -13,6 +13,7 @@ import torch
 
 from local import encoders
 from local.finetune.model import EmotionClassifier
+from local.losses import sampler
 from local.models import batches
 from local.results.corpus import Corpus
 from utils.data_dir import Utterance
@@ -21,22 +22,38 @@ from utils.feature_cache import InputCache
 
 @dataclass(frozen=True)
 class Examples:
-    """Utterances and their labels, indices into the emotions; ``labels`` is an ndarray of int64."""
+    """Utterances and their labels, indices into the emotions; ``labels`` is an ndarray of int64.
+
+    ``persons`` and ``languages`` say who speaks each, and in which language.
+    """
 
     utterances: list[Utterance]
     labels: np.ndarray
+    persons: list[str]
+    languages: list[str]
+
+    def some(self, rows: Sequence[int]) -> Examples:
+        """Give some of them, in this order."""
+        lists = ([own[row] for row in rows] for own in (self.utterances, self.persons, self.languages))
+        utterances, persons, languages = lists
+        return Examples(utterances, self.labels[list(rows)], persons, languages)
 
     @staticmethod
     def joined(parts: Sequence[Examples]) -> Examples:
         """Join the examples of several corpora."""
-        utterances = [utterance for part in parts for utterance in part.utterances]
-        return Examples(utterances, np.concatenate([part.labels for part in parts]))
+        names = ("utterances", "persons", "languages")
+        utterances, persons, languages = ([one for part in parts for one in getattr(part, name)] for name in names)
+        return Examples(utterances, np.concatenate([part.labels for part in parts]), persons, languages)
 
 
 def part(corpus: Corpus, fold: int, part: str) -> Examples:
     """Give the utterances of one of a fold's lists."""
-    rows = corpus.folds[fold][part]
-    return Examples([corpus.utterances[row] for row in rows], corpus.labels[rows])
+    return everything(corpus).some(corpus.folds[fold][part])
+
+
+def everything(corpus: Corpus) -> Examples:
+    """Give all utterances of a corpus."""
+    return Examples(corpus.utterances, corpus.labels, corpus.persons, ["+".join(corpus.languages)] * len(corpus.utts))
 
 
 def open_cache(folder: Path, classifier: EmotionClassifier) -> InputCache:
@@ -76,16 +93,47 @@ class Batches(batches.Batches):
         return [batch[self._rank :: self._world] for batch in np.split(order, starts)]
 
 
+class Cells(Batches):
+    """Cuts batches that hold as many of every emotion in every language (local/losses/sampler.py).
+
+    ``drawn`` is ``cells``, or ``classes`` for as many of every emotion, whatever the language.
+    """
+
+    def __init__(self, examples: Examples, drawn: str, frames: Sequence[int], seed: int, rank: int, world: int):
+        languages = numbered(examples.languages) if drawn == "cells" else np.zeros(len(examples.labels), dtype=int)
+        self._cells = examples.labels, languages
+        super().__init__(frames, sampler.EACH, seed, rank, world)
+
+    def set_epoch(self, epoch: int) -> None:
+        """Draw the batches of an epoch; of every batch, keep this process's share."""
+        drawn = sampler.batches(*self._cells, self._seed, epoch, self._size, lengths=self._frames)
+        self._batches = [batch[self._rank :: self._world].tolist() for batch in drawn]
+
+
+def numbered(names: Sequence[str]) -> np.ndarray:
+    """Number names, from 0, in the order of the alphabet."""
+    return np.unique(names, return_inverse=True)[1]
+
+
 class Loader(torch.utils.data.DataLoader):
     """Reads batches of examples from a filled cache; transformers' Trainer tells it the epoch."""
 
     def __init__(self, cache: InputCache, examples: Examples, batches: Batches):
-        read = functools.partial(read_batch, cache, examples)
+        who = numbered(examples.persons), numbered(examples.languages)
+        read = functools.partial(_read_training, cache, examples, *who)
         super().__init__(range(len(examples.labels)), batch_sampler=batches, collate_fn=read)
 
     def set_epoch(self, epoch: int) -> None:
         """Cut the batches of an epoch."""
         self.batch_sampler.set_epoch(epoch)
+
+
+def _read_training(
+    cache: InputCache, examples: Examples, persons: np.ndarray, languages: np.ndarray, rows: Sequence[int]
+) -> dict[str, Any]:
+    """Read a batch with numbers of who speaks, and in which language."""
+    who = {"persons": torch.from_numpy(persons[list(rows)]), "languages": torch.from_numpy(languages[list(rows)])}
+    return read_batch(cache, examples, rows) | who
 
 
 def read_batch(cache: InputCache, examples: Examples, rows: Sequence[int]) -> dict[str, Any]:

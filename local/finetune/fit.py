@@ -28,7 +28,9 @@ from local import encoders
 from local.finetune import data
 from local.finetune.data import Examples
 from local.finetune.model import EmotionClassifier
-from local.finetune.trainer import WHOLE, EmotionTrainer, Run, rank, rows_of, wait
+from local.finetune.trainer import WHOLE, EmotionTrainer, Leg, Run, rank, rows_of, wait
+from local.losses import parse
+from local.losses.objective import Objective
 from local.models import curve, store
 from utils.errors import UserError
 from utils.reproducible import reproducible
@@ -64,7 +66,9 @@ def fit(run: Run) -> EmotionClassifier:
         cache.fill(used.utterances, classifier.features, sys.stderr.isatty(), threads)
         curves: list[list[dict[str, Any]]] = []
         for leg, own in zip(run.legs, arguments, strict=True):
+            classifier.objective = _objective(run, leg, classifier)
             curves.append(_train(EmotionTrainer(run, leg, classifier, cache, own, sum(curves, []))))
+            classifier.objective = classifier.represented = None
     classifier.eval()
     wait()
     best = curve.best(curves[-1])
@@ -143,6 +147,16 @@ def _make(run: Run) -> EmotionClassifier:
     classifier = EmotionClassifier(spec, run.emotions, run.design, run.seed, run.device, precision)
     classifier.encoder.checkpointing = run.settings.checkpointing
     return classifier
+
+
+def _objective(run: Run, leg: Leg, classifier: EmotionClassifier) -> Objective | None:
+    """Make what is trained beside the cross entropy."""
+    parts = parse(run.losses.loss)
+    if not parts:
+        return None
+    speakers, languages = len(set(leg.train.persons)), len(set(leg.train.languages))
+    sizes = (1, classifier.encoder.spec.dim, run.losses.projection, speakers, languages)
+    return Objective(parts, [run.strength], *sizes, run.losses.across, run.seed).to(run.device)
 
 
 def _last_checkpoint(folder: Path) -> Path | None:

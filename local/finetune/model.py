@@ -21,6 +21,7 @@ from local.encoders import EncoderSpec
 from local.encoders.transformer import Transformer
 from local.finetune import attach
 from local.finetune.strategies import Design
+from local.losses.objective import Objective
 from local.models import store, windows
 from local.models.windows import evaluating, front_end
 from utils.errors import UserError
@@ -63,6 +64,10 @@ class EmotionClassifier(nn.Module):
     frozen : bool
         Whether training leaves the encoder as it is: all of it can then be run once an utterance, not only the
         convolutional front end.
+    objective : Objective or None
+        What is trained beside the cross entropy, while it is; no part of the classifier.
+    represented : Tensor or None
+        While there is an objective, what the head was last given, shape (utterances, dim).
     encoder, model : Transformer, nn.Module
         The encoder, cut behind the layer, and its transformers model, as the strategy changed it.
     provenance : dict
@@ -90,6 +95,8 @@ class EmotionClassifier(nn.Module):
             self.head = _make_head(design.head, spec.dim, len(self.emotions))
             attach.apply(design, self.model)
         self._merged = False
+        self.objective: Objective | None = None
+        self.represented: torch.Tensor | None = None
         if design.pooling == "weighted":
             self.layer_weights = nn.Parameter(torch.zeros(design.layer + 1))
         self.to(device).eval()
@@ -234,9 +241,10 @@ class EmotionClassifier(nn.Module):
 
     def _classify(self, means: torch.Tensor) -> torch.Tensor:
         """Score what :meth:`_means` gives, shape (utterances, emotions)."""
-        if self.design.pooling == "mean":
-            return self.head(means[:, 0])
-        return self.head(torch.softmax(self.layer_weights, dim=0) @ means)
+        pooled = means[:, 0] if self.design.pooling == "mean" else torch.softmax(self.layer_weights, dim=0) @ means
+        if self.objective is not None:
+            self.represented = pooled
+        return self.head(pooled)
 
 
 def _make_head(name: str, dim: int, classes: int) -> nn.Module:

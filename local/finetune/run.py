@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from local.finetune import data
-from local.finetune.conditions import STAGE, design
+from local.finetune.conditions import STAGE, design, strength
 from local.finetune.fit import fit
 from local.finetune.trainer import Leg, Run, rank
 from local.grid.conditions import Training
@@ -40,6 +40,7 @@ def train(training: Training, device: str = "cpu") -> None:
         Run(
             training.directory, lead.encoder, emotions, design(training), training.draw("weights"),
             lead.experiment.finetune, legs, data.cache_folder(lead.encoder), made_from, device,
+            lead.experiment.losses, strength(training),
         )
     )  # fmt: skip
     if rank() == 0:

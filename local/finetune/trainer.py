@@ -17,9 +17,10 @@ from transformers import PrinterCallback, TrainingArguments
 
 from local import experiment
 from local.finetune import data
-from local.finetune.data import Batches, Examples, Loader
+from local.finetune.data import Batches, Cells, Examples, Loader
 from local.finetune.model import EmotionClassifier
 from local.finetune.strategies import Design
+from local.losses import Strength
 from local.models import curve, store
 from utils import metrics
 from utils.errors import UserError
@@ -59,6 +60,9 @@ class Run:
     # What the result depends on: an interrupted run is gone on with if it had the same. JSON must know it.
     identity: dict[str, Any] = field(default_factory=dict)
     device: str = "cpu"
+    # What is trained beside the cross entropy, how strongly, and how batches are drawn.
+    losses: experiment.Losses = field(default_factory=experiment.Losses)
+    strength: Strength = Strength()
 
     def is_over(self, rows: Sequence[dict[str, Any]]) -> bool:
         """Tell whether a leg ends after the last of some rows of its curve."""
@@ -97,9 +101,16 @@ class EmotionTrainer(transformers.Trainer):
     def get_train_dataloader(self) -> Loader:
         """Read the training examples."""
         frames = [self._cache.frames(utterance) for utterance in self.leg.train.utterances]
-        size, world = self.run.settings.batch_size, self.args.world_size
-        batches = Batches(frames, size, self.args.seed, self.args.process_index, world)
-        return Loader(self._cache, self.leg.train, batches)
+        size, where = self.run.settings.batch_size, (self.args.process_index, self.args.world_size)
+        drawn = self.run.losses.sampler
+        if drawn != "plain":
+            return Loader(self._cache, self.leg.train, Cells(self.leg.train, drawn, frames, self.args.seed, *where))
+        return Loader(self._cache, self.leg.train, Batches(frames, size, self.args.seed, *where))
+
+    def compute_loss(self, model: object, inputs: dict[str, Any], *arguments: Any, **named: Any) -> torch.Tensor:
+        """Compute the loss of a batch, of whose speakers and languages the model itself is not told."""
+        self._who = inputs.pop("persons"), inputs.pop("languages")
+        return super().compute_loss(model, inputs, *arguments, **named)
 
     def evaluate(
         self, eval_dataset: object = None, ignore_keys: object = None, metric_key_prefix: str = "eval"
@@ -135,10 +146,25 @@ class EmotionTrainer(transformers.Trainer):
     def _loss(
         self, scores: torch.Tensor, labels: torch.Tensor, num_items_in_batch: torch.Tensor | int | None = None
     ) -> torch.Tensor:
-        """Cross entropy, a share of its mean over the utterances of an update."""
+        """Cross entropy, a share of its mean over the utterances of an update; and what is trained beside it."""
         loss = functional.cross_entropy(scores.float(), labels, reduction="sum") / num_items_in_batch
+        if self.model.objective is not None:
+            progress = self.state.global_step / max(self.state.max_steps, 1)
+            z = self.model.represented.float()[None, None]
+            beside = self.model.objective(z, labels, *(own.to(z.device) for own in self._who), progress)
+            loss = loss + beside.sum() * (len(labels) / num_items_in_batch)
         self._check(loss.item(), "train")
         return loss
+
+    def _clip_grad_norm(self, model: torch.nn.Module) -> torch.Tensor:
+        """Clip what stands beside the classifier apart, lest it should shorten the classifier's steps."""
+        objective = self.model.objective
+        if objective is None:
+            return super()._clip_grad_norm(model)
+        self.accelerator.clip_grad_norm_(objective.parameters(), self.args.max_grad_norm)
+        own = {id(parameter) for parameter in objective.parameters()}
+        rest = [parameter for parameter in model.parameters() if id(parameter) not in own]
+        return self.accelerator.clip_grad_norm_(rest, self.args.max_grad_norm)
 
     def _check(self, loss: float, part: str) -> None:
         """Stop with a UserError if a loss is not finite, before any checkpoint could hold what gave it."""
@@ -200,7 +226,7 @@ def _optimizer(classifier: EmotionClassifier, settings: experiment.Finetune) -> 
     rates = {"head": settings.lr if settings.lr_head is None else settings.lr_head, "encoder": settings.lr}
     groups: dict[str, list[torch.nn.Parameter]] = {}
     for name, parameter in classifier.trainable().items():
-        part = "head" if name.startswith(("head.", "layer_weights")) else "encoder"
+        part = "head" if name.startswith(("head.", "layer_weights", "objective.")) else "encoder"
         groups.setdefault(part, []).append(parameter)
     return torch.optim.AdamW(
         [{"params": own, "lr": rates[part]} for part, own in groups.items()], weight_decay=settings.weight_decay

@@ -21,7 +21,8 @@ from utils.registry import hint
 
 Value = Any  # what YAML holds: a string, a number, a truth value, or a tuple of strings
 PROBE, FINETUNE, SED = STAGES = ("probe", "finetune", "sed")
-_VARIABLE = (*STAGES, "split.scheme")  # sections whose fields may vary: other fields change what all conditions share
+# Sections whose fields may vary: other fields change what all conditions share.
+_VARIABLE = (*STAGES, "split.scheme", "losses")
 
 
 @dataclass(frozen=True)
@@ -81,6 +82,8 @@ FACTORS = {
         Factor("cross_dev", (PROBE, FINETUNE), "probe.cross_dev", phrase="dev of the {value}"),
         Factor("select", (PROBE,), "probe.select", phrase="chosen by {value}"),
         Factor("normalise", (PROBE,), "probe.normalise", phrase="standardised {value}"),
+        Factor("loss", (PROBE, FINETUNE), "losses.loss", phrase="with {value}"),
+        Factor("sampler", (PROBE, FINETUNE), "losses.sampler", phrase="batches of {value}"),
         Factor("layer", (FINETUNE,), "finetune.layer", phrase="layer {value}"),
         Factor("pooling", (FINETUNE,), "finetune.pooling"),
         Factor("head", (FINETUNE,), "finetune.head"),

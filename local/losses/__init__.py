@@ -15,6 +15,7 @@ from utils.errors import UserError
 from utils.registry import hint
 
 PLAIN = "ce"
+ALIGNED = "aligned"  # stage 3's head that is trained so
 LOSSES = {
     "supcon": "supervised contrast across languages",
     "grl": "a speaker adversary",

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import torch
+from torch import nn
 from torch.nn import functional
 
 from local.losses import Strength
@@ -17,8 +18,8 @@ from local.losses.reversal import ramp, reverse
 from local.losses.supcon import supcon
 
 
-class Objective:
-    """What is minimised.
+class Objective(nn.Module):
+    """What is minimised beside the cross entropy.
 
     Parameters
     ----------
@@ -33,18 +34,14 @@ class Objective:
         See :func:`local.losses.supcon.supcon`.
     seed : int
         Of its own weights.
-
-    Attributes
-    ----------
-    weights : list of Tensor
-        To be trained beside the classifier's.
     """
 
     def __init__(
         self, parts: Sequence[str], candidates: Sequence[Strength], layers: int, hidden: int, projection: int,
         speakers: int, languages: int, across: float, seed: int,
     ):  # fmt: skip
-        self._parts, self._across = parts, across
+        super().__init__()
+        self._across = across
         self._of = {
             name: torch.tensor([[getattr(one, name)] for one in candidates]).expand(-1, layers)
             for name in ("supcon", "temperature", "grl", "dann")
@@ -53,15 +50,14 @@ class Objective:
         told = {"grl": speakers, "dann": languages}
         shapes |= {name: [(hidden, hidden), (hidden, number)] for name, number in told.items()}
         generator = torch.Generator().manual_seed(seed)
-        self._own: dict[str, list[torch.Tensor]] = {}
+        self._own = nn.ModuleDict()
         for name, wanted in shapes.items():
             drawn = [torch.empty(shape).uniform_(-1, 1, generator=generator) * shape[0] ** -0.5 for shape in wanted]
             if name in parts:
                 size = (len(candidates), layers, 1, 1)
-                self._own[name] = [one.repeat(size).requires_grad_() for one in drawn]
-        self.weights = [weight for own in self._own.values() for weight in own]
+                self._own[name] = nn.ParameterList(one.repeat(size) for one in drawn)
 
-    def beside(
+    def forward(
         self, z: torch.Tensor, labels: torch.Tensor, speakers: torch.Tensor, languages: torch.Tensor, progress: float
     ) -> torch.Tensor:
         """Compute all but the cross entropy, shape (candidates, layers).
@@ -77,12 +73,13 @@ class Objective:
         """
         total = z.new_zeros(z.shape[:2])
         if "supcon" in self._own:
-            own = supcon(z @ self._own["supcon"][0], labels, languages, self._of["temperature"], self._across)
-            total = total + self._of["supcon"] * own
+            (matrix,) = self._own["supcon"]
+            weight, temperature = (self._of[key].to(z.device) for key in ("supcon", "temperature"))
+            total = total + weight * supcon(z @ matrix, labels, languages, temperature, self._across)
         for name, wanted in (("grl", speakers), ("dann", languages)):
             if name in self._own:
                 first, second = self._own[name]
-                strength = (ramp(progress) * self._of[name])[..., None, None]
+                strength = (ramp(progress) * self._of[name].to(z.device))[..., None, None]
                 scores = torch.relu(reverse(z, strength) @ first) @ second
                 total = total + classify(scores, wanted)
         return total

@@ -99,7 +99,7 @@ class _Pupil:
         )  # fmt: skip
         self._mixup = [one.mixup for one in strengths][0]
         self._optimiser = torch.optim.AdamW(
-            [*self.weights, *self._objective.weights], lr=probe.lr, eps=probe.eps, weight_decay=probe.weight_decay
+            [*self.weights, *self._objective.parameters()], lr=probe.lr, eps=probe.eps, weight_decay=probe.weight_decay
         )
         self._classes = kind.shapes[2][1]
 
@@ -119,7 +119,7 @@ class _Pupil:
             z = Hidden.represent(self.weights, x)
             loss = classify(z @ self.weights[2] + self.weights[3], labels, soft)
             speakers, languages = (torch.from_numpy(own[rows]) for own in (scene.speakers, scene.languages))
-            loss = loss + self._objective.beside(z, labels, speakers, languages, self._epoch / self._total)
+            loss = loss + self._objective(z, labels, speakers, languages, self._epoch / self._total)
             self._optimiser.zero_grad()
             loss.sum().backward()
             self._optimiser.step()

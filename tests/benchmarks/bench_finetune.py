@@ -123,7 +123,8 @@ def examples(folder: str) -> Examples:
     """List what :func:`write_speech` wrote, each utterance with some emotion."""
     paths = sorted(Path(folder).glob("*.wav"))
     utterances = [Utterance(f"s-{path.stem}", "s", path.stem, str(path), 0.0, None, None) for path in paths]
-    return Examples(utterances, np.arange(len(paths)) % len(EMOTIONS))
+    persons, languages = (["one"] * len(paths) for _ in range(2))
+    return Examples(utterances, np.arange(len(paths)) % len(EMOTIONS), persons, languages)
 
 
 class Published(nn.Module):
@@ -202,7 +203,7 @@ def compare_losses() -> float:
     """Give the difference of both sides' loss of one batch, and refuse to measure things that differ."""
     part = examples("train")
     rows = np.linspace(0, len(part.labels) - 1, min(BATCH, len(part.labels))).astype(int)
-    part = Examples([part.utterances[row] for row in rows], part.labels[rows])
+    part = part.some(rows)
     labels = torch.from_numpy(part.labels)
     ours = EmotionClassifier(encoders.spec(ENCODER), EMOTIONS, design(STRATEGY, LAYER))
     reference = Published(LAYER, STRATEGY).eval()
@@ -355,7 +356,7 @@ def main() -> None:
     side, strategy, layer, size = sys.argv[1], sys.argv[2], int(sys.argv[3]), int((*sys.argv[4:], BATCH)[0])
     part, device = examples("batch"), "cuda" if torch.cuda.is_available() else "cpu"
     if side == "ours":
-        dev = Examples(part.utterances[:4], part.labels[:4])
+        dev = part.some(range(4))
         train_ours(part, dev, strategy, layer, 2, "fp32", device)
     else:
         published = Published(layer, strategy).train().to(device)

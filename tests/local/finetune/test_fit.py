@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -51,7 +52,7 @@ def sixteen() -> data.Examples:
     """Four utterances of each emotion."""
     corpus = reader.read("a", "small", "speaker", EMOTIONS)
     rows = [row for label in range(4) for row in np.flatnonzero(corpus.labels == label)[:4]]
-    return data.Examples([corpus.utterances[row] for row in rows], corpus.labels[rows])
+    return data.everything(corpus).some(rows)
 
 
 class TestLearning:
@@ -78,7 +79,7 @@ class TestLearning:
         corpus = reader.read("a", "small", "speaker", EMOTIONS)
         part = {name: data.part(corpus, 0, name) for name in ("train", "test")}
         rng = np.random.default_rng(0)
-        shuffled = {name: data.Examples(one.utterances, rng.permutation(one.labels)) for name, one in part.items()}
+        shuffled = {name: replace(one, labels=rng.permutation(one.labels)) for name, one in part.items()}
         _, sense = learn(recipe, part["train"], part["test"], lr=5e-2, epochs=30, patience=30)
         _, nonsense = learn(recipe, shuffled["train"], shuffled["test"], lr=5e-2, epochs=30, patience=30)
         assert sense > 0.8 and nonsense < 0.5
