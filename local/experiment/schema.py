@@ -98,12 +98,21 @@ class Probe:
     patience: int = 10  # epochs without a lower loss on dev after which training stops
     logreg_c: float = 1.0  # inverse regularisation strength of the logreg head
     logreg_grid: list[float] = field(default_factory=list)  # strengths to choose from, in the place of logreg_c
+    # So many labelled utterances of the test corpus are known, balanced over emotions, from its train lists: beside the
+    # training corpora across corpora, alone within one; 0: pairs as they are. Not asked for where the lists hold fewer,
+    # nor of other heads than logreg.
+    shots: int = 0
+    draws: int = 10  # of such utterances, each trained on anew, in the place of seeds
+    # How far they may pull a head from the source's, or from zeros; over the number of dimensions, logreg_c of each.
+    shots_grid: list[float] = field(default_factory=lambda: [0.1, 1.0, 10.0, 100.0])
 
     def __post_init__(self) -> None:
         if min(self.epochs, self.batch_size, self.patience, len(self.seeds), len(self.heads)) < 1:
             raise ValueError("probe.epochs, batch_size, patience, seeds and heads must not be zero or empty")
         if min([self.logreg_c, *self.logreg_grid]) <= 0:
             raise ValueError("probe.logreg_c and logreg_grid must be positive")
+        if self.shots < 0 or self.draws < 1 or min(self.shots_grid, default=0) <= 0:
+            raise ValueError("probe.shots must be 0 or more; draws and shots_grid must be positive, and not empty")
 
 
 @dataclass

@@ -137,7 +137,7 @@ class TestIdentity:
         assert one == same and hash(one) == hash(same)
         assert one.identity == {
             "encoder": "enc", "method": "linear", "train": ["a"], "test": "b", "emotions": list(EMOTIONS), "labels": [],
-            "split": "speaker", "cross_dev": "source", "select": "auto", "normalise": "train",
+            "split": "speaker", "cross_dev": "source", "select": "auto", "shots": 0, "normalise": "train",
         }  # fmt: skip
         assert one != probes("a:b", normalise="none")[0] != probes("b:b")[0]
 
