@@ -14,10 +14,11 @@ from local.experiment import Experiment
 from local.report import findings, sed
 from local.report.diarized import Diarization
 from local.report.figures import confusions, curves, layers, overview, reliability
+from local.report.figures import shots as learning
 from local.report.figures.drawing import Figure
 from local.report.material import Inputs
 from local.report.study import Study
-from local.report.tables import audit, breakdown, comparisons, language, results, selected, shortcuts
+from local.report.tables import audit, breakdown, comparisons, language, results, selected, shortcuts, shots
 from local.report.tables.cells import Table
 
 Block = str | Table | Figure
@@ -78,6 +79,7 @@ SECTIONS = (
     Section("Language", lambda i: [*language.sentences(i), language.table(i)]),
     Section("Tuning", lambda i: [comparisons.tuning(i), comparisons.strategies(i), *curves.two_stage(i)]),
     Section("Conditions", lambda i: chain(findings.transfer(i), findings.chance(i), _conditions(i))),
+    Section("Few shots", lambda i: [*shots.sentences(i), *learning.curves(i), shots.until(i), shots.table(i)]),
     Section("Layers", _layers),
     Section("Confusions", lambda i: chain(findings.confusion(i), [confusions.pooled(i)], confusions.by_condition(i))),
     Section("Who it fails on", lambda i: chain(breakdown.sentences(i), breakdown.tables(i), reliability.diagrams(i))),

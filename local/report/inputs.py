@@ -12,14 +12,14 @@ from local.experiment import Experiment
 from local.grid import manifest
 from local.report import failures
 from local.report.diarized import PARTS, Diarization, Diarized, DiarizedPair
-from local.report.material import SPREAD, Comparison, Corpus, Epoch, Inputs, LanguageTest, Result, System
+from local.report.material import SPREAD, Comparison, Corpus, Epoch, Inputs, LanguageTest, Result, ShotsTest, System
 from local.report.scores import Score
 from utils import csv_file
 from utils.config import read_yaml
 from utils.errors import UserError
 
-FILES = RESULTS, SUMMARY, SIGNIFICANCE, LANGUAGE, CONFUSION = (
-    "results.csv", "summary.csv", "significance.csv", "language.csv", "confusion.json",
+FILES = RESULTS, SUMMARY, SIGNIFICANCE, LANGUAGE, SHOTS, CONFUSION = (
+    "results.csv", "summary.csv", "significance.csv", "language.csv", "shots.csv", "confusion.json",
 )  # fmt: skip
 FILES += failures.FILES
 SED_RESULTS, SED_SIGNIFICANCE = "sed/results.csv", "sed/significance.csv"
@@ -78,22 +78,30 @@ def load(recipe: str, experiment: Experiment) -> Inputs | None:
     rows = [row for row in everything if row["fold"] == "all"]
     audits = {name: _audit(name) for name in experiment.corpora}
     results = list(_results(rows, confusions["conditions"], emotions, systems, exp / MODELS, audits))
+    few = [result for result in results if result.factors.get("shots")]
+    if len(few) == len(results):
+        raise UserError(f"{exp / RESULTS}: holds nothing without shots to start from; put 0 among vary's shots")
+    results = [result for result in results if not result.factors.get("shots")]
+    hidden = {result.system for result in few}
     used = {name for result in results for name in (*result.train, result.test)}
     means: dict[tuple[System, str], dict[int | str, Score]] = {}
     for row in csv_file.read(exp / SUMMARY):
         means.setdefault((systems[row["system"]], row["group"]), {})[_layer(row["layer"])] = _score(row)
+    comparisons = (_comparison(row, systems) for row in csv_file.read(exp / SIGNIFICANCE))
     return Inputs(
         recipe=recipe,
         experiment=experiment,
         emotions=emotions,
         corpora={name: _corpus(name, emotions) for name in experiment.corpora if name in used},
         results=results,
-        means=means,
-        comparisons=[_comparison(row, systems) for row in csv_file.read(exp / SIGNIFICANCE)],
+        means={key: scores for key, scores in means.items() if key[0] not in hidden},
+        comparisons=[one for one in comparisons if not hidden.intersection((one.a, one.b))],
         languages=[_language_test(row, systems) for row in csv_file.read(exp / LANGUAGE)],
         folds=len({row["fold"] for row in everything} - {"all"}),
-        seeds=len({row["seed"] for row in everything} - {"all"}),
+        seeds=len({row["seed"] for row in everything if row.get("shots", "0") == "0"} - {"all"}),
         failures=failures.load(exp, systems),
+        few=few,
+        shots=[_shots_test(row, systems) for row in csv_file.read(exp / SHOTS)],
     )
 
 
@@ -180,6 +188,12 @@ def _language_test(row: dict[str, str], systems: dict[str, System]) -> LanguageT
     test = None if row["test"] == "*" else row["test"]
     return LanguageTest(
         stage=row["stage"], question=row["question"], method=systems[row["method"]].method, test=test, **_paired(row)
+    )  # fmt: skip
+
+
+def _shots_test(row: dict[str, str], systems: dict[str, System]) -> ShotsTest:
+    return ShotsTest(
+        system=systems[row["system"]], shots=int(row["shots"]), train=row["train"], test=row["test"], **_paired(row)
     )  # fmt: skip
 
 

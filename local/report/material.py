@@ -182,6 +182,19 @@ class LanguageTest(PairedTest):
     test: str | None
 
 
+@dataclass(frozen=True, kw_only=True)
+class ShotsTest(PairedTest):
+    """The same shots of a test corpus beside a source (a) and alone (b).
+
+    ``train`` and ``test`` are both ``*`` for all pairs of corpora, or languages.
+    """
+
+    system: System
+    shots: int
+    train: str
+    test: str
+
+
 @dataclass(frozen=True)
 class Corpus:
     """A corpus as the report names it."""
@@ -222,6 +235,9 @@ class Inputs:
         How many of each the results have.
     failures : Failures
         Who and what systems fail on.
+    few : list of Result
+        Conditions with shots, which are in none of the other fields.
+    shots : list of ShotsTest
     """
 
     recipe: str
@@ -235,6 +251,8 @@ class Inputs:
     folds: int
     seeds: int
     failures: Failures = field(default_factory=Failures)
+    few: list[Result] = field(default_factory=list)
+    shots: list[ShotsTest] = field(default_factory=list)
 
     @cached_property
     def systems(self) -> list[System]:

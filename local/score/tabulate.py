@@ -304,7 +304,9 @@ def summary_rows(system: Sequence[Scored], names: Names, confidence: float) -> l
         if members:
             shares = [1 / len(members)] * len(members)
             rows += _mean_rows(members, shares, {"group": group}, [*first.layers, "dev"], confidence)
-    return [common | row for row in (*rows, *_drop(system, first.layers, confidence))]
+    # With shots, what stands within a corpus is not what a source is to replace.
+    drop = [] if first.factors.get("shots") else _drop(system, first.layers, confidence)
+    return [common | row for row in (*rows, *drop)]
 
 
 def _mean_rows(
