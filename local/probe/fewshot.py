@@ -6,7 +6,7 @@ these corpora chose, which have not seen the test corpus. Within a corpus, heads
 the k utterances alone, and these choose the layer by cross-validation, of as many folds as the rarest emotion has
 utterances, five at most. In both, cross-validation chooses how far the utterances may pull: the best UA of all folds
 together, of equals the lowest loss. Where an emotion has one utterance, nothing can be left out: the middle strength is
-taken, and alone the middle layer. The two differ in where heads start and in what scales the features; utterances,
+taken, of two the larger, and alone the middle layer. The two differ in where heads start and in what scales the features; utterances,
 strengths and rule are the same.
 """
 
@@ -180,7 +180,7 @@ def _pull(
     heads = np.arange(draws * layers)
     if found.left_out is None:
         ua, loss = np.full((2, len(grid), len(heads)), [[[1 / classes]], [[np.log(classes)]]])
-        best = np.full(len(heads), (len(grid) - 1) // 2)
+        best = np.full(len(heads), len(grid) // 2)
     else:
         said = found.left_out.argmax(2).unflatten(1, (draws, layers)).numpy()
         counts = np.stack([metrics.confusion(y[draw], said[:, draw], classes) for draw in range(draws)], axis=1)

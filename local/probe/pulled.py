@@ -5,7 +5,9 @@ Of ``k`` utterances x with labels y, and weights W0 that a source has taught (or
     W = argmin  C sum_i cross_entropy(y_i, W x_i)  +  |W - W0|^2 / 2
 
 so that a source says where a head starts, C how far the utterances may take it from there, and nothing else about the
-source has to be at hand. As W - W0 lies in what the k utterances span, it is found in k dimensions: those of the
+source has to be at hand. W0 is what was taught times a number, which gives its scores of the k utterances, less their
+means over classes, a root mean square of 1: a source is surer of itself than it can be elsewhere, and all the harder to
+move; what it holds most likely stays what it was. As W - W0 lies in what the k utterances span, it is found in k dimensions: those of the
 eigenvectors of their products, which also say how long a step may be. The steps are Nesterov's, begun anew wherever
 they no longer descend; all strengths C, all folds that choose among them, and all heads of one size go together. The
 bias is the weight of a further input, as long as a standardised utterance is, so that it is hardly held back.
@@ -68,7 +70,7 @@ def fit(
     y : Tensor of int64, shape (heads, k)
         Class indices.
     start : (Tensor, Tensor) or None
-        W0: matrix (heads, classes, dim) and bias (heads, classes, 1); None for zeros.
+        What was taught: matrix (heads, classes, dim) and bias (heads, classes, 1); None for zeros.
     strengths : sequence of float
         C.
     classes : int
@@ -91,6 +93,8 @@ def fit(
     offset = x.new_zeros(heads, k, classes)
     if start:
         offset = torch.baddbmm(start[1].transpose(1, 2), x, start[0].transpose(1, 2))
+        spread = (offset - offset.mean(2, keepdim=True)).square().mean((1, 2), keepdim=True).sqrt()
+        offset, *start = (part / spread.clamp(min=1e-6) for part in (offset, *start))
     target = torch.nn.functional.one_hot(y, classes).to(x.dtype)
     weight = torch.tensor(strengths, dtype=x.dtype)[:, None, None] * kept  # (strengths, folds + 1, k)
     inner = torch.baddbmm(x.new_full((1, 1, 1), dim), x, x.transpose(1, 2))

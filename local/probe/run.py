@@ -59,7 +59,8 @@ def run(group: Group) -> None:
     elif shots:
         heads = fewshot.beside(group, *target, known, fewshot.taught(group, teach))
     else:
-        heads = teach(group)
+        # What shots may start from later on is kept.
+        heads = fewshot.taught(group, teach) if group.first.method == "logreg" else teach(group)
     print(f"probe: {group.name}: {heads.number} heads trained in {time.monotonic() - began:.1f} s", flush=True)
     for condition in group.conditions:
         test = corpora[condition.test]

@@ -31,7 +31,7 @@ def write(experiment: Experiment, folder: Path) -> dict[str, int]:
     chosen = [row for row in rows if (row["layer"], row["fold"]) == ("dev", "all")]
     if chosen:
         made[HEADLINES] = csv_file.write(folder / HEADLINES, list(chosen[0]), chosen)
-    tables = (inputs.SUMMARY, inputs.SIGNIFICANCE, inputs.LANGUAGE, *failures.FILES)
+    tables = (inputs.SUMMARY, inputs.SIGNIFICANCE, inputs.LANGUAGE, inputs.SHOTS, *failures.FILES)
     for name in (*tables, *(inputs.SED_RESULTS, inputs.SED_SIGNIFICANCE) * bool(experiment.sed.encoders)):
         path = exp / name
         number = len(csv_file.read(path)) if path.is_file() and path.stat().st_size <= LIMIT else 0

@@ -230,7 +230,7 @@ class TestAlone:
         # Of five, nothing can be left out: the middle layer and strength, by no label at all.
         five = scores("enc.logreg.aa-aa.shots=5")
         assert {row["layer"] for row in five if row["selected"] == "1"} == {"1"}
-        assert {row["pull"] for row in five} == {"1"} and {row["n_dev"] for row in five} == {"0"}
+        assert {row["pull"] for row in five} == {"10"} and {row["n_dev"] for row in five} == {"0"}
         made = meta("enc.logreg.aa-aa.shots=40")
         assert made["resolved"] == {"select": "shots"}
         assert made["words"]["select"] == "by cross-validation within the shots"

@@ -50,6 +50,8 @@ def test_from_other_weights_a_head_is_the_least_of_its_objective(monkeypatch: py
     table, labels = x[0].double().numpy(), y[0].numpy()
     begin = np.concatenate([start[0][0].numpy(), start[1][0].numpy() / np.sqrt(5)], axis=1).astype(float)
     longer = np.concatenate([table, np.full((10, 1), np.sqrt(5))], axis=1)
+    scores = longer @ begin.T
+    begin /= (scores - scores.mean(axis=1, keepdims=True)).std()
 
     def objective(flat: np.ndarray) -> float:
         weights = flat.reshape(begin.shape)
@@ -66,13 +68,17 @@ def test_the_strength_leads_from_the_start_to_the_utterances() -> None:
     x, y = problem(k=8, dim=40, heads=2)
     start = torch.randn(2, CLASSES, 40, generator=torch.Generator().manual_seed(1)), torch.zeros(2, CLASSES, 1)
     found = pulled.fit(x, y, start, [1e-9, 1e-2, 1e2], CLASSES)
-    assert torch.allclose(found.matrix[0], start[0], atol=1e-5)
-    gone = (found.matrix - start[0]).norm(dim=(2, 3))
-    assert (gone[0] < gone[1]).all() and (gone[1] < gone[2]).all()
+    begun = found.matrix[0]
+    unit = [part / part.norm(dim=(1, 2), keepdim=True) for part in (begun, start[0])]
+    assert torch.allclose(*unit, atol=1e-5)
+    scores = torch.baddbmm(found.bias[0], begun, x.transpose(1, 2))
+    assert torch.allclose((scores - scores.mean(1, keepdim=True)).square().mean((1, 2)), torch.ones(2), atol=1e-4)
+    gone = (found.matrix - begun).norm(dim=(2, 3))
+    assert (gone[1] > 0).all() and (gone[1] < gone[2]).all()
     said = (torch.baddbmm(found.bias[2], found.matrix[2], x.transpose(1, 2))).argmax(1)
     assert (said == y).all()
     # What moves lies in what the utterances span: eight directions of forty.
-    assert torch.linalg.matrix_rank(torch.cat([x, found.matrix[2] - start[0]], 1), rtol=1e-4).tolist() == [8, 8]
+    assert torch.linalg.matrix_rank(torch.cat([x, found.matrix[2] - begun], 1), rtol=1e-4).tolist() == [8, 8]
 
 
 def test_a_head_does_not_depend_on_which_others_are_beside_it() -> None:
