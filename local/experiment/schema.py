@@ -78,7 +78,8 @@ class Probe:
 
     # linear: one layer; mlp: 128 and 16 units before it, as in study A's published code; logreg: logistic regression.
     heads: list[str] = some_of(["linear"], "mlp", "logreg")
-    # Corpora trained and tested on: all is within and across; or TRAIN[+TRAIN]:TEST, corpora by name.
+    # Corpora trained and tested on: all is within and across; others: on each, trained on all others together;
+    # languages: on each, trained on all corpora of another language together; or TRAIN[+TRAIN]:TEST, corpora by name.
     pairs: list[str] = field(default_factory=lambda: ["all"])
     # Every one trains anew; tables show means over them, with intervals for other seeds too. logreg draws nothing: one.
     seeds: list[int] = field(default_factory=lambda: [0, 1, 2, 3, 4])

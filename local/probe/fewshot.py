@@ -6,8 +6,8 @@ these corpora chose, which have not seen the test corpus. Within a corpus, heads
 the k utterances alone, and these choose the layer by cross-validation, of as many folds as the rarest emotion has
 utterances, five at most. In both, cross-validation chooses how far the utterances may pull: the best UA of all folds
 together, of equals the lowest loss. Where an emotion has one utterance, nothing can be left out: the middle strength is
-taken, of two the larger, and alone the middle layer. The two differ in where heads start and in what scales the features; utterances,
-strengths and rule are the same.
+taken, of two the larger, and alone the middle layer. The two differ in where heads start and in what scales the
+features; utterances, strengths and rule are the same.
 """
 
 from __future__ import annotations

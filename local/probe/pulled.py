@@ -7,16 +7,17 @@ Of ``k`` utterances x with labels y, and weights W0 that a source has taught (or
 so that a source says where a head starts, C how far the utterances may take it from there, and nothing else about the
 source has to be at hand. W0 is what was taught times a number, which gives its scores of the k utterances, less their
 means over classes, a root mean square of 1: a source is surer of itself than it can be elsewhere, and all the harder to
-move; what it holds most likely stays what it was. As W - W0 lies in what the k utterances span, it is found in k dimensions: those of the
-eigenvectors of their products, which also say how long a step may be. The steps are Nesterov's, begun anew wherever
-they no longer descend; all strengths C, all folds that choose among them, and all heads of one size go together. The
-bias is the weight of a further input, as long as a standardised utterance is, so that it is hardly held back.
+move; what it holds most likely stays what it was. As W - W0 lies in what the k utterances span, it is found in k
+dimensions: those of the eigenvectors of their products, which also say how long a step may be. The steps are
+Nesterov's, begun anew wherever they no longer descend; all strengths C, all folds that choose among them, and all heads
+of one size go together. The bias is the weight of a further input, as long as a standardised utterance is, so that it
+is hardly held back.
 
-Sources: F. Orabona et al., "Model adaptation with least-squares SVM for adaptive hand prosthetics", ICRA 2009, and
-I. Kuzborskij, F. Orabona, "Stability and hypothesis transfer learning", ICML 2013 (the pull); D. Boehning, "Multinomial
-logistic regression algorithm", Annals of the Institute of Statistical Mathematics 44, 1992 (the bound of the steps);
-B. O'Donoghue, E. Candes, "Adaptive restart for accelerated gradient schemes", Foundations of Computational Mathematics
-15, 2015.
+Sources: F. Orabona et al., "Model adaptation with least-squares SVM for adaptive hand prosthetics", ICRA 2009, and I.
+Kuzborskij, F. Orabona, "Stability and hypothesis transfer learning", ICML 2013 (the pull); D. Boehning, "Multinomial
+logistic regression algorithm", Annals of the Institute of Statistical Mathematics 44, 1992 (the bound of the steps); B.
+O'Donoghue, E. Candes, "Adaptive restart for accelerated gradient schemes", Foundations of Computational Mathematics 15,
+2015.
 """
 
 from __future__ import annotations
