@@ -44,7 +44,8 @@ def pairs(
             known[word] = _languages(corpora)
         found.update(dict.fromkeys(known[word] if word in known else [_pair(word, corpora, option)]))
     if not found:
-        raise UserError(f"{option}: no pair of corpora to train and test on; 'across' needs two corpora, 'languages' two languages")
+        needed = "'across' needs two corpora, 'languages' two languages"
+        raise UserError(f"{option}: no pair of corpora to train and test on; {needed}")
     return list(found)
 
 
