@@ -184,7 +184,7 @@ def _draws(name: str) -> np.random.Generator:
 
 def _named(factors: dict) -> str:
     """Name factors as directories do."""
-    shown = {name: value if isinstance(value, str) else "+".join(value) for name, value in factors.items()}
+    shown = {name: "+".join(value) if isinstance(value, (list, tuple)) else value for name, value in factors.items()}
     return "".join(f".{name}={value}" for name, value in shown.items() if value)
 
 
