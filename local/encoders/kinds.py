@@ -24,6 +24,7 @@ KINDS = {
     "logmel": "local.encoders.logmel",
     "egemaps": "local.encoders.egemaps",
     "shortcut": "local.encoders.shortcut",
+    "emotion2vec": "local.encoders.emotion2vec",
 }
 
 

@@ -24,7 +24,7 @@ class EncoderSpec:
     # One of local.encoders.kinds.KINDS: hf (a checkpoint of transformers), logmel (mean and standard deviation of
     # Kaldi's log-mel filter banks), egemaps (functionals, openSMILE), shortcut (what needs no ears).
     kind: str = "hf"
-    # Of kind hf: a folder, relative to the folder that holds the entry's conf folder, or a hub id (owner/name); what
+    # Of kinds hf and emotion2vec: a folder, relative to the folder that holds the entry's conf folder, or a hub id (owner/name); what
     # could be either (write ./owner/name to avoid it) is a folder if that exists.
     source: str = ""
     revision: str = "main"  # commit of a hub id
@@ -36,9 +36,11 @@ class EncoderSpec:
     layers: int = 0  # number of hidden states: blocks + 1
     dim: int = 0  # their size
     # ISO 639-1 codes of the speech it was pre-trained on, empty if it is not bound to a language; and the corpora whose
-    # audio it heard, the contamination list. What an entry lacks of these, the checkpoint's pretrain.json says.
+    # audio it heard. What an entry lacks of these, the checkpoint's pretrain.json says.
     languages: list[str] = field(default_factory=list)
     pretrained_on: list[str] = field(default_factory=list)
+    finetuned_on: list[str] = field(default_factory=list)  # corpora whose emotions it was taught: heard with labels
+    unlisted: bool = False  # whether it may have heard more: nobody says what all of its training data were
     note: str = ""  # for people
     base: str = "."  # folder that a relative source starts from
 
