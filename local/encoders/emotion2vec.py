@@ -1,7 +1,7 @@
-"""Kind emotion2vec: Ma et al. 2024, "emotion2vec: Self-Supervised Pre-Training for Speech Emotion Representation".
+"""Kind emotion2vec (Ma et al. 2024, "emotion2vec: Self-Supervised Pre-Training for Speech Emotion Representation").
 
-The model is FunASR's, an optional package; the checkpoint is a folder with ``config.yaml`` and ``model.pt``, a local one
-or one from a hub: ModelScope's for ids of its owners (``iic/...``), Hugging Face's for all others.
+The model is FunASR's, an optional package; the checkpoint is a folder with ``config.yaml`` and ``model.pt``, a local
+one or one from a hub: ModelScope's for ids of its owners (``iic/...``), Hugging Face's for all others.
 
 Layer 0 is what enters the first transformer block: projected frames plus convolutional positions, behind the ten extra
 tokens, normalised where the configuration says so. Layer k is what the k-th block gives, the blocks of the "prenet"
@@ -271,7 +271,7 @@ def _file(spec: EncoderSpec, name: str) -> Path:
 
 
 def _funasr() -> type[torch.nn.Module]:
-    """Import the model's class, without what importing FunASR as a whole does: all that is in it, in a quarter minute."""
+    """Import the model's class, but not all else that is in FunASR, as ``import funasr`` does in 15 s."""
     alone = None
     if "funasr" not in sys.modules:
         alone = types.ModuleType("funasr")

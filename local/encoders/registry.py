@@ -9,11 +9,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from local.encoders import kinds
+from local.encoders import fusion, kinds
 from utils import registry
 from utils.errors import UserError
 
 _LANGUAGE = re.compile(r"[a-z]{2,3}")
+# Fields of an entry that say what an encoder has heard.
+PROVENANCE = ("languages", "pretrained_on", "finetuned_on", "unlisted")
 
 
 @dataclass(frozen=True)
@@ -21,11 +23,11 @@ class EncoderSpec:
     """An encoder's entry in ``conf/encoders.yaml``."""
 
     name: str  # the entry's key
-    # One of local.encoders.kinds.KINDS: hf (a checkpoint of transformers), logmel (mean and standard deviation of
-    # Kaldi's log-mel filter banks), egemaps (functionals, openSMILE), shortcut (what needs no ears).
+    # One of local.encoders.kinds.KINDS: hf (a checkpoint of transformers), emotion2vec (one of FunASR), logmel (mean
+    # and standard deviation of Kaldi's log-mel filter banks), egemaps (functionals, openSMILE), shortcut (no ears).
     kind: str = "hf"
-    # Of kinds hf and emotion2vec: a folder, relative to the folder that holds the entry's conf folder, or a hub id (owner/name); what
-    # could be either (write ./owner/name to avoid it) is a folder if that exists.
+    # Of kinds hf and emotion2vec: a folder, relative to the folder that holds the entry's conf folder, or a hub id
+    # (owner/name); what could be either (write ./owner/name to avoid it) is a folder if that exists.
     source: str = ""
     revision: str = "main"  # commit of a hub id
     init: str = "pretrained"  # or random: the checkpoint's architecture with random weights, a control
@@ -48,6 +50,15 @@ class EncoderSpec:
     def module(self) -> str:
         """The module that makes it, and so the code that decides its features."""
         return kinds.KINDS[self.kind]
+
+    @property
+    def parts(self) -> list[EncoderSpec]:
+        """The encoders whose features its own are made of: itself, or those that ``a+b`` joins."""
+        return kinds.of(self.kind).parts(self)
+
+    def layer_name(self, number: int) -> str:
+        """Name a layer in tables: its number, or that of each encoder that ``a+b`` joins."""
+        return kinds.of(self.kind).layer(self, number)
 
     @property
     def folder(self) -> Path | None:
@@ -75,11 +86,16 @@ def names(recipe: str | Path = ".") -> list[str]:
 def spec(name: str, recipe: str | Path = ".") -> EncoderSpec:
     """Look an encoder up by its name, as in ``encoders`` of an experiment; ``recipe`` is the recipe's folder.
 
+    ``a+b`` is what :mod:`local.encoders.fusion` makes of two or more.
+
     Raises
     ------
     UserError
-        There is no such encoder (the nearest name is suggested), or its entry is malformed.
+        There is no such encoder (the nearest name is suggested), its entry is malformed, or encoders cannot be joined.
     """
+    joined = fusion.parts(name)
+    if len(joined) > 1:
+        return fusion.fuse(name, [spec(part, recipe) for part in joined], str(recipe))
     place, base, entry = registry.look_up(_entries(recipe), name, "encoder")
     if not re.fullmatch(r"[A-Za-z0-9_-]+", name):
         raise UserError(f"{place}: the name of the encoder '{name}' may hold letters, digits, '_' and '-' only")
@@ -109,8 +125,8 @@ def _add_provenance(encoder: EncoderSpec, given: set[str], place: str) -> Encode
 
 
 def _check_values(encoder: EncoderSpec, place: str) -> None:
-    if encoder.kind not in kinds.KINDS:
-        raise UserError(f"{place}: kind '{encoder.kind}' is not one of {', '.join(kinds.KINDS)}")
+    if encoder.kind not in (known := [kind for kind in kinds.KINDS if kind != "fusion"]):
+        raise UserError(f"{place}: kind '{encoder.kind}' is not one of {', '.join(known)}")
     kind = kinds.of(encoder.kind)
     if encoder.init not in ("pretrained", "random"):
         raise UserError(f"{place}: init '{encoder.init}' is not one of pretrained, random")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import os
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -68,6 +69,14 @@ def spec(folder: Path, **fields: object) -> EncoderSpec:
     return EncoderSpec(name="small", **(known | {"source": folder.name} | fields))
 
 
+@pytest.fixture(autouse=True, scope="module")
+def one_thread() -> Iterator[None]:
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     place = tmp_path_factory.mktemp("emotion2vec") / "model"
@@ -109,14 +118,16 @@ def test_every_block_is_a_layer_of_funasrs_own_forward(tmp_path: Path, tuned: bo
 
 
 def test_the_published_size(tmp_path: Path) -> None:
-    model = write(tmp_path / "model", BASE)
-    encoder = encoders.load(spec(tmp_path / "model", layers=13, dim=768))
-    assert sum(parameter.numel() for parameter in model.parameters()) > 93e6
+    pytest.importorskip("funasr")
+    (tmp_path / "config.yaml").write_text(yaml.safe_dump({"model_conf": BASE}))
+    encoder = encoders.load(spec(tmp_path, layers=13, dim=768, init="random"))
+    # Without the decoder, which only pre-training needs.
+    assert 88e6 < sum(parameter.numel() for parameter in encoder.model.parameters()) < 93.2e6
     entries = [encoders.spec(name) for name in encoders.names()]
     published = [one for one in entries if one.kind == "emotion2vec" and one.dim == 768]
     assert {(one.layers, one.dim) for one in published} == {(13, 768)}
-    wave = noise(8000)
-    np.testing.assert_allclose(encoder.pooled([wave])[0], states(model, wave), atol=1e-4)
+    wave = noise(3000)
+    np.testing.assert_allclose(encoder.pooled([wave])[0], states(encoder.model, wave), atol=1e-4)
 
 
 def test_neither_neighbours_nor_threads_matter_and_the_shortest_has_a_frame(folder: Path) -> None:
@@ -199,7 +210,8 @@ def test_damaged_checkpoints_are_told_apart(tmp_path: Path) -> None:
     model = write(place, configuration())
     with pytest.raises(UserError, match="layers: 7, dim: 32, but .* has layers: 6, dim: 32"):
         encoders.load(spec(place, layers=7))
-    torch.save({name: value for name, value in model.state_dict().items() if "blocks.1.mlp" not in name}, place / "model.pt")
+    some = {name: value for name, value in model.state_dict().items() if "blocks.1.mlp" not in name}
+    torch.save(some, place / "model.pt")
     with pytest.raises(UserError, match=r"lacks 8 of the model's weights, first .*blocks.1.mlp"):
         encoders.load(spec(place))
     torch.save({"model": model.state_dict(), "args": Evil(tmp_path / "made")}, place / "model.pt")
