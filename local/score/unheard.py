@@ -3,7 +3,8 @@
 An encoder that has heard the recordings it is tested on, let alone their labels, is not compared fairly with one that
 has not. Where systems that differ in nothing but the encoder have conditions of which their encoder heard, or may have
 heard, a corpus (trained on, chosen by or tested on), there are means without: over the conditions that all of them have
-and of which none has heard anything. An encoder of which no condition is left that way has no such mean, and one that alone is left has none either.
+and of which none has heard anything. An encoder of which no condition is left has no such mean, nor has one that is
+left alone.
 """
 
 from __future__ import annotations
