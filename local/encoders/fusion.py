@@ -37,7 +37,7 @@ class Kind(kinds.Kind):
 
     def unavailable(self, spec: EncoderSpec) -> str | None:
         """Say what is missing for a part."""
-        reasons = (kinds.of(part.kind).unavailable(part) for part in self.parts(spec))
+        reasons = (kinds.of(part.kind).unavailable(part) for part in spec.parts)
         return next(filter(None, reasons), None)
 
     def untunable(self, spec: EncoderSpec) -> str | None:
@@ -46,13 +46,12 @@ class Kind(kinds.Kind):
 
     def identity(self, spec: EncoderSpec) -> dict[str, Any]:
         """Say what the parts are."""
-        return super().identity(spec) | {"parts": [part.identity() for part in self.parts(spec)]}
+        return super().identity(spec) | {"parts": [part.identity() for part in spec.parts]}
 
     def layer(self, spec: EncoderSpec, number: int) -> str:
         """Name the layer of each part."""
-        own = self.parts(spec)
-        numbers = split(number, [part.layers for part in own])
-        return f" {JOIN} ".join(f"{part.name} {layer}" for part, layer in zip(own, numbers, strict=True))
+        numbers = split(number, [part.layers for part in spec.parts])
+        return f" {JOIN} ".join(f"{part.name} {layer}" for part, layer in zip(spec.parts, numbers, strict=True))
 
 
 def parts(name: str) -> list[str]:

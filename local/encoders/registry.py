@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import json
 import re
 from dataclasses import dataclass, field
@@ -51,7 +52,7 @@ class EncoderSpec:
         """The module that makes it, and so the code that decides its features."""
         return kinds.KINDS[self.kind]
 
-    @property
+    @functools.cached_property
     def parts(self) -> list[EncoderSpec]:
         """The encoders whose features its own are made of: itself, or those that ``a+b`` joins."""
         return kinds.of(self.kind).parts(self)

@@ -128,7 +128,7 @@ def _unheard(inputs: Inputs, group: str, words: str) -> list[str]:
     scores = inputs.headlines(unheard(group))
     if not scores:
         return []
-    every = inputs.headlines(group)
+    every = inputs.comparable(group)
     method = _preferred(inputs, every, group)
     found = sorted((s for s in scores if s.method == method), key=lambda system: -scores[system].ua)
     gone = [system.encoder for system in every if system.method == method and system not in scores]
