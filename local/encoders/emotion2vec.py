@@ -251,7 +251,7 @@ def _file(spec: EncoderSpec, name: str) -> Path:
             raise UserError(f"encoder {spec.name}: there is no {spec.folder / name}")
         return spec.folder / name
     scope = spec.source.startswith(_MODELSCOPE)
-    get = f"modelscope download --model {spec.source}" if scope else f"hf download {spec.source}"
+    get = f"modelscope download {spec.source}" if scope else f"hf download {spec.source}"
     revision = "master" if scope and spec.revision == "main" else spec.revision
     try:
         if scope:

@@ -232,7 +232,7 @@ def test_damaged_checkpoints_are_told_apart(tmp_path: Path) -> None:
         encoders.load(spec(place))
 
 
-@pytest.mark.parametrize(("source", "get"), [("iic/none", "modelscope download --model iic/none --revision v2"),
+@pytest.mark.parametrize(("source", "get"), [("iic/none", "modelscope download iic/none --revision v2"),
                                              ("nobody/none", "hf download nobody/none --revision v2")])  # fmt: skip
 def test_a_hub_that_is_out_of_reach(monkeypatch: pytest.MonkeyPatch, source: str, get: str) -> None:
     pytest.importorskip("funasr")
