@@ -44,6 +44,7 @@ CORAL, PER_CORPUS = "coral", "per-corpus"
 # What a zero-shot condition may set without ceasing to be plain: the other factors are at their defaults.
 _FREE = ("encoder", "method", "train", "test", "emotions", "labels", "split", "select", "normalise")
 _LEAST = 5e-6  # posteriors have five decimals
+_TIE = 1e-6
 
 
 def columns(names: Names) -> list[str]:
@@ -147,9 +148,12 @@ def splits(scored: Sequence[Scored], blocks: Mapping[str, Blocks]) -> Iterator[S
 
 def with_biases(one: Scored) -> Scored:
     """Score a condition's headline with an oracle's biases, held out by speaker."""
-    scores = np.log(np.maximum(one.condition.posteriors.astype(float), _LEAST))
-    said = biases.held_out(scores, one.condition.reference, one.blocks)
-    return replace(one, correct=said == one.condition.reference)
+    condition = one.condition
+    scores = np.log(np.maximum(condition.posteriors.astype(float), _LEAST))
+    # Of posteriors that rounding made equal, the head knew the larger.
+    scores += _TIE * np.eye(scores.shape[-1])[condition.hypotheses[:, -1]]
+    said = biases.held_out(scores, condition.reference, one.blocks)
+    return replace(one, correct=said == condition.reference)
 
 
 def _identity(condition: Described, changed: Mapping[str, object] | None = None) -> tuple[str, frozenset]:
