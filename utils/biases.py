@@ -1,15 +1,15 @@
 """Biases of classes: what is to be added to log posteriors for the best thresholds that labels could show.
 
-A classifier that was trained under other frequencies of classes, or whose scores have moved, may rank utterances well and
-still say the wrong class. A constant for each class, added to its log posterior, mends just that. :func:`held_out` finds
-the constants from labels, so they are an oracle's; but those of a block (speaker) come from all other blocks, so that the
-fit does not flatter itself.
+A classifier that was trained under other frequencies of classes, or whose scores have moved, may rank utterances well
+and still say the wrong class. A constant for each class, added to its log posterior, mends just that. :func:`held_out`
+finds the constants from labels, so they are an oracle's; but those of a block (speaker) come from all other blocks, so
+that the fit does not flatter itself.
 
 What is sought is unweighted accuracy (UA) itself: with the class-balanced likelihood in its place, which is concave,
 posteriors that are wrong and sure of it move the biases away from what they are for. UA is a step function of the
 biases, so the one best is an accident of few utterances. Biases are therefore a mean over many that are drawn, crowded
-around 0 and as wide as the scores are spread, each with the weight exp(n UA / 4): the mean of a Gibbs posterior, where a
-quarter of the n utterances counts, since utterances of a speaker are alike.
+around 0 and as wide as the scores are spread, each with the weight exp(n UA / 4): the mean of a Gibbs posterior, where
+a quarter of the n utterances counts, since utterances of a speaker are alike.
 
 Source: O. Catoni, "PAC-Bayesian supervised classification", IMS Lecture Notes 56, 2007 (exponential weights);
 docs/statistics.md compares the ways to find biases.

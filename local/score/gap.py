@@ -1,7 +1,7 @@
 """What the gap between corpora is made of: rows of exp/gap.csv, a row a zero-shot pair and part.
 
-A head that was trained on other corpora than it is tested on falls behind one of the test corpus. That drop is split, in
-this order, on the same utterances; another order would give other parts:
+A head that was trained on other corpora than it is tested on falls behind one of the test corpus. That drop is split,
+in this order, on the same utterances; another order would give other parts:
 
 - ``priors``: zero-shot with a bias for each class, less zero-shot: what a change of the classes' frequencies, or of
   thresholds, takes away. The biases know labels, so they are an **oracle's**; those of a speaker come from the other
