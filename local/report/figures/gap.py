@@ -99,7 +99,7 @@ def _bar(axes: Axes, y: float, gap: Gap, used: Sequence[str]) -> None:
             level = y - 0.1 + 0.56 * ((place + 0.5) / len(used) - 0.5)
             reach = [ends[side] + 100 * (end - score.ua) for end in (score.lo, score.hi)]
             # Lines are seen on every colour, and its end of the bar tells which part a line is of.
-            axes.plot(reach, [level, level], color="white", lw=2.2, zorder=3, solid_capstyle="butt")
+            axes.plot(reach, [level, level], color="white", lw=1.7, zorder=3, solid_capstyle="butt")
             axes.plot(reach, [level, level], color=BLACK, lw=0.8, zorder=4, solid_capstyle="butt")
             axes.plot(ends[side], level, "o", ms=3.2, mfc=colour, mec=BLACK, mew=0.6, zorder=5)
     drop = gap.parts["drop"]
