@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from local.report.figures.drawing import BLACK, BLUE, ORANGE, SKY, Figure
 from local.report.gaps import Gap
 from local.report.material import Inputs
-from local.report.tables.gap import LANGUAGES, ORDER, PARTS, VIA, hears, overall, shown
+from local.report.tables.gap import LANGUAGES, ORDER, PARTS, VIA, by_dev, hears, overall, shown
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -17,24 +17,23 @@ if TYPE_CHECKING:
 
 # Colours differ in lightness too, and two of them are hatched.
 STYLES = {"priors": (ORANGE, "////"), "shift": (SKY, ""), "concept": (BLUE, ""), "representation": ("white", "....")}
-WIDTH = 3.8  # inches: fits a phone
+WIDTH = 3.6  # inches: fits a phone
 ROW = 0.34
 
 
 def figures(inputs: Inputs) -> Iterator[Figure]:
-    """Give the figure of encoders' means and, folded away, one of every encoder's pairs; none without gaps."""
+    """Give the figure of encoders' means, and one of every encoder's pairs, folded away but dev's choice."""
     chosen = _chosen(inputs)
     if not chosen:
         return
     means, singles = overall(chosen), [gap for gap in chosen if len(gap.train) == 1]
     if any(not gap.train for gap in means):
         yield _figure("gap", "What the gap is made of, on average", means, [_mean(gap, means) for gap in means])
-    for system in dict.fromkeys(gap.system for gap in singles):
+    for place, system in enumerate(by_dev(inputs, singles)):
         own = sorted((gap for gap in singles if gap.system == system), key=lambda gap: gap.languages == "same")
         labels = [f"{'+'.join(gap.train)} → {gap.test}{' *' * (gap.languages == 'same')}" for gap in own]
         title = f"What the gap is made of: {inputs.name(system)}"
-        detail = len(means) < len(chosen)
-        yield _figure(f"gap_{system.encoder}", title, own, labels, detail)
+        yield _figure(f"gap_{system.encoder}", title, own, labels, detail=place > 0)
 
 
 def _chosen(inputs: Inputs) -> list[Gap]:
@@ -56,6 +55,8 @@ def _figure(name: str, title: str, gaps: Sequence[Gap], labels: Sequence[str], d
     via = " or ".join(VIA[one] for one in dict.fromkeys(gap.via for gap in gaps))
     mended = "The shift was not taken off: it is in *concept*. " if via == VIA[""] else f"Shift mended by: {via}. "
     tuned = "*representation*: what tuning the encoder on the test corpus adds, beyond the drop. "
+    if detail:
+        return Figure(name, title, f"As above, of every pair. {mended}", lambda: _draw(gaps, labels, used), detail)
     caption = (
         "Points of UA that the head of the test corpus is ahead of zero-shot (diamond, with its 95% interval), and "
         f"what they are made of: parts above 0 to the right, those below 0 to the left. {ORDER} {mended}"

@@ -28,9 +28,17 @@ def shown(inputs: Inputs) -> list[Gap]:
 
 
 def overall(gaps: Sequence[Gap]) -> list[Gap]:
-    """Keep the means over pairs or, of a system that has none, its single pair."""
+    """Keep the means over pairs or, of a system that has none, its single pair; those of two languages first."""
     averaged = {(gap.system, gap.via, gap.languages) for gap in gaps if not gap.train}
-    return [g for g in gaps if not g.train or (g.system, g.via, g.languages) not in averaged and len(g.train) == 1]
+    kept = [g for g in gaps if not g.train or (g.system, g.via, g.languages) not in averaged and len(g.train) == 1]
+    systems = list(dict.fromkeys(gap.system for gap in kept))
+    return sorted(kept, key=lambda gap: (systems.index(gap.system), list(LANGUAGES).index(gap.languages)))
+
+
+def by_dev(inputs: Inputs, gaps: Sequence[Gap]) -> list[System]:
+    """List the systems of gaps, the one that dev prefers across corpora first."""
+    systems = dict.fromkeys(gap.system for gap in gaps)
+    return sorted(systems, key=lambda system: -inputs.dev_ua([system], "across"))
 
 
 def hears(inputs: Inputs, gap: Gap) -> bool:
@@ -82,14 +90,8 @@ def _results(inputs: Inputs, gaps: Sequence[Gap]) -> list:
 def sentences(inputs: Inputs) -> list[str]:
     """Say what the means show, a sentence an encoder with ears, the one that dev prefers first."""
     gaps = [gap for gap in overall(shown(inputs)) if hears(inputs, gap)] if inputs.gaps else []
-    first = {}
-    for gap in gaps:  # CORAL stands before the other way, and two languages before one
-        first.setdefault(gap.system, gap)
-
-    def by_dev(system: System) -> float:
-        return inputs.dev_ua([system], "across")
-
-    return [_sentence(inputs, first[system]) for system in sorted(first, key=by_dev, reverse=True)]
+    # CORAL stands before the other way.
+    return [_sentence(inputs, next(g for g in gaps if g.system == system)) for system in by_dev(inputs, gaps)]
 
 
 def _sentence(inputs: Inputs, gap: Gap) -> str:
