@@ -249,6 +249,7 @@ class Study:
     """A published study that the recipe repeats."""
 
     reference: str = ""  # its figures, a CSV of the recipe: encoder,setting,train,test,method,ua
+    claims: str = ""  # its claims, a YAML file of the recipe (local/report/claims.py)
     smoke: bool = False  # run the same matrix with stand-ins, to see that it runs; its scores mean nothing
     stand_ins: dict[str, str] = field(default_factory=dict)  # for each corpus and encoder, what stands for it
     smoke_set: list[str] = field(default_factory=list)  # further overrides of a smoke run, as KEY.PATH=VALUE

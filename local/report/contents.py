@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from itertools import chain
 
 from local.experiment import Experiment
-from local.report import findings, sed
+from local.report import claims, findings, sed
+from local.report.claims import Claims
 from local.report.diarized import Diarization
 from local.report.figures import confusions, curves, layers, overview, reliability
 from local.report.figures.drawing import Figure
@@ -31,6 +32,7 @@ class Sources:
     inputs: Inputs | None = None
     diarization: Diarization | None = None
     study: Study | None = None
+    claims: Claims | None = None
 
 
 @dataclass(frozen=True)
@@ -44,7 +46,7 @@ class Section:
         Makes what it holds, of what ``of`` names: lines of Markdown, tables and figures. Tables without rows are left
         out, and so are sections of nothing.
     of : str
-        A field of :class:`Sources`: ``inputs`` or ``diarization``; without it there is no such section.
+        A field of :class:`Sources`: ``inputs``, ``diarization`` or ``claims``; without it there is no such section.
     """
 
     title: str
@@ -72,6 +74,7 @@ def _layers(inputs: Inputs) -> Iterator[Block]:
 
 
 SECTIONS = (
+    Section("The study's claims", lambda own: [claims.table(own)], of="claims"),
     Section("What was run", lambda i: [*findings.asked(i), results.methods(i), results.encoders(i)]),
     Section("Encoders", lambda i: [*findings.ranked(i), results.means(i), overview.encoders(i)]),
     Section("Systems without ears", lambda i: [*shortcuts.sentences(i), shortcuts.table(i)]),
