@@ -17,7 +17,17 @@ from local.report.figures import confusions, curves, layers, overview, reliabili
 from local.report.figures.drawing import Figure
 from local.report.material import Inputs
 from local.report.study import Study
-from local.report.tables import audit, breakdown, comparisons, language, results, selected, shortcuts
+from local.report.tables import (
+    audit,
+    breakdown,
+    comparisons,
+    emobox,
+    heard,
+    language,
+    results,
+    selected,
+    shortcuts,
+)  # fmt: skip
 from local.report.tables.cells import Table
 
 Block = str | Table | Figure
@@ -78,6 +88,7 @@ SECTIONS = (
     Section("Language", lambda i: [*language.sentences(i), language.table(i)]),
     Section("Tuning", lambda i: [comparisons.tuning(i), comparisons.strategies(i), *curves.two_stage(i)]),
     Section("Conditions", lambda i: chain(findings.transfer(i), findings.chance(i), _conditions(i))),
+    Section("Heard speakers", lambda i: [*heard.sentences(i), heard.table(i), *emobox.sentences(i), emobox.table(i)]),
     Section("Layers", _layers),
     Section("Confusions", lambda i: chain(findings.confusion(i), [confusions.pooled(i)], confusions.by_condition(i))),
     Section("Who it fails on", lambda i: chain(breakdown.sentences(i), breakdown.tables(i), reliability.diagrams(i))),
