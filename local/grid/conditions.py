@@ -86,6 +86,12 @@ class Condition:
         }  # fmt: skip
 
     @property
+    def looks_at(self) -> tuple[str, ...]:
+        """The corpus whose train list training looks at, though it is not trained on; see ``Factor.sees_test``."""
+        sees = any(factor.sees_test and value != factor.default for factor, value in self.values)
+        return (self.test,) if sees else ()
+
+    @property
     def name(self) -> str:
         """The name of its directory."""
         parts = [self.encoder, self.method, show(self.train) if self.train else ""]
@@ -132,9 +138,10 @@ class Group:
         """Its name, for people."""
         first = self.first
         dev = "" if first.dev == first.train else f".dev-{show(first.dev)}"
+        seen = f".for-{first.test}" if first.looks_at else ""
         special = {name: value for name, value in first.special.items() if name != "cross_dev"}
         parts = (first.encoder, first.method, show(first.train) if first.train else "")
-        return _short(".".join(filter(None, parts)) + dev + _suffix(special))
+        return _short(".".join(filter(None, parts)) + dev + seen + _suffix(special))
 
     @property
     def directory(self) -> Path:
@@ -145,7 +152,7 @@ class Group:
     def learnt(self) -> list[str]:
         """Corpora that training or choosing reads, in a fixed order, each once."""
         first = self.first
-        return list(dict.fromkeys([*first.source, *first.train, *first.dev]))
+        return list(dict.fromkeys([*first.source, *first.train, *first.dev, *first.looks_at]))
 
     @property
     def corpora(self) -> list[str]:
@@ -226,22 +233,25 @@ def expand(
     Returns
     -------
     list of Condition
-        Each once, in the order of ``asked``; of each, what varies one after the other.
+        Each once, in the order of ``asked``; of each, what varies one after the other. Grids beside the first come
+        after it.
 
     Raises
     ------
     UserError
         ``vary`` or pairs make no sense.
     """
-    found: dict[tuple[Mapping, int], Condition] = {}
-    for place, (own, chosen) in enumerate(registry.variants(experiment, stage)):
+    found: dict[tuple[int, int, int], Condition] = {}
+    grids = registry.grids(experiment, stage)
+    parts = ((number, part) for number, grid in enumerate(grids) for part in enumerate(registry.variants(grid, stage)))
+    for number, (place, (own, chosen)) in parts:
         adhoc = [factor for factor in chosen if factor.name not in FACTORS]
         known = [*registry.known(stage), *adhoc]
         given = registry.values(own, stage) | {factor.name: value for factor, value in chosen.items()}
         for row, factors in enumerate(asked(own)):
             merged = given | {name: freeze(value) for name, value in factors.items() if value is not None}
             values = tuple((factor, merged.get(factor.name, factor.default)) for factor in known)
-            found[row, place] = Condition(stage, values, own)
+            found[number, row, place] = Condition(stage, values, own)
     return list(dict.fromkeys(found[key] for key in sorted(found)))
 
 
@@ -250,7 +260,7 @@ def groups(conditions: Iterable[Condition]) -> list[Group]:
     shared: dict[tuple, list[Condition]] = {}
     for condition in conditions:
         rest = tuple((factor.name, value) for factor, value in condition.values if factor.name != "test")
-        shared.setdefault((condition.stage, rest, condition.dev), []).append(condition)
+        shared.setdefault((condition.stage, rest, condition.dev, condition.looks_at), []).append(condition)
     return [Group(tuple(members)) for members in shared.values()]
 
 

@@ -45,6 +45,9 @@ class Factor:
         conditions then differ in nothing else.
     module : str
         Of the probes: the module that carries it out (its ``fit``), where the value is not the default.
+    sees_test : bool
+        Whether training looks at the train list of the test corpus, where the value is not the default: conditions
+        with other test corpora then share no training.
     """
 
     name: str
@@ -54,6 +57,7 @@ class Factor:
     phrase: str = ""
     seeded: bool = False
     module: str = ""
+    sees_test: bool = False
 
     def says(self, value: Value) -> str:
         """Call a value as tables do; nothing at the default."""
@@ -92,6 +96,29 @@ _ASKED = ("encoder", "method", *CORPORA)  # factors that stages list themselves
 def known(stage: str) -> list[Factor]:
     """List the factors that a stage knows, in their order, defaults filled in from the experiment's schema."""
     return [_with_default(factor) for factor in FACTORS.values() if stage in factor.stages]
+
+
+def grids(experiment: Experiment, stage: str) -> list[Experiment]:
+    """List the experiments that an experiment is, for a stage: itself, and one for each of ``probe.also``.
+
+    Raises
+    ------
+    UserError
+        One names an encoder that is not of the experiment.
+    """
+    found, own = [experiment], experiment.probe
+    for grid in own.also if stage == PROBE else []:
+        for encoder in grid.encoders:
+            if encoder not in experiment.encoders:
+                near = hint(encoder, experiment.encoders)
+                raise UserError(f"probe.also: '{encoder}' is not among the experiment's encoders; {near}")
+        probe = dataclasses.replace(own, heads=grid.heads or own.heads, pairs=grid.pairs or own.pairs)
+        found.append(
+            dataclasses.replace(
+                experiment, encoders=grid.encoders or experiment.encoders, probe=probe, vary=experiment.vary | grid.vary
+            )
+        )
+    return found
 
 
 def variants(experiment: Experiment, stage: str) -> Iterator[tuple[Experiment, dict[Factor, Value]]]:
@@ -143,8 +170,9 @@ def values(experiment: Experiment, stage: str) -> dict[str, Value]:
 
 def schemes(experiment: Experiment) -> list[str]:
     """List the split schemes that an experiment asks for: stage 1 cuts corpora into the folds of each."""
-    named = [value for key in ("split", "split.scheme") for value in experiment.vary.get(key, [])]
-    return list(dict.fromkeys(named)) or [experiment.split.scheme]
+    varied = [experiment.vary, *(experiment.vary | grid.vary for grid in experiment.probe.also)]
+    named = [[value for key in ("split", "split.scheme") for value in vary.get(key, [])] for vary in varied]
+    return list(dict.fromkeys(value for own in named for value in own or [experiment.split.scheme]))
 
 
 def freeze(value: Value) -> Value:

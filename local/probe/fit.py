@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -70,7 +71,10 @@ class _Choice:
     strength: np.ndarray
 
 
-def fit(group: Group, task: Task, train_on: list[Source], select_on: list[Source], nested: bool) -> Trained:
+def fit(
+    group: Group, task: Task, train_on: list[Source], select_on: list[Source], nested: bool,
+    target: Source | None = None,
+) -> Trained:  # fmt: skip
     """Train a task's heads.
 
     Parameters
@@ -83,6 +87,8 @@ def fit(group: Group, task: Task, train_on: list[Source], select_on: list[Source
         Corpora with their features. Nested, the lists are those of ``selection.merged``.
     nested : bool
         Whether inner folds choose (local/probe/selection.py), and not the dev list.
+    target : (Corpus, ndarray), optional
+        The corpus whose train list is looked at without its labels.
 
     Returns
     -------
@@ -97,13 +103,15 @@ def fit(group: Group, task: Task, train_on: list[Source], select_on: list[Source
     if nested:
         corpora, unit = selection.inner([corpus for corpus, _ in train_on], task.fold)
         own = [(corpus, features) for corpus, (_, features) in zip(corpora, train_on, strict=True)]
-        lessons = [_lesson(group, own, own, j, task.layers)[1] for j in range(len(corpora[0].folds))]
+        inner = range(len(corpora[0].folds))
+        looked_at = _in_all(inner, target, task.fold)
+        lessons = [_lesson(group, own, own, Task(j, task.layers), looked_at)[1] for j in inner]
         for lesson in lessons:
             check_classes(lesson.y.numpy(), lead.factors["emotions"], lead.train, task.fold)
-        features = _features(group, train_on, task.fold, task.layers)
+        features = _features(group, train_on, task, target)
         x, y = torch.from_numpy(features.x), torch.from_numpy(labels(train_on, task.fold, "train"))
     else:
-        features, lesson = _lesson(group, train_on, select_on, task.fold, task.layers)
+        features, lesson = _lesson(group, train_on, select_on, task, target)
         lessons, x, y = [lesson], lesson.x, lesson.y
     # A step may have changed the number of dimensions.
     kind = HEADS.get(lead.method, Linear)(x.shape[2], len(lead.factors["emotions"]))
@@ -133,17 +141,23 @@ def labels(sources: Sequence[Source], fold: int, part: str) -> np.ndarray:
     return np.concatenate([corpus.labels[corpus.folds[fold][part]] for corpus, _ in sources])
 
 
-def _features(group: Group, sources: list[Source], fold: int, layers: range) -> FoldFeatures:
+def _in_all(folds: range, target: Source | None, fold: int) -> Source | None:
+    """Give the corpus that is looked at, with the lists of one fold in the place of all inner folds."""
+    return target and (dataclasses.replace(target[0], folds=[target[0].folds[fold] for _ in folds]), target[1])
+
+
+def _features(group: Group, sources: list[Source], task: Task, target: Source | None) -> FoldFeatures:
     lead, settings = group.first, group.first.experiment.probe
     # A regularised regression needs features of one scale, whatever the other heads are given.
     standardise = lead.method == "logreg" and settings.normalise == "none"
-    return FoldFeatures(sources, fold, layers, "train" if standardise else settings.normalise, steps(lead))
+    normalise = "train" if standardise else settings.normalise
+    return FoldFeatures(sources, task.fold, task.layers, normalise, steps(lead), target)
 
 
 def _lesson(
-    group: Group, train_on: list[Source], select_on: list[Source], fold: int, layers: range
+    group: Group, train_on: list[Source], select_on: list[Source], task: Task, target: Source | None
 ) -> tuple[FoldFeatures, Lesson]:
-    features = _features(group, train_on, fold, layers)
+    fold, features = task.fold, _features(group, train_on, task, target)
     dev = np.concatenate([features.of(*source, "dev") for source in select_on], axis=1)
     y, dev_y = labels(train_on, fold, "train"), labels(select_on, fold, "dev")
     return features, Lesson(*(torch.from_numpy(part) for part in (features.x, y, dev, dev_y)))

@@ -64,6 +64,8 @@ class Heads:
         Corpora with their features; fold k is trained on their train lists k, and selected on dev lists k.
     nested : bool
         Whether inner folds choose, and not the dev list; the lists are then those of ``selection.merged``.
+    target : (Corpus, ndarray), optional
+        The corpus whose train lists are looked at without their labels.
 
     Attributes
     ----------
@@ -75,8 +77,11 @@ class Heads:
         An emotion has no training utterance, a dev loss is never finite, or a regression does not converge.
     """
 
-    def __init__(self, group: Group, train_on: list[Source], select_on: list[Source], nested: bool = False):
-        self._group, self._lead = group, group.first
+    def __init__(
+        self, group: Group, train_on: list[Source], select_on: list[Source], nested: bool = False,
+        target: Source | None = None,
+    ):  # fmt: skip
+        self._group, self._lead, self._target = group, group.first, target
         self._train_on, self._select_on, self._nested = train_on, select_on, nested
         self._seeds = seeds(self._lead)
         self._folds = len(train_on[0][0].folds)
@@ -137,7 +142,7 @@ class Heads:
         return self._by_fold(_parallel(probabilities, self._trained))
 
     def _train(self, task: Task) -> Trained:
-        return fit(self._group, task, self._train_on, self._select_on, self._nested)
+        return fit(self._group, task, self._train_on, self._select_on, self._nested, self._target)
 
     def _parts(self, fold: int) -> tuple[tuple[list[Source], int, str], ...]:
         return (self._train_on, fold, "train"), (self._select_on, fold, "dev")

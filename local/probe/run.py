@@ -44,7 +44,8 @@ def run(group: Group) -> None:
     metas = {condition: _describe(condition, corpora) for condition in group.conditions}
     learnt = {name: features.read(corpora[name], encoder) for name in group.learnt}
     sources = [[(corpora[name], learnt[name]) for name in names] for names in (group.first.train, group.first.dev)]
-    heads = Heads(group, *sources, rule == selection.NESTED)
+    looked_at = [(corpora[name], learnt[name]) for name in group.first.looks_at]
+    heads = Heads(group, *sources, rule == selection.NESTED, *looked_at)
     print(f"probe: {group.name}: {heads.number} heads trained in {time.monotonic() - began:.1f} s", flush=True)
     for condition in group.conditions:
         test = corpora[condition.test]

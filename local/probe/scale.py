@@ -1,8 +1,9 @@
 """Features of some layers of a fold, laid out for training and treated without looking at test utterances.
 
 After the scaling come the steps of the condition's factors, each a module with the function ``fit(value, training)``:
-it may learn from the training utterances (:class:`Training`), and gives a function that is applied to all features,
-of shape (layers, utterances, dim), and may change how many dimensions there are.
+it may learn from the training utterances (:class:`Training`), and gives a function ``step(x, corpus)`` that is applied
+to all features, of shape (layers, utterances, dim) and of one corpus, whose name it is told. A step may change how many
+dimensions there are.
 """
 
 from __future__ import annotations
@@ -26,12 +27,33 @@ class Training:
     x : ndarray of float32, shape (layers, utterances, dim)
         Scaled, and treated by the steps before.
     labels : ndarray of int64, shape (utterances,)
-    utts : list of str
+    utts, persons, corpora : list of str
+        Of each utterance: its name, who speaks, and the corpus that it is from.
+    target : ndarray of float32, shape (layers, utterances, dim), or None
+        The train list of the corpus that is tested on, treated as ``x`` and without labels, for a factor with
+        ``sees_test``.
     """
 
     x: np.ndarray
     labels: np.ndarray
     utts: list[str]
+    persons: list[str]
+    corpora: list[str]
+    target: np.ndarray | None
+
+
+def _training(
+    x: np.ndarray, sources: list[tuple[Corpus, np.ndarray]], fold: int, target: np.ndarray | None
+) -> Training:
+    rows = [(corpus, row) for corpus, _ in sources for row in corpus.folds[fold]["train"]]
+    return Training(
+        x=x,
+        labels=np.array([corpus.labels[row] for corpus, row in rows]),
+        utts=[corpus.utts[row] for corpus, row in rows],
+        persons=[corpus.persons[row] for corpus, row in rows],
+        corpora=[corpus.name for corpus, _ in rows],
+        target=target,
+    )
 
 
 @dataclass(frozen=True)
@@ -108,6 +130,8 @@ class FoldFeatures:
         its own training list of this fold, whose labels are not looked at; ``none``.
     steps : mapping of str to value
         Modules of further steps, in their order, and the value of the factor of each.
+    target : (Corpus, ndarray), optional
+        The corpus that is tested on with its features, for steps that look at its train list.
 
     Attributes
     ----------
@@ -117,22 +141,22 @@ class FoldFeatures:
 
     def __init__(
         self, train: list[tuple[Corpus, np.ndarray]], fold: int, layers: range, normalise: str,
-        steps: Mapping[str, Any] | None = None,
+        steps: Mapping[str, Any] | None = None, target: tuple[Corpus, np.ndarray] | None = None,
     ):  # fmt: skip
         self._fold, self._layers, self._normalise = fold, layers, normalise
         self._shared: Scaling | None = None
-        self._steps: list[Callable[[np.ndarray], np.ndarray]] = []
+        self._steps: list[Callable[[np.ndarray, str], np.ndarray]] = []
         parts = [self.of(*source, "train") for source in train]
         self.x = parts[0] if len(parts) == 1 else np.concatenate(parts, axis=1)
         if normalise == "train":
             self._shared = measure(self.x)
             self._shared.apply(self.x)
+        ends = np.cumsum([part.shape[1] for part in parts])
         for module, value in (steps or {}).items():
-            rows = [corpus.folds[fold]["train"] for corpus, _ in train]
-            labels = np.concatenate([corpus.labels[own] for (corpus, _), own in zip(train, rows, strict=True)])
-            utts = [corpus.utts[row] for (corpus, _), own in zip(train, rows, strict=True) for row in own]
-            step = importlib.import_module(module).fit(value, Training(self.x, labels, utts))
-            self.x = step(self.x)
+            unlabelled = self.of(*target, "train") if target else None
+            step = importlib.import_module(module).fit(value, _training(self.x, train, fold, unlabelled))
+            pieces = zip(train, np.split(self.x, ends[:-1], axis=1), strict=True)
+            self.x = np.concatenate([step(piece, corpus.name) for (corpus, _), piece in pieces], axis=1)
             self._steps.append(step)
 
     def of(self, corpus: Corpus, features: np.ndarray, part: str) -> np.ndarray:
@@ -145,7 +169,7 @@ class FoldFeatures:
         if scaling:
             scaling.apply(x)
         for step in self._steps:
-            x = step(x)
+            x = step(x, corpus.name)
         return x
 
     def release(self) -> None:

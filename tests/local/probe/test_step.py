@@ -9,6 +9,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 import local.probe
@@ -28,7 +29,7 @@ def recipe(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 HALF = """
 def fit(value, training):
     assert value == "first half" and len(training.labels) == len(training.utts) == training.x.shape[1]
-    return lambda x: x[:, :, : x.shape[2] // 2]
+    return lambda x, corpus: x[:, :, : x.shape[2] // 2]
 """
 
 
@@ -72,6 +73,44 @@ def test_a_step_plugged_in_from_outside_stands_beside_the_untouched(recipe: Path
     shutil.rmtree(recipe / "exp")
     run("aa", "bb", pairs=["aa:bb"], heads=[head])
     assert {name: both[half][name] for name in results} == {name: everything(plain)[name] for name in results}
+
+
+LOOK = """
+SEEN = []
+def fit(value, training):
+    SEEN.append(training)
+    return lambda x, corpus: x
+"""
+
+
+@pytest.mark.parametrize("rule", ["dev", "nested"])
+def test_a_step_may_look_at_the_train_list_of_the_test_corpus(
+    recipe: Path, plugged_in: str, monkeypatch: pytest.MonkeyPatch, rule: str
+) -> None:
+    (recipe / "code" / plugged_in).write_text(LOOK)
+    monkeypatch.setitem(
+        FACTORS, "looks", Factor("looks", (PROBE,), default=0, module="local.probe.half", sees_test=True)
+    )
+    corpora = {name: tree.write_corpus(recipe, name, separation=[0.0, 1.5]) for name in ("aa", "bb", "cc")}
+    run("aa", "bb", "cc", pairs=["aa:bb", "aa:cc"], heads=["logreg"], vary={"looks": [1]}, select=rule)
+    made = sorted(path.name for path in recipe.glob("exp/probe/*.looks=1"))
+    assert made == [f"enc.logreg.aa-{test}.select={rule}.looks=1" for test in ("bb", "cc")]
+    seen = sys.modules["local.probe.half"].SEEN
+    # Of each test corpus, three folds; nested, each with four inner ones.
+    assert len(seen) == 2 * 3 * (5 if rule == "nested" else 1)
+    assert all({*one.corpora} == {"aa"} and len(one.persons) == one.x.shape[1] for one in seen)
+    parts = ("train", "dev") if rule == "nested" else ("train",)
+    lists = []
+    for name in ("bb", "cc"):
+        for fold in range(3):
+            listed = [Path(f"data/{name}/folds/speaker/{fold}/{part}").read_text().split() for part in parts]
+            rows = [corpora[name].utts.index(utt) for part in listed for utt in part]
+            # Unscaled again, and in an order that does not count.
+            lists.append(np.sort(corpora[name].features[rows, 1, 0]))
+    for one in seen:
+        found = np.sort(one.target[1, :, 0])
+        scaled = [(own - own.mean()) / own.std() for own in lists if len(own) == len(found)]
+        assert any(np.allclose((found - found.mean()) / found.std(), own, atol=1e-4) for own in scaled)
 
 
 def digest(value: str) -> str:
