@@ -14,11 +14,22 @@ from local.experiment import Experiment
 from local.report import claims, findings, sed
 from local.report.claims import Claims
 from local.report.diarized import Diarization
-from local.report.figures import confusions, curves, layers, overview, reliability
+from local.report.figures import confusions, curves, gap, layers, overview, reliability
 from local.report.figures.drawing import Figure
 from local.report.material import Inputs
 from local.report.study import Study
-from local.report.tables import audit, breakdown, comparisons, language, results, selected, shortcuts
+from local.report.tables import (
+    audit,
+    breakdown,
+    comparisons,
+    emobox,
+    heard,
+    language,
+    results,
+    selected,
+    shortcuts,
+)  # fmt: skip
+from local.report.tables import gap as gap_table
 from local.report.tables.cells import Table
 
 Block = str | Table | Figure
@@ -73,6 +84,11 @@ def _layers(inputs: Inputs) -> Iterator[Block]:
     yield from layers.details(inputs)
 
 
+def _gap(inputs: Inputs) -> Iterator[Block]:
+    if inputs.gaps:
+        yield from (*gap_table.sentences(inputs), *gap.figures(inputs), gap_table.table(inputs))
+
+
 SECTIONS = (
     Section("The study's claims", lambda own: [claims.table(own)], of="claims"),
     Section("What was run", lambda i: [*findings.asked(i), results.methods(i), results.encoders(i)]),
@@ -81,6 +97,8 @@ SECTIONS = (
     Section("Language", lambda i: [*language.sentences(i), language.table(i)]),
     Section("Tuning", lambda i: [comparisons.tuning(i), comparisons.strategies(i), *curves.two_stage(i)]),
     Section("Conditions", lambda i: chain(findings.transfer(i), findings.chance(i), _conditions(i))),
+    Section("Heard speakers", lambda i: [*heard.sentences(i), heard.table(i), *emobox.sentences(i), emobox.table(i)]),
+    Section("What the gap is made of", _gap),
     Section("Layers", _layers),
     Section("Confusions", lambda i: chain(findings.confusion(i), [confusions.pooled(i)], confusions.by_condition(i))),
     Section("Who it fails on", lambda i: chain(breakdown.sentences(i), breakdown.tables(i), reliability.diagrams(i))),

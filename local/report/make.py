@@ -74,6 +74,7 @@ def _stamp(config: experiment.Experiment, commands: dict[str, str]) -> dict:
     from dataclasses import asdict
 
     from local.report import inputs
+    from local.report.tables import emobox
 
     settings = {
         "experiment": asdict(config), "commands": commands, "recipe": Path.cwd().name,
@@ -82,6 +83,7 @@ def _stamp(config: experiment.Experiment, commands: dict[str, str]) -> dict:
     # The documents are among the fingerprints, so that one which was removed or edited is made again.
     made_from = [*inputs.files(config), INTRO]
     made_from += [Path(name) for name in (config.study.reference, config.study.claims) if name]
+    made_from += emobox.files(config)
     made_from += [config.results, config.exp / "report/index.html", *sorted(config.kept.glob("*"))]
     # Relative, so that a recipe that is moved with its checkout stays valid.
     made_from += [Path(os.path.relpath(path)) for path in sorted(Path(__file__).parent.glob("templates/*"))]
