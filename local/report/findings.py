@@ -99,7 +99,7 @@ def _ranked(inputs: Inputs, group: str, words: str) -> list[str]:
         return []
     method = _preferred(inputs, scores, group)
     found = sorted((s for s in scores if s.method == method), key=lambda system: -scores[system].ua)
-    methods = {system.method for system in scores}
+    methods = inputs.unmixed(dict.fromkeys(system.method for system in scores))
     top = found[0]
     number = len(inputs.of(top, group))
     over = f"mean over {number} conditions" if number > 1 else "one condition"
@@ -120,7 +120,7 @@ def _preferred(inputs: Inputs, scores: Iterable[System], group: str) -> str:
     under: dict[str, list[System]] = {}
     for system in scores:
         under.setdefault(system.method, []).append(system)
-    return max(under, key=lambda method: inputs.dev_ua(under[method], group))
+    return max(inputs.unmixed(under), key=lambda method: inputs.dev_ua(under[method], group))
 
 
 def _unheard(inputs: Inputs, group: str, words: str) -> list[str]:

@@ -208,7 +208,7 @@ def _share_speakers(audit: dict | None, scheme: str) -> bool:
     """Whether a corpus's test speakers are in its train or dev lists; a corpus of one speaker has its own mark."""
     found = (audit or {}).get("schemes", {}).get(scheme)
     if found is None:  # not audited
-        return scheme == "random"
+        return scheme in ("random", "speaker+mixed")
     return not found["speakers_disjoint"] and not found["one_speaker"]
 
 

@@ -357,6 +357,12 @@ class Inputs:
         numbers = {system: len(self.of(system, counted)) for system in scores}
         return {s: score for s, score in scores.items() if numbers[s] == max(numbers.values())}
 
+    def unmixed(self, methods: Iterable[str]) -> list[str]:
+        """Leave methods out whose folds alone let tested speakers be heard: they are never what dev prefers."""
+        methods = list(methods)
+        apart = {result.system.method for result in self.results if not result.shared}
+        return [method for method in methods if method in apart] or methods
+
     def selections(self, results: Iterable[Result]) -> list[Result]:
         """Keep one result of each training: what dev chose is the same wherever it is tested."""
         found: dict[tuple, Result] = {}
