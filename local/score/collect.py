@@ -23,6 +23,7 @@ It writes
 - ``exp/breakdown.csv``: who and what headlines fail on: UA by gender, by sentence seen or not, by speaker, by language.
 - ``exp/calibration.csv``, ``exp/reliability.csv``: whether posteriors mean what they say.
 - ``exp/mixed.csv``: encoders compared by a mixed model with speakers, sentences and corpora as random effects.
+- ``exp/gap.csv``: what the drop of each zero-shot pair is made of: priors, shift, concept, representation.
 - ``exp/confusion.json``: every condition's meta.json, its headline's confusion counts over all seeds and, of tuned
   encoders, the layer behind which each was cut.
 """
@@ -52,7 +53,7 @@ if TYPE_CHECKING:
 
 NAMES = (
     "results.csv", "summary.csv", "significance.csv", "language.csv", "shots.csv", "breakdown.csv", "calibration.csv",
-    "reliability.csv", "mixed.csv", "confusion.json",
+    "reliability.csv", "mixed.csv", "gap.csv", "confusion.json",
 )  # fmt: skip
 
 
@@ -95,7 +96,7 @@ def _stamp(config: experiment.Experiment, paths: Sequence[Path]) -> dict:
 
 def _collect(paths: Sequence[Path], config: experiment.Experiment, recipe: str) -> None:
     from local.results import read
-    from local.score import breakdown, calibration, compare, families, language, mixed, shots, tabulate
+    from local.score import breakdown, calibration, compare, families, gap, language, mixed, shots, tabulate, unheard
     from local.score.facts import Facts
 
     score = config.score
@@ -109,6 +110,7 @@ def _collect(paths: Sequence[Path], config: experiment.Experiment, recipe: str) 
     names = tabulate.Names.of(conditions, recipe)
     results = [row for scored in everything for row in tabulate.condition_rows(scored, names, score.confidence)]
     summary = [row for system in systems.values() for row in tabulate.summary_rows(system, names, score.confidence)]
+    summary += unheard.rows(systems.values(), names, score.confidence)
     facts = Facts()
     plain = [scored for scored in everything if not scored.condition.factors.get("shots")]
     tables = (
@@ -121,6 +123,7 @@ def _collect(paths: Sequence[Path], config: experiment.Experiment, recipe: str) 
         (calibration.columns(names), calibration.rows(plain, blocks, names, score)),
         (calibration.BINNED, calibration.bins(plain, names)),
         (mixed.columns(names), mixed.rows(plain, facts, names, score)),
+        (gap.columns(names), gap.rows(plain, blocks, names, score)),
     )
     for name, (columns, rows) in zip(NAMES, tables, strict=False):
         print(f"{config.exp / name}: {csv_file.write(config.exp / name, columns, rows)} rows")
