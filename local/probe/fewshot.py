@@ -65,7 +65,9 @@ def taught(group: Group, teach: Callable[[Group], Heads]) -> Heads:
         Trains a group without.
     """
     first = source(group)
-    key = f"{Path.cwd()} {json.dumps(STAGE.stamp(first, first.first), sort_keys=True)}"
+    files = [path for folder in STAGE.needs(first) for path in sorted(folder.glob("feats*"))]
+    written = [(str(path), path.stat().st_mtime_ns, path.stat().st_size) for path in files]
+    key = json.dumps([str(Path.cwd()), STAGE.stamp(first, first.first), written], sort_keys=True)
     if key not in _taught:
         if len(_taught) == _KEPT:
             _taught.pop(next(iter(_taught)))
