@@ -12,8 +12,8 @@ from local.experiment import Experiment
 from local.grid import manifest
 from local.report import failures, gaps
 from local.report.diarized import PARTS, Diarization, Diarized, DiarizedPair
-from local.report.material import SPREAD, Comparison, Corpus, Epoch, Inputs, LanguageTest, Result, ShotsTest, System
-from local.report.scores import Score
+from local.report.material import SPREAD, Comparison, Corpus, Epoch, Inputs, LanguageTest, Result, System
+from local.report.scores import Score, ShotsTest
 from local.report.tables.cells import HEARD
 from local.results import heard
 from utils import csv_file

@@ -13,7 +13,7 @@ from local.experiment import Experiment
 from local.grid.factors import freeze
 from local.report.failures import Failures
 from local.report.gaps import Gap
-from local.report.scores import PairedTest, Score, System
+from local.report.scores import PairedTest, Score, ShotsTest, System
 from local.results import heard
 
 GROUPS = ("within", "across", "joint")
@@ -190,19 +190,6 @@ class LanguageTest(PairedTest):
     question: str
     method: str
     test: str | None
-
-
-@dataclass(frozen=True, kw_only=True)
-class ShotsTest(PairedTest):
-    """The same shots of a test corpus beside a source (a) and alone (b).
-
-    ``train`` and ``test`` are both ``*`` for all pairs of corpora, or languages.
-    """
-
-    system: System
-    shots: int
-    train: str
-    test: str
 
 
 @dataclass(frozen=True)
