@@ -16,7 +16,7 @@ from typing import Any
 from utils import stamp
 from utils.config_fields import one_of, some_of
 
-stamp.UNMENTIONED["split.repeats"] = 1
+stamp.UNMENTIONED |= {"split.repeats": 1, "split.emobox_dir": None}
 
 
 @dataclass
@@ -33,10 +33,14 @@ class Split:
     """How each corpus is cut into folds of train, dev and test."""
 
     # What stays together in one part: speakers, or recording sessions (of utt2sess); published reads the folds of
-    # split.published_dir; random keeps nothing together, so that its scores flatter. speaker+sentence: of each fold's
-    # speakers, half of the corpus's sentences (utt2sent) are tested, and the other half are trained and developed on;
-    # speaker+matched tests the same and trains on as much, of all sentences: the control of speaker+sentence.
-    scheme: str = one_of("speaker", "session", "published", "random", "speaker+sentence", "speaker+matched")
+    # split.published_dir, emobox those of split.emobox_dir; random keeps nothing together, so that its scores flatter.
+    # speaker+sentence: of each fold's speakers, half of the corpus's sentences (utt2sent) are tested, and the other
+    # half are trained and developed on; speaker+matched tests the same and trains on as much, of all sentences: the
+    # control of speaker+sentence. speaker+mixed, the control of speaker: as many utterances of each emotion in each
+    # part, and the same ones tested, but their speakers are in train too.
+    scheme: str = one_of(
+        "speaker", "session", "published", "random", "speaker+sentence", "speaker+matched", "speaker+mixed", "emobox"
+    )  # fmt: skip
     folds: int = 5  # parts of each corpus, 3 or more; every utterance is tested once
     # Partitions of each corpus, so many times the folds: scores are means over them, with intervals for other ones too.
     repeats: int = 1
@@ -47,16 +51,18 @@ class Split:
     reserve: int = 0
     cap: Cap = field(default_factory=Cap)
     published_dir: str | None = None  # folder of published folds: `<corpus>/{train,eval,test}/*_fold<k>.csv`
+    # EmoBox's folder: it holds `data/<dataset>/fold_<n>/*.jsonl`, as many folds as it has, whatever split.folds says.
+    emobox_dir: str | None = None
 
     def __post_init__(self) -> None:
-        if self.scheme != "published" and self.folds < 3:
+        if self.scheme not in ("published", "emobox") and self.folds < 3:
             raise ValueError("split.folds must be at least 3: train, dev and test are different groups")
         if self.reserve < 0 or (self.reserve and self.scheme != "speaker"):
             raise ValueError("split.reserve must be 0 or more, and 0 unless split.scheme is speaker")
         if any(cap is not None and cap < 1 for cap in (self.cap.train, self.cap.dev, self.cap.test)):
             raise ValueError("split.cap must be positive, or null for all")
-        if self.repeats < 1 or (self.repeats > 1 and self.scheme == "published"):
-            raise ValueError("split.repeats must be 1 or more, and 1 where split.scheme is published")
+        if self.repeats < 1 or (self.repeats > 1 and self.scheme in ("published", "emobox")):
+            raise ValueError("split.repeats must be 1 or more, and 1 where split.scheme is published or emobox")
 
 
 @dataclass
@@ -88,7 +94,8 @@ class Probe:
 
     # linear: one layer; mlp: 128 and 16 units before it, as in study A's published code; logreg: logistic regression.
     heads: list[str] = some_of(["linear"], "mlp", "logreg")
-    # Corpora trained and tested on: all is within and across; or TRAIN[+TRAIN]:TEST, corpora by name.
+    # Corpora trained and tested on: all is within and across; others: on each, trained on all others together;
+    # languages: on each, trained on all corpora of another language together; or TRAIN[+TRAIN]:TEST, corpora by name.
     pairs: list[str] = field(default_factory=lambda: ["all"])
     also: list[ProbeGrid] = field(default_factory=list)  # further encoders x heads x pairs x what varies there
     # Every one trains anew; tables show means over them, with intervals for other seeds too. logreg draws nothing: one.
@@ -109,12 +116,21 @@ class Probe:
     patience: int = 10  # epochs without a lower loss on dev after which training stops
     logreg_c: float = 1.0  # inverse regularisation strength of the logreg head
     logreg_grid: list[float] = field(default_factory=list)  # strengths to choose from, in the place of logreg_c
+    # So many labelled utterances of the test corpus are known, balanced over emotions, from its train lists: beside the
+    # training corpora across corpora, alone within one; 0: pairs as they are. Not asked for where the lists hold fewer,
+    # nor of other heads than logreg.
+    shots: int = 0
+    draws: int = 10  # of such utterances, each trained on anew, in the place of seeds
+    # How far they may pull a head from the source's, or from zeros; over the number of dimensions, logreg_c of each.
+    shots_grid: list[float] = field(default_factory=lambda: [0.1, 1.0, 10.0, 100.0])
 
     def __post_init__(self) -> None:
         if min(self.epochs, self.batch_size, self.patience, len(self.seeds), len(self.heads)) < 1:
             raise ValueError("probe.epochs, batch_size, patience, seeds and heads must not be zero or empty")
         if min([self.logreg_c, *self.logreg_grid]) <= 0:
             raise ValueError("probe.logreg_c and logreg_grid must be positive")
+        if self.shots < 0 or self.draws < 1 or min(self.shots_grid, default=0) <= 0:
+            raise ValueError("probe.shots must be 0 or more; draws and shots_grid must be positive, and not empty")
 
 
 @dataclass
@@ -276,6 +292,9 @@ class Study:
     """A published study that the recipe repeats."""
 
     reference: str = ""  # its figures, a CSV of the recipe: encoder,setting,train,test,method,ua
+    claims: str = ""  # its claims, a YAML file of the recipe (local/report/claims.py)
+    # EmoBox's figures, which the page sets beside ours: a CSV of the recipe or else of the repository; '' for none.
+    emobox: str = "conf/emobox.csv"
     smoke: bool = False  # run the same matrix with stand-ins, to see that it runs; its scores mean nothing
     stand_ins: dict[str, str] = field(default_factory=dict)  # for each corpus and encoder, what stands for it
     smoke_set: list[str] = field(default_factory=list)  # further overrides of a smoke run, as KEY.PATH=VALUE
@@ -289,7 +308,7 @@ class Experiment:
     # Harmonised emotions, or names of `sets` in conf/emotions.yaml: `emotions: [six]`.
     emotions: list[str] = field(default_factory=lambda: ["angry", "happy", "neutral", "sad"])
     labels: list[str] = field(default_factory=list)  # choices on labels: names of `variants` in conf/emotions.yaml
-    encoders: list[str] = field(default_factory=list)  # encoders to probe, by name (conf/encoders.yaml)
+    encoders: list[str] = field(default_factory=list)  # encoders to probe, by name (conf/encoders.yaml), or a+b
     # Factors, or fields of probe, finetune and sed, and the values that each takes side by side.
     vary: dict[str, list[Any]] = field(default_factory=dict)
     tag: str = ""  # keeps results apart: exp_<tag>, RESULTS.<tag>.md, results.<tag>; by default a --config's own name

@@ -81,6 +81,7 @@ FACTORS = {
         Factor("split", (PROBE, FINETUNE), "split.scheme"),
         Factor("cross_dev", (PROBE, FINETUNE), "probe.cross_dev", phrase="dev of the {value}"),
         Factor("select", (PROBE,), "probe.select", phrase="chosen by {value}"),
+        Factor("shots", (PROBE,), "probe.shots", phrase="{value} shots", sees_test=True),
         Factor("normalise", (PROBE,), "probe.normalise", phrase="standardised {value}"),
         Factor("loss", (PROBE, FINETUNE), "losses.loss", phrase="with {value}"),
         Factor("sampler", (PROBE, FINETUNE), "losses.sampler", phrase="batches of {value}"),

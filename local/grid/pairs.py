@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+from local.corpora import registry
 from utils.errors import UserError
 from utils.registry import hint
 
@@ -16,7 +17,8 @@ def pairs(
     Parameters
     ----------
     words : iterable of str
-        ``all``, ``within``, ``across`` or ``TRAIN[+TRAIN]:TEST``.
+        ``all``, ``within``, ``across``, ``others`` (on each corpus, trained on all others together), ``languages`` (on
+        each corpus, trained on all corpora of another language together) or ``TRAIN[+TRAIN]:TEST``.
     corpora : sequence of str
         The experiment's.
     option : str
@@ -34,12 +36,16 @@ def pairs(
     """
     within = [((corpus,), corpus) for corpus in corpora]
     across = [((train,), test) for train in corpora for test in corpora if train != test]
-    known = {"all": within + across, "within": within, "across": across}
+    others = [(tuple(sorted({*corpora} - {test})), test) for test in corpora if len(corpora) > 1]
+    known = {"all": within + across, "within": within, "across": across, "others": others}
     found: dict[tuple[tuple[str, ...], str], None] = {}
     for word in words:
+        if word == "languages":
+            known[word] = _languages(corpora)
         found.update(dict.fromkeys(known[word] if word in known else [_pair(word, corpora, option)]))
     if not found:
-        raise UserError(f"{option}: no pair of corpora to train and test on; 'across' needs two corpora")
+        needed = "'across' needs two corpora, 'languages' two languages"
+        raise UserError(f"{option}: no pair of corpora to train and test on; {needed}")
     return list(found)
 
 
@@ -84,10 +90,21 @@ def staged_pairs(words: Iterable[str], corpora: Sequence[str]) -> list[tuple[tup
     return list(found)
 
 
+def _languages(corpora: Sequence[str]) -> list[tuple[tuple[str, ...], str]]:
+    """Pair all corpora of a language, together, with each corpus of another."""
+    spoken: dict[str, list[str]] = {}
+    for name in corpora:
+        spoken.setdefault(registry.spec(name).language, []).append(name)
+    return [
+        (tuple(sorted(own)), test)
+        for language, own in spoken.items() for other in spoken if other != language for test in spoken[other]
+    ]  # fmt: skip
+
+
 def _pair(word: str, corpora: Sequence[str], option: str) -> tuple[tuple[str, ...], str]:
     source, colon, test = word.partition(":")
     if not colon:
-        raise UserError(f"{option}: '{word}' is not all, within, across or TRAIN[+TRAIN]:TEST")
+        raise UserError(f"{option}: '{word}' is not all, within, across, others, languages or TRAIN[+TRAIN]:TEST")
     train = _joined(source, word, corpora, option)
     _check_known(test, word, corpora, option)
     return train, test

@@ -73,9 +73,11 @@ def planned(settings: Experiment) -> dict[str, list[Basis]]:
     if asked:
         asked = families.in_order(asked)
         names = Names.of(asked, "")
-        for one in (*families.systems(asked, names), *families.languages(asked, names)):
-            basis = _basis(asked[a].condition for a, _ in one.pairs)
-            found.setdefault(one.labels["family"], []).append(basis)
+        plain = [one for one in asked if not one.factors.get(families.SHOTS)]
+        for made, own in ((families.systems, asked), (families.languages, plain), (families.shots, asked)):
+            for one in made(own, names):
+                basis = _basis(own[a].condition for a, _ in one.pairs)
+                found.setdefault(one.labels["family"], []).append(basis)
     return found | _diarized(settings)
 
 
@@ -96,7 +98,8 @@ def _languages(corpus: str) -> list[str]:
 def _basis(conditions: Iterable[Condition]) -> Basis:
     conditions = list(conditions)
     counts = Counter((one.test, one.experiment.split.scheme) for one in conditions)
-    seeds = getattr(conditions[0].experiment, conditions[0].stage).seeds
+    section = getattr(conditions[0].experiment, conditions[0].stage)
+    seeds = range(section.draws) if conditions[0].factors.get(families.SHOTS) else section.seeds
     return Basis(tuple((sample, count / counts.total()) for sample, count in counts.items()), len(set(seeds)))
 
 

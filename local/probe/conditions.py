@@ -13,6 +13,7 @@ from local.grid.conditions import Condition, Group
 from local.grid.factors import FACTORS, PROBE, Value
 from local.grid.pairs import pairs
 from local.grid.plan import Stage
+from local.probe import draws, features
 from local.results import corpus
 from utils import stamp
 from utils.errors import UserError
@@ -24,15 +25,19 @@ _DESCENT = ("lr", "eps", "weight_decay", "epochs", "batch_size", "patience")
 def asked(experiment: Experiment) -> Iterator[dict[str, Value]]:
     """List what an experiment asks for, in a fixed order.
 
+    With ``probe.shots``, the head logreg is asked for, wherever the test corpus's train lists hold as many; not where
+    it is trained on beside others, since all of its train lists is known then.
+
     Encoders that cannot run here for want of an optional package are left out, and so are corpora that an encoder
     cannot represent: the features stage says so.
 
     Raises
     ------
     UserError
-        Inner folds of the training corpora are to choose, and the test corpus's dev list too.
+        Inner folds of the training corpora are to choose, and the test corpus's dev list too; or shots make no sense.
     """
     settings = experiment.probe
+    few = _few(experiment) if settings.shots else None
     for encoder in experiment.encoders:
         spec = encoders.spec(encoder)
         lacking = {name for name in experiment.corpora if needs.unavailable(spec, Path("data", name))}
@@ -43,13 +48,31 @@ def asked(experiment: Experiment) -> Iterator[dict[str, Value]]:
                         "probe.select: nested cannot choose by the test corpus, as probe.cross_dev: target wants; "
                         "set select to dev or auto, or cross_dev to source"
                     )
+                if few is not None and (head != "logreg" or test not in few or (test in train and len(train) > 1)):
+                    continue
                 if not lacking.intersection((*train, test)):
                     yield {"encoder": encoder, "method": head, "train": train, "test": test}
+
+
+def _few(experiment: Experiment) -> list[str]:
+    """List the corpora of whose train lists so many utterances as are asked for can be drawn."""
+    probe, scheme = experiment.probe, experiment.split.scheme
+    if "logreg" not in probe.heads:
+        raise UserError("probe.shots: few utterances train the head logreg alone; name it in probe.heads")
+    if probe.cross_dev == "target":
+        raise UserError("probe.shots: nothing but the shots may be known of the test corpus; set cross_dev to source")
+    if probe.shots < len(experiment.emotions):
+        raise UserError(f"probe.shots: {probe.shots} are fewer than {len(experiment.emotions)} emotions; ask for more")
+    held = {name: draws.most(name, scheme, experiment.emotions) for name in experiment.corpora}
+    return [name for name, number in held.items() if number is None or number >= probe.shots]
 
 
 def settings(condition: Condition) -> dict:
     """Everything that decides a condition's result, apart from its input files: its ``config.yaml``."""
     names = ("logreg_c", "logreg_grid") if condition.method == "logreg" else _DESCENT
+    if condition.factors["shots"]:
+        # Alone, nothing is taught by a source.
+        names = ("shots_grid",) if condition.train == (condition.test,) else (*names, "shots_grid")
     # Said even at its default, lest another default should pass for the same.
     found = grid.settings(condition, "probe", ("normalise", "select", *names))
     found["probe"]["seeds"] = seeds(condition)
@@ -57,7 +80,9 @@ def settings(condition: Condition) -> dict:
 
 
 def seeds(condition: Condition) -> list[int]:
-    """Seeds of a head: the experiment's, or its first for a logistic regression, in which nothing is drawn."""
+    """Seeds of a head: the experiment's; the first for a logistic regression, which draws nothing; of shots, draws."""
+    if condition.factors["shots"]:
+        return list(range(condition.experiment.probe.draws))
     unique = list(dict.fromkeys(condition.experiment.probe.seeds))
     return unique[:1] if condition.method == "logreg" else unique
 
@@ -72,14 +97,15 @@ def _stamp(group: Group, condition: Condition) -> dict:
     code = [*CODE, *steps(condition)]
     used = {*group.learnt, condition.test}
     inputs = corpus.inputs(used, condition.encoder, group.scheme)
-    for dump in (Path("dump", condition.encoder, name) for name in sorted(used)):
+    for dump in (folder for name in sorted(used) for folder in features.folders(name, condition.encoder)):
         inputs += [dump / stamp.NAME, dump / "info.json"]
     return stamp.make(settings(condition), code, inputs)
 
 
 def _needs(group: Group) -> dict[Path, str]:
     folds = {Path("data", name, "folds", group.scheme): "data" for name in group.corpora}
-    return folds | {Path("dump", group.first.encoder, name): "features" for name in group.corpora}
+    dumps = (folder for name in group.corpora for folder in features.folders(name, group.first.encoder))
+    return folds | dict.fromkeys(dumps, "features")
 
 
 STAGE = Stage(PROBE, asked, _stamp, _needs)

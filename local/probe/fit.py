@@ -39,8 +39,8 @@ class Trained:
     Attributes
     ----------
     task : Task
-    features : FoldFeatures
-        How the fold's features are normalised.
+    features : list of FoldFeatures
+        How the fold's features are normalised, for every seed.
     kind : Linear or Mlp
         What heads they are.
     weights : list of list of Tensor
@@ -52,7 +52,7 @@ class Trained:
     """
 
     task: Task
-    features: FoldFeatures
+    features: list[FoldFeatures]
     kind: Linear | Mlp
     weights: list[list[torch.Tensor]]
     epoch: np.ndarray
@@ -108,7 +108,7 @@ def fit(
         lessons = [_lesson(group, own, own, Task(j, task.layers), looked_at)[1] for j in inner]
         for lesson in lessons:
             check_classes(lesson.y.numpy(), lead.factors["emotions"], lead.train, task.fold)
-        features = _features(group, train_on, task, target)
+        features = fold_features(group, train_on, task, target)
         x, y = torch.from_numpy(features.x), torch.from_numpy(labels(train_on, task.fold, "train"))
     else:
         features, lesson = _lesson(group, train_on, select_on, task, target)
@@ -125,7 +125,7 @@ def fit(
     features.release()
     return Trained(
         task=task,
-        features=features,
+        features=[features] * len(chosen),
         kind=kind,
         weights=weights,
         epoch=np.stack([best.fit.epoch for best in chosen]),
@@ -146,7 +146,8 @@ def _in_all(folds: range, target: Source | None, fold: int) -> Source | None:
     return target and (dataclasses.replace(target[0], folds=[target[0].folds[fold] for _ in folds]), target[1])
 
 
-def _features(group: Group, sources: list[Source], task: Task, target: Source | None) -> FoldFeatures:
+def fold_features(group: Group, sources: list[Source], task: Task, target: Source | None) -> FoldFeatures:
+    """Lay out a task's features, treated as the group's conditions ask."""
     lead, settings = group.first, group.first.experiment.probe
     # A regularised regression needs features of one scale, whatever the other heads are given.
     standardise = lead.method == "logreg" and settings.normalise == "none"
@@ -157,7 +158,7 @@ def _features(group: Group, sources: list[Source], task: Task, target: Source | 
 def _lesson(
     group: Group, train_on: list[Source], select_on: list[Source], task: Task, target: Source | None
 ) -> tuple[FoldFeatures, Lesson]:
-    fold, features = task.fold, _features(group, train_on, task, target)
+    fold, features = task.fold, fold_features(group, train_on, task, target)
     dev = np.concatenate([features.of(*source, "dev") for source in select_on], axis=1)
     y, dev_y = labels(train_on, fold, "train"), labels(select_on, fold, "dev")
     return features, Lesson(*(torch.from_numpy(part) for part in (features.x, y, dev, dev_y)))

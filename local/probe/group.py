@@ -12,7 +12,6 @@ import torch
 from threadpoolctl import threadpool_limits
 
 from local.grid.conditions import Group
-from local.probe.conditions import seeds
 from local.probe.fit import Source, Task, Trained, fit, labels
 from local.probe.selection import UTTERANCES
 from local.results.corpus import Corpus, check_classes
@@ -55,58 +54,49 @@ class Selection:
 
 
 class Heads:
-    """The heads of a group: every fold, seed and layer.
+    """The trained heads of a group: every fold, seed and layer.
 
     Parameters
     ----------
     group : Group
-    train_on, select_on : list of (Corpus, ndarray)
-        Corpora with their features; fold k is trained on their train lists k, and selected on dev lists k.
-    nested : bool
-        Whether inner folds choose, and not the dev list; the lists are then those of ``selection.merged``.
-    target : (Corpus, ndarray), optional
-        The corpus whose train lists are looked at without their labels.
+    trained : list of Trained
+        Of every fold in turn, its layers in turn.
+    learnt_from : Source
+        A corpus that they are trained on: heads fit features of its shape alone.
+    n_train, n_dev : ndarray of int, shape (folds,)
+        As of :class:`Selection`.
 
     Attributes
     ----------
+    trained : list of Trained
     selection : Selection
-
-    Raises
-    ------
-    UserError
-        An emotion has no training utterance, a dev loss is never finite, or a regression does not converge.
     """
 
     def __init__(
-        self, group: Group, train_on: list[Source], select_on: list[Source], nested: bool = False,
-        target: Source | None = None,
-    ):  # fmt: skip
-        self._group, self._lead, self._target = group, group.first, target
-        self._train_on, self._select_on, self._nested = train_on, select_on, nested
-        self._seeds = seeds(self._lead)
-        self._folds = len(train_on[0][0].folds)
-        self._shape = train_on[0][1].shape[1:]
-        emotions = self._lead.factors["emotions"]
-        for fold in range(self._folds):
-            check_classes(labels(train_on, fold, "train"), emotions, self._lead.train, fold)
-        blocks = _blocks(self._shape[0], AT_ONCE)
-        self._trained = _parallel(self._train, [Task(k, block) for k in range(self._folds) for block in blocks])
-        self.selection = self._select()
+        self, group: Group, trained: list[Trained], learnt_from: Source, n_train: np.ndarray, n_dev: np.ndarray
+    ):
+        self._lead, self.trained, self._folds = group.first, trained, len(n_train)
+        self._like, self._shape = learnt_from[0].name, learnt_from[1].shape[1:]
+        arrays = {
+            name: np.stack(self._by_fold([getattr(one, name) for one in trained]))
+            for name in ("epoch", "dev_loss", "dev_ua", "strength")
+        }
+        self.selection = Selection(**arrays, n_train=n_train, n_dev=n_dev)
 
     @property
     def number(self) -> int:
         """How many heads there are."""
-        return self._folds * len(self._seeds) * self._shape[0]
+        return self.selection.epoch.size
 
     @property
     def inner(self) -> str:
         """What inner folds keep whole, in every fold; empty where there are none."""
-        return next((trained.inner for trained in self._trained if trained.inner == UTTERANCES), self._trained[0].inner)
+        return next((trained.inner for trained in self.trained if trained.inner == UTTERANCES), self.trained[0].inner)
 
     @property
     def params(self) -> int:
         """Trainable parameters of one head."""
-        return max(sum(int(np.prod(shape)) for shape in trained.kind.shapes) for trained in self._trained)
+        return max(sum(int(np.prod(shape)) for shape in trained.kind.shapes) for trained in self.trained)
 
     def test(self, corpus: Corpus, features: np.ndarray) -> list[np.ndarray]:
         """Apply the heads of every fold to that fold's test list of a corpus.
@@ -131,38 +121,64 @@ class Heads:
         if features.shape[1:] != self._shape:
             raise UserError(
                 f"dump/{self._lead.encoder}/{corpus.name}/feats.scp: (layers, dim) is {features.shape[1:]}, that of "
-                f"{self._train_on[0][0].name} is {self._shape}; extract both with the same encoder"
+                f"{self._like} is {self._shape}; extract both with the same encoder"
             )
 
         def probabilities(trained: Trained) -> np.ndarray:
-            x = torch.from_numpy(trained.features.of(corpus, features, "test"))
-            scores = [torch.softmax(trained.kind.logits(weights, x), 1) for weights in trained.weights]
+            x, scores = {}, []
+            for own, weights in zip(trained.features, trained.weights, strict=True):
+                if own not in x:  # as a rule, all seeds have the same
+                    x = {own: torch.from_numpy(own.of(corpus, features, "test"))}
+                scores.append(torch.softmax(trained.kind.logits(weights, x[own]), 1))
             return torch.stack(scores).transpose(2, 3).numpy()
 
-        return self._by_fold(_parallel(probabilities, self._trained))
-
-    def _train(self, task: Task) -> Trained:
-        return fit(self._group, task, self._train_on, self._select_on, self._nested, self._target)
-
-    def _parts(self, fold: int) -> tuple[tuple[list[Source], int, str], ...]:
-        return (self._train_on, fold, "train"), (self._select_on, fold, "dev")
+        return self._by_fold(parallel(probabilities, self.trained))
 
     def _by_fold(self, parts: list[np.ndarray]) -> list[np.ndarray]:
         """Join what the tasks of each fold gave, arrays of shape (seeds, layers of the task, ...)."""
         blocks = len(parts) // self._folds
         return [np.concatenate(parts[k * blocks : (k + 1) * blocks], axis=1) for k in range(self._folds)]
 
-    def _select(self) -> Selection:
-        sizes = [[len(labels(*part)) for part in self._parts(fold)] for fold in range(self._folds)]
-        n_train, n_dev = np.array(sizes).T
-        return Selection(
-            **{
-                name: np.stack(self._by_fold([getattr(trained, name) for trained in self._trained]))
-                for name in ("epoch", "dev_loss", "dev_ua", "strength")
-            },
-            n_train=n_train,
-            n_dev=n_dev,
-        )
+
+def train(
+    group: Group, train_on: list[Source], select_on: list[Source], nested: bool = False, target: Source | None = None
+) -> Heads:
+    """Train a group's heads.
+
+    Parameters
+    ----------
+    group : Group
+        Whose.
+    train_on, select_on : list of (Corpus, ndarray)
+        Corpora with their features; fold k is trained on their train lists k, and selected on dev lists k.
+    nested : bool
+        Whether inner folds choose, and not the dev list; the lists are then those of ``selection.merged``.
+    target : (Corpus, ndarray), optional
+        The corpus whose train lists are looked at without their labels.
+
+    Returns
+    -------
+    Heads
+
+    Raises
+    ------
+    UserError
+        An emotion has no training utterance, a dev loss is never finite, or a regression does not converge.
+    """
+    emotions, folds = group.first.factors["emotions"], len(train_on[0][0].folds)
+    for fold in range(folds):
+        check_classes(labels(train_on, fold, "train"), emotions, group.first.train, fold)
+    trained = parallel(
+        lambda task: fit(group, task, train_on, select_on, nested, target), tasks(folds, train_on[0][1].shape[1])
+    )
+    parts = (train_on, "train"), (select_on, "dev")
+    sizes = (np.array([len(labels(own, fold, part)) for fold in range(folds)]) for own, part in parts)
+    return Heads(group, trained, train_on[0], *sizes)
+
+
+def tasks(folds: int, layers: int) -> list[Task]:
+    """List what is trained together: every fold in turn, its layers in turn."""
+    return [Task(fold, block) for fold in range(folds) for block in _blocks(layers, AT_ONCE)]
 
 
 def _blocks(layers: int, at_once: int) -> list[range]:
@@ -178,7 +194,7 @@ def _blocks(layers: int, at_once: int) -> list[range]:
     return [range(start, end) for start, end in zip(ends, ends[1:], strict=False)]
 
 
-def _parallel(function: Callable[[Item], Result], items: list[Item]) -> list[Result]:
+def parallel(function: Callable[[Item], Result], items: list[Item]) -> list[Result]:
     """Map in threads, as many as torch would use, each of which computes alone.
 
     Tasks are small: threads that shared the work inside every product would mostly wait for each other,

@@ -9,9 +9,9 @@ import numpy as np
 
 from local import encoders
 from local.grid.conditions import Condition, Group
-from local.probe import features, selection
+from local.probe import draws, features, fewshot, selection
 from local.probe.conditions import STAGE, seeds, settings
-from local.probe.group import Heads, Selection
+from local.probe.group import Heads, Selection, train
 from local.probe.heads import WORDS
 from local.results import corpus as reader
 from local.results.write import Run, describe, write
@@ -38,20 +38,35 @@ def run(group: Group) -> None:
     encoder, emotions = group.first.encoder, group.first.factors["emotions"]
     corpora = {name: reader.read(name, encoder, group.scheme, emotions) for name in group.corpora}
     reader.check_folds(corpora.values(), group.scheme)
-    rule = selection.resolve(group.first, corpora)
+    shots, probe = group.first.factors["shots"], group.first.experiment.probe
+    alone = shots and group.first.train == (group.first.test,)
+    # Of train lists as they were cut, whoever chooses.
+    known = draws.drawn(corpora[group.first.test], emotions, shots, probe.draws) if shots else []
+    rule = selection.SHOTS if alone else selection.resolve(group.first, corpora)
     if rule == selection.NESTED:
         corpora = {name: selection.merged(corpus) for name, corpus in corpora.items()}
     metas = {condition: _describe(condition, corpora) for condition in group.conditions}
     learnt = {name: features.read(corpora[name], encoder) for name in group.learnt}
-    sources = [[(corpora[name], learnt[name]) for name in names] for names in (group.first.train, group.first.dev)]
-    looked_at = [(corpora[name], learnt[name]) for name in group.first.looks_at]
-    heads = Heads(group, *sources, rule == selection.NESTED, *looked_at)
+
+    def teach(own: Group) -> Heads:
+        sources = [[(corpora[name], learnt[name]) for name in names] for names in (own.first.train, own.first.dev)]
+        looked_at = [(corpora[name], learnt[name]) for name in own.first.looks_at]
+        return train(own, *sources, rule == selection.NESTED, *looked_at)
+
+    target = [(corpora[name], learnt[name]) for name in group.first.looks_at]
+    if alone:
+        heads = fewshot.alone(group, *target, known)
+    elif shots:
+        heads = fewshot.beside(group, *target, known, fewshot.taught(group, teach))
+    else:
+        # What shots may start from later on is kept.
+        heads = fewshot.taught(group, teach) if group.first.method == "logreg" else teach(group)
     print(f"probe: {group.name}: {heads.number} heads trained in {time.monotonic() - began:.1f} s", flush=True)
     for condition in group.conditions:
         test = corpora[condition.test]
         # One corpus beside those trained on is in memory at a time.
         tested = learnt[test.name] if test.name in learnt else features.read(test, encoder)
-        runs = _runs(heads.selection, heads.test(test, tested), seeds(condition))
+        runs = _runs(heads.selection, heads.test(test, tested), seeds(condition), "pull" if shots else "logreg_c")
         with atomic_dir(condition.directory) as directory:
             meta = metas[condition] | {"params": heads.params, "resolved": {"select": rule}}
             meta["words"] = meta["words"] | {"select": selection.WORDS[rule]}
@@ -71,8 +86,8 @@ def _describe(condition: Condition, corpora: dict[str, reader.Corpus]) -> dict:
     return describe(condition, corpora, spec, WORDS[condition.method])
 
 
-def _runs(selected: Selection, probabilities: list[np.ndarray], names: list[int]) -> list[Run]:
-    """List the heads' results, by fold, seed and layer."""
+def _runs(selected: Selection, probabilities: list[np.ndarray], names: list[int], strengths: str) -> list[Run]:
+    """List the heads' results, by fold, seed and layer; ``strengths``: the column of the penalties."""
     runs, best = [], selected.layer
     for fold, seed, layer in np.ndindex(*selected.dev_ua.shape):
         cell = fold, seed, layer
@@ -80,6 +95,6 @@ def _runs(selected: Selection, probabilities: list[np.ndarray], names: list[int]
         facts |= {"n_train": selected.n_train[fold], "n_dev": selected.n_dev[fold]}
         chosen = bool(layer == best[fold, seed])
         strength = selected.strength[cell]
-        extra = {} if np.isnan(strength) else {"logreg_c": f"{strength:g}"}
+        extra = {} if np.isnan(strength) else {strengths: f"{strength:g}"}
         runs.append(Run(fold, names[seed], layer, chosen, facts, probabilities[fold][seed, layer], extra))
     return runs

@@ -165,7 +165,8 @@ class FoldFeatures:
         x = pick(features, rows[part], self._layers)
         scaling = self._shared
         if self._normalise == "per-corpus":
-            scaling = measure(x if part == "train" else pick(features, rows["train"], self._layers))
+            own = rows.get("scale", rows["train"])  # where few of the train list are trained on, all of it may scale
+            scaling = measure(x if rows[part] is own else pick(features, own, self._layers))
         if scaling:
             scaling.apply(x)
         for step in self._steps:

@@ -26,9 +26,11 @@ from local.grid.conditions import Condition
 from local.results.corpus import Corpus
 
 DEV, NESTED = RULES = ("dev", "nested")
+SHOTS = "shots"  # what else may come of it: the few utterances that are known choose, see local/probe/fewshot.py
 WORDS = {
     DEV: "by the dev list",
     NESTED: "by inner folds of train and dev lists, on both of which heads are then trained",
+    SHOTS: "by cross-validation within the shots",
 }
 SPEAKERS, UTTERANCES = "speakers", "utterances"  # what inner folds keep whole
 FEW = 40  # speakers in train and dev

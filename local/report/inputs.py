@@ -10,18 +10,20 @@ from pathlib import Path
 from local import corpora
 from local.experiment import Experiment
 from local.grid import manifest
-from local.report import failures
+from local.report import failures, gaps
 from local.report.diarized import PARTS, Diarization, Diarized, DiarizedPair
 from local.report.material import SPREAD, Comparison, Corpus, Epoch, Inputs, LanguageTest, Result, System
-from local.report.scores import Score
+from local.report.scores import Score, ShotsTest
+from local.report.tables.cells import HEARD
+from local.results import heard
 from utils import csv_file
 from utils.config import read_yaml
 from utils.errors import UserError
 
-FILES = RESULTS, SUMMARY, SIGNIFICANCE, LANGUAGE, CONFUSION = (
-    "results.csv", "summary.csv", "significance.csv", "language.csv", "confusion.json",
+FILES = RESULTS, SUMMARY, SIGNIFICANCE, LANGUAGE, SHOTS, CONFUSION = (
+    "results.csv", "summary.csv", "significance.csv", "language.csv", "shots.csv", "confusion.json",
 )  # fmt: skip
-FILES += failures.FILES
+FILES += (*failures.FILES, gaps.FILE)
 SED_RESULTS, SED_SIGNIFICANCE = "sed/results.csv", "sed/significance.csv"
 SED_REFERENCE = Path("conf/reference_sed.yaml")
 MODELS = "finetune/models"
@@ -78,22 +80,31 @@ def load(recipe: str, experiment: Experiment) -> Inputs | None:
     rows = [row for row in everything if row["fold"] == "all"]
     audits = {name: _audit(name) for name in experiment.corpora}
     results = list(_results(rows, confusions["conditions"], emotions, systems, exp / MODELS, audits))
+    few = [result for result in results if result.factors.get("shots")]
+    if few and len(few) == len(results):
+        raise UserError(f"{exp / RESULTS}: holds nothing without shots to start from; put 0 among vary's shots")
+    results = [result for result in results if not result.factors.get("shots")]
+    hidden = {result.system for result in few}
     used = {name for result in results for name in (*result.train, result.test)}
     means: dict[tuple[System, str], dict[int | str, Score]] = {}
     for row in csv_file.read(exp / SUMMARY):
         means.setdefault((systems[row["system"]], row["group"]), {})[_layer(row["layer"])] = _score(row)
+    comparisons = (_comparison(row, systems) for row in csv_file.read(exp / SIGNIFICANCE))
     return Inputs(
         recipe=recipe,
         experiment=experiment,
         emotions=emotions,
         corpora={name: _corpus(name, emotions) for name in experiment.corpora if name in used},
         results=results,
-        means=means,
-        comparisons=[_comparison(row, systems) for row in csv_file.read(exp / SIGNIFICANCE)],
+        means={key: scores for key, scores in means.items() if key[0] not in hidden},
+        comparisons=[one for one in comparisons if not hidden.intersection((one.a, one.b))],
         languages=[_language_test(row, systems) for row in csv_file.read(exp / LANGUAGE)],
         folds=len({row["fold"] for row in everything} - {"all"}),
-        seeds=len({row["seed"] for row in everything} - {"all"}),
+        seeds=len({row["seed"] for row in everything if row.get("shots", "0") == "0"} - {"all"}),
         failures=failures.load(exp, systems),
+        few=few,
+        shots=[_shots_test(row, systems) for row in csv_file.read(exp / SHOTS)],
+        gaps=gaps.load(exp, systems),
     )
 
 
@@ -183,6 +194,12 @@ def _language_test(row: dict[str, str], systems: dict[str, System]) -> LanguageT
     )  # fmt: skip
 
 
+def _shots_test(row: dict[str, str], systems: dict[str, System]) -> ShotsTest:
+    return ShotsTest(
+        system=systems[row["system"]], shots=int(row["shots"]), train=row["train"], test=row["test"], **_paired(row)
+    )  # fmt: skip
+
+
 def _corpus(name: str, emotions: list[str]) -> Corpus:
     folder = Path("data") / name
     labels = Counter(line.split()[1] for line in _lines(folder / "utt2emo"))
@@ -205,7 +222,7 @@ def _share_speakers(audit: dict | None, scheme: str) -> bool:
     """Whether a corpus's test speakers are in its train or dev lists; a corpus of one speaker has its own mark."""
     found = (audit or {}).get("schemes", {}).get(scheme)
     if found is None:  # not audited
-        return scheme == "random"
+        return scheme in ("random", "speaker+mixed")
     return not found["speakers_disjoint"] and not found["one_speaker"]
 
 
@@ -235,7 +252,9 @@ def _diarized(row: dict[str, str], experiment: Experiment) -> Diarized:
         trained = set(experiment.sed.corpora)
     # The sets of corpora are cut as these are; one with labels of its own has no folds.
     shared = any(_share_speakers(_audit(name), row["split"]) for name in trained if kind and corpus in (name, "*"))
-    marks = {"†": row["contaminated"], "¶": row["resampled"] == "utterance", "‖": row["how"] == "all" and shared}
+    said = heard.read(row["contaminated"].split("+")).values()
+    marks = {mark: how in said for how, mark in HEARD.items()}
+    marks |= {"¶": row["resampled"] == "utterance", "‖": row["how"] == "all" and shared}
     return Diarized(
         system=(row["system"], row["how"]),
         baseline=row["baseline"] != "0",

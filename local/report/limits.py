@@ -5,7 +5,8 @@ from __future__ import annotations
 from local.report.diarized import Diarization
 from local.report.material import Inputs
 from local.report.sed import row_marks
-from local.report.tables.cells import MARKS, code, marks, notes
+from local.report.tables.cells import HEARD, MARKS, code, marks, notes
+from local.results.heard import UNKNOWN
 
 FEW_SPEAKERS = 10  # below, a percentile bootstrap's interval is clearly too narrow (utils/intervals.py)
 
@@ -36,8 +37,8 @@ def caveats(inputs: Inputs, diarization: Diarization | None = None) -> list[str]
         "that of speakers. They do not cover what other training speakers would have changed."
     )
     # A logistic regression draws nothing.
-    once = dict.fromkeys(r.system.method for r in inputs.results if "seed_sd" not in r.spread)
-    if once := [method for method in once if method != "logreg"]:
+    drawn = [r for r in inputs.results if r.factors["method"] != "logreg"]
+    if once := dict.fromkeys(r.system.method for r in drawn if "seed_sd" not in r.spread):
         lines.append(f"Trained with one seed, so that no interval knows what another would change: {code(once)}.")
     lines.append(
         "Methods are those that dev prefers; the best of several encoders, and the strongest of several baselines, are "
@@ -79,12 +80,15 @@ def _which(inputs: Inputs, mark: str) -> str:
     marked = [result for result in inputs.results if mark in marks(result)]
     if not marked:
         return ""
-    if mark in "†‡":
-        heard: dict[str, set[str]] = {}
+    if mark in ("‡", *HEARD.values()):
+        found: dict[str, set[str]] = {}
         for result in marked:
-            side = {result.test} if mark == "†" else set(result.train)
-            heard.setdefault(result.system.encoder, set()).update(side & set(result.contaminated))
-        return "; ".join(f"`{encoder}` heard {', '.join(sorted(names))}" for encoder, names in heard.items())
+            names = {result.test}
+            if mark == "‡":
+                names = {name for name, how in result.heard.items() if how != UNKNOWN} - names
+            found.setdefault(result.system.encoder, set()).update(names)
+        verb = "may have heard" if mark == "?" else "heard"
+        return "; ".join(f"`{encoder}` {verb} {', '.join(sorted(names))}" for encoder, names in found.items())
     if mark == "¶":
         return ", ".join(name for name, corpus in inputs.corpora.items() if corpus.speakers == 1)
     if mark in "‖◊":

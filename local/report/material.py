@@ -12,7 +12,9 @@ from local.encoders import EncoderSpec, kinds
 from local.experiment import Experiment
 from local.grid.factors import freeze
 from local.report.failures import Failures
-from local.report.scores import PairedTest, Score, System
+from local.report.gaps import Gap
+from local.report.scores import PairedTest, Score, ShotsTest, System
+from local.results import heard
 
 GROUPS = ("within", "across", "joint")
 # What makes a headline uncertain: columns of exp/results.csv and how tables call them.
@@ -22,6 +24,9 @@ NO_EARS = "no ears"
 
 def baseline(spec: EncoderSpec) -> str:
     """Say what kind of baseline an encoder is; nothing of one that is to be better than those."""
+    if len(spec.parts) > 1:
+        found = [baseline(part) for part in spec.parts]
+        return " + ".join(dict.fromkeys(found)) if all(found) else ""
     if spec.kind == "logmel":
         return "log-mel"
     if not kinds.of(spec.kind).hears:
@@ -76,7 +81,7 @@ class Result:
     params : int
         Trained parameters.
     languages, contaminated : tuple of str
-        Of the encoder's pre-training: its languages, and which of the condition's corpora it heard.
+        Of the encoder's training: its languages, and the condition's corpora that it heard (local/results/heard.py).
     one_speaker : bool
     voices_seen : int
         Tested people whose voice is in the train list of the fold that tests them.
@@ -137,6 +142,11 @@ class Result:
     def scheme(self) -> str:
         """The split scheme."""
         return self.factors["split"]
+
+    @cached_property
+    def heard(self) -> dict[str, str]:
+        """Corpora that the encoder heard, and how: a value of ``local.results.heard.HOW``."""
+        return heard.read(self.contaminated)
 
     @property
     def tuned(self) -> bool:
@@ -222,6 +232,11 @@ class Inputs:
         How many of each the results have.
     failures : Failures
         Who and what systems fail on.
+    few : list of Result
+        Conditions with shots, which are in none of the other fields.
+    shots : list of ShotsTest
+    gaps : list of Gap
+        What zero-shot pairs lose, in parts; CORAL before other ways to mend a shift.
     """
 
     recipe: str
@@ -235,6 +250,9 @@ class Inputs:
     folds: int
     seeds: int
     failures: Failures = field(default_factory=Failures)
+    few: list[Result] = field(default_factory=list)
+    shots: list[ShotsTest] = field(default_factory=list)
+    gaps: list[Gap] = field(default_factory=list)
 
     @cached_property
     def systems(self) -> list[System]:
@@ -343,6 +361,12 @@ class Inputs:
         counted = "across" if group == "drop" else group
         numbers = {system: len(self.of(system, counted)) for system in scores}
         return {s: score for s, score in scores.items() if numbers[s] == max(numbers.values())}
+
+    def unmixed(self, methods: Iterable[str]) -> list[str]:
+        """Leave methods out whose folds alone let tested speakers be heard: they are never what dev prefers."""
+        methods = list(methods)
+        apart = {result.system.method for result in self.results if not result.shared}
+        return [method for method in methods if method in apart] or methods
 
     def selections(self, results: Iterable[Result]) -> list[Result]:
         """Keep one result of each training: what dev chose is the same wherever it is tested."""

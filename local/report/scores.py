@@ -85,3 +85,16 @@ class PairedTest:
     detectable_family: float
     margin: float = nan
     equivalent: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class ShotsTest(PairedTest):
+    """The same shots of a test corpus beside a source (a) and alone (b).
+
+    ``train`` and ``test`` are both ``*`` for all pairs of corpora, or languages.
+    """
+
+    system: System
+    shots: int
+    train: str
+    test: str

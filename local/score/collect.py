@@ -18,9 +18,12 @@ It writes
 - ``exp/summary.csv``: each system's means over conditions, within and across corpora.
 - ``exp/significance.csv``: paired tests between systems, corrected within families: what one table shows.
 - ``exp/language.csv``: paired tests between encoders of one language each, by whose language theirs is.
+- ``exp/shots.csv``: paired tests between a source with few utterances of the test corpus and these alone. Conditions
+  with shots are in the tables above too, and in none of those below.
 - ``exp/breakdown.csv``: who and what headlines fail on: UA by gender, by sentence seen or not, by speaker, by language.
 - ``exp/calibration.csv``, ``exp/reliability.csv``: whether posteriors mean what they say.
 - ``exp/mixed.csv``: encoders compared by a mixed model with speakers, sentences and corpora as random effects.
+- ``exp/gap.csv``: what the drop of each zero-shot pair is made of: priors, shift, concept, representation.
 - ``exp/confusion.json``: every condition's meta.json, its headline's confusion counts over all seeds and, of tuned
   encoders, the layer behind which each was cut.
 """
@@ -49,8 +52,8 @@ if TYPE_CHECKING:
     from utils.intervals import Blocks
 
 NAMES = (
-    "results.csv", "summary.csv", "significance.csv", "language.csv", "breakdown.csv", "calibration.csv",
-    "reliability.csv", "mixed.csv", "confusion.json",
+    "results.csv", "summary.csv", "significance.csv", "language.csv", "shots.csv", "breakdown.csv", "calibration.csv",
+    "reliability.csv", "mixed.csv", "gap.csv", "confusion.json",
 )  # fmt: skip
 
 
@@ -93,7 +96,7 @@ def _stamp(config: experiment.Experiment, paths: Sequence[Path]) -> dict:
 
 def _collect(paths: Sequence[Path], config: experiment.Experiment, recipe: str) -> None:
     from local.results import read
-    from local.score import breakdown, calibration, compare, families, language, mixed, tabulate
+    from local.score import breakdown, calibration, compare, families, gap, language, mixed, shots, tabulate, unheard
     from local.score.facts import Facts
 
     score = config.score
@@ -107,16 +110,20 @@ def _collect(paths: Sequence[Path], config: experiment.Experiment, recipe: str) 
     names = tabulate.Names.of(conditions, recipe)
     results = [row for scored in everything for row in tabulate.condition_rows(scored, names, score.confidence)]
     summary = [row for system in systems.values() for row in tabulate.summary_rows(system, names, score.confidence)]
+    summary += unheard.rows(systems.values(), names, score.confidence)
     facts = Facts()
+    plain = [scored for scored in everything if not scored.condition.factors.get("shots")]
     tables = (
         (tabulate.result_columns(conditions[0].emotions, names), results),
         (tabulate.summary_columns(names), summary),
         (compare.columns(names), compare.rows(everything, blocks, names, score)),
-        (language.columns(names), language.rows(everything, blocks, names, score)),
-        (breakdown.columns(names), breakdown.rows(everything, facts, blocks, names, score)),
-        (calibration.columns(names), calibration.rows(everything, blocks, names, score)),
-        (calibration.BINNED, calibration.bins(everything, names)),
-        (mixed.columns(names), mixed.rows(everything, facts, names, score)),
+        (language.columns(names), language.rows(plain, blocks, names, score)),
+        (shots.columns(names), shots.rows(everything, blocks, names, score)),
+        (breakdown.columns(names), breakdown.rows(plain, facts, blocks, names, score)),
+        (calibration.columns(names), calibration.rows(plain, blocks, names, score)),
+        (calibration.BINNED, calibration.bins(plain, names)),
+        (mixed.columns(names), mixed.rows(plain, facts, names, score)),
+        (gap.columns(names), gap.rows(plain, blocks, names, score)),
     )
     for name, (columns, rows) in zip(NAMES, tables, strict=False):
         print(f"{config.exp / name}: {csv_file.write(config.exp / name, columns, rows)} rows")

@@ -12,7 +12,9 @@ A family of tests is what one table shows (``family``; local/report/tables):
   so), in all conditions of one method, and by means; two without ears are not compared;
 - ``gains``: what each strategy gains over the simpler one that it contains, the table of strategies;
 - ``<factor>, <stage>``: other values of one factor, in single conditions;
-- ``language``, ``language by corpus``: encoders of one language each (local/score/language.py).
+- ``language``, ``language by corpus``: encoders of one language each (local/score/language.py);
+- ``shots <system>``, ``shots <system>, languages``, ``shots means``: few utterances of the test corpus beside a source,
+  and alone (local/score/shots.py). Numbers of shots are compared with none, not with each other.
 """
 
 from __future__ import annotations
@@ -27,6 +29,7 @@ from local.results.read import HEAD_ALONE, Described
 from local.score.tabulate import Names
 
 Own = TypeVar("Own", bound=Described)
+SHOTS = "shots"  # the factor
 
 
 @dataclass(frozen=True)
@@ -86,7 +89,7 @@ def systems(conditions: Sequence[Described], names: Names) -> list[Comparison]:
         for first, second in itertools.combinations(places, 2):
             a, b = conditions[first], conditions[second]
             factor, pair = _differing(a, b), {a.factors["encoder"], b.factors["encoder"]}
-            if factor is None or pair <= deaf:
+            if factor is None or pair <= deaf or (factor == SHOTS and all(map(_shots, (a, b)))):
                 continue
             kind = "shortcut " if pair & deaf else ""
             settings = dict.fromkeys((a.meta["setting"], b.meta["setting"]))
@@ -117,6 +120,50 @@ def _family(a: Described, b: Described, factor: str, kind: str, names: Names) ->
     if a.stage == "finetune" and simpler in values:
         return "gains"
     return f"{factor}, {a.stage}"
+
+
+def shots(conditions: Sequence[Described], names: Names) -> list[Comparison]:
+    """List what exp/shots.csv compares: the same few utterances of a test corpus, beside a source and alone.
+
+    Parameters
+    ----------
+    conditions : sequence of Described
+        All conditions, in the order of tables.
+    names : Names
+        How tables call systems.
+
+    Returns
+    -------
+    list of Comparison
+        First of each pair is the condition with a source. Of two languages, those of as many corpora of the first as
+        were trained on together; where no language has two corpora, pairs of languages are pairs of corpora.
+    """
+    alone = {(one.stage, one.system, one.test): p for p, one in enumerate(conditions) if one.group == "within"}
+    single: dict[tuple, list[tuple[int, int]]] = {}
+    spoken: dict[tuple, list[tuple[int, int]]] = {}
+    means: dict[tuple, list[tuple[int, int]]] = {}
+    for place, one in enumerate(conditions):
+        other = alone.get((one.stage, one.system, one.test))
+        if _shots(one) and one.group == "across" and other is not None:
+            key = one.stage, names.system(one), f"shots {names.system(one, **{SHOTS: 0})}"
+            single[(*key, one.train, one.test)] = [(place, other)]
+            means.setdefault((*key[:2], "shots means", "*", "*"), []).append((place, other))
+            heard = one.meta["train_languages"]
+            if len(heard) == 1 and heard[0] != one.meta["test_language"]:
+                own = (*key[:2], f"{key[2]}, languages", heard[0], one.meta["test_language"])
+                spoken.setdefault(own, []).append((place, other))
+    for key, pairs in spoken.items():
+        most = max(len(conditions[place].factors["train"]) for place, _ in pairs)
+        spoken[key] = [pair for pair in pairs if len(conditions[pair[0]].factors["train"]) == most]
+    pooled = spoken if any(len(pairs) > 1 for pairs in spoken.values()) else {}
+    return [
+        Comparison({"stage": stage, "system": system, "train": train, "test": test, "family": family}, pairs)
+        for (stage, system, family, train, test), pairs in (single | pooled | means).items()
+    ]
+
+
+def _shots(one: Described) -> int:
+    return one.factors.get(SHOTS, 0)
 
 
 def languages(conditions: Sequence[Described], names: Names) -> list[Comparison]:

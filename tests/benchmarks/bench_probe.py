@@ -20,7 +20,7 @@ from torch import nn
 from local.experiment import Experiment, Probe
 from local.grid.conditions import Group, expand
 from local.grid.factors import PROBE
-from local.probe.group import Heads
+from local.probe.group import Heads, train
 from local.probe.heads import HEADS, initial_weights
 from local.results.corpus import Corpus
 from utils import metrics
@@ -54,7 +54,7 @@ def compare(head: str) -> dict:
     group = group_of(head)
 
     def together() -> tuple[Heads, list[np.ndarray]]:
-        heads = Heads(group, [(corpus, features)], [(corpus, features)])
+        heads = train(group, [(corpus, features)], [(corpus, features)])
         return heads, heads.test(corpus, features)
 
     threads = torch.get_num_threads()

@@ -20,12 +20,26 @@ def test_words_for_pairs() -> None:
     assert sorted(pairs("all")) == sorted(pairs("within", "across"))
     assert pairs("b:a", "c+a:b", "a+c:b", "b:a") == ["b:a", "a+c:b"]
     assert pairs("a+b:b") == ["a+b:b"]
+    assert pairs("others") == ["b+c:a", "a+c:b", "a+b:c"]
+
+
+def test_languages_are_trained_on_as_a_whole_and_tested_on_corpus_by_corpus() -> None:
+    corpora = "emodb ravdess pavoque urdu cremad"  # German, English, German, Urdu, English
+    assert pairs("languages", corpora=corpora) == [
+        "emodb+pavoque:ravdess", "emodb+pavoque:cremad", "emodb+pavoque:urdu",
+        "cremad+ravdess:emodb", "cremad+ravdess:pavoque", "cremad+ravdess:urdu",
+        "urdu:emodb", "urdu:pavoque", "urdu:ravdess", "urdu:cremad",
+    ]  # fmt: skip
+    alone = pairs("languages", corpora="emodb ravdess urdu esd")
+    assert len(alone) == 12 and sorted(alone) == sorted(pairs("across", corpora="emodb ravdess urdu esd"))
+    with pytest.raises(UserError, match="needs two corpora"):
+        pairs("languages", corpora="emodb pavoque")
 
 
 @pytest.mark.parametrize(
     ("word", "message"),
     [
-        ("al", "'al' is not all, within, across or"),
+        ("al", "'al' is not all, within, across, others, languages or"),
         ("emodb:ravdes", "no corpus 'ravdes'; did you mean 'ravdess'"),
         ("emodb+:ravdess", "no corpus ''"),
         ("emodb+emodb:ravdess", "twice"),

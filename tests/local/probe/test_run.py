@@ -288,7 +288,7 @@ def test_meta_and_config_say_what_the_condition_is(recipe: Path) -> None:
     assert {pair: meta(name)["setting"] for pair, name in made.items()} == expected
     factors = {
         "encoder": "enc", "method": "mlp", "train": ["aa"], "test": "bb", "emotions": tree.EMOTIONS, "labels": [],
-        "split": "speaker", "cross_dev": "source", "select": "auto", "normalise": "per-corpus",
+        "split": "speaker", "cross_dev": "source", "select": "auto", "shots": 0, "normalise": "per-corpus",
     }  # fmt: skip
     assert meta(made["aa-bb"]) == {
         "stage": "probe", "factors": factors, "dev": ["aa"], "setting": "cross", "encoder_languages": ["de"],

@@ -146,7 +146,7 @@ def test_findings_repeat_the_tables(world: World, documents: tuple[str, Page]) -
     drops = sorted(where(rows, group="drop"), key=lambda row: float(row["ua"]))
     for row in (drops[0], drops[-1]):
         assert percent(row, "ua", "ua_lo", "ua_hi") in page.sections["conditions"]
-    assert {row["group"] for row in rows} == {"within", "across", "drop"}
+    assert {row["group"] for row in rows} == {"within", "across", "drop", "within, unheard"}
 
 
 def test_a_selection_is_counted_once_wherever_it_is_tested(world: World, documents: tuple[str, Page]) -> None:
@@ -224,7 +224,7 @@ def test_every_picture_is_in_the_page_and_nothing_else_is_needed(world: World, d
     pictures = sorted(folder.glob("*.svg"))
     assert {picture.stem for picture in pictures} == {
         "headline", "encoders", "layers", "matrix_big", "matrix_flat", "confusion", "confusion_big", "confusion_flat",
-        "layers_big", "reliability",
+        "layers_big", "reliability", "gap", "gap_big", "gap_flat",
     }  # fmt: skip
     assert sorted(page.pictures.values()) == sorted(picture.read_bytes() for picture in pictures)
     assert all(picture.with_suffix(".pdf").read_bytes().startswith(b"%PDF") for picture in pictures)
