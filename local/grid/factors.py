@@ -81,6 +81,12 @@ FACTORS = {
         Factor("cross_dev", (PROBE, FINETUNE), "probe.cross_dev", phrase="dev of the {value}"),
         Factor("select", (PROBE,), "probe.select", phrase="chosen by {value}"),
         Factor("normalise", (PROBE,), "probe.normalise", phrase="standardised {value}"),
+        Factor("project", (PROBE,), "probe.project", phrase="on {value}", module="local.probe.steps.project"),
+        Factor(
+            "adapt", (PROBE,), "probe.adapt", phrase="adapted without labels by {value}",
+            module="local.probe.steps.adapt", sees_test=True,
+        ),
+        Factor("erase", (PROBE,), "probe.erase", phrase="erased: {value}", module="local.probe.steps.erase"),
         Factor("layer", (FINETUNE,), "finetune.layer", phrase="layer {value}"),
         Factor("pooling", (FINETUNE,), "finetune.pooling"),
         Factor("head", (FINETUNE,), "finetune.head"),

@@ -30,14 +30,24 @@ def asked(experiment: Experiment) -> Iterator[dict[str, Value]]:
     Raises
     ------
     UserError
-        Inner folds of the training corpora are to choose, and the test corpus's dev list too.
+        Inner folds of the training corpora are to choose, and the test corpus's dev list too; or features are to be
+        adapted, and no corpus is tested that is not trained on.
     """
     settings = experiment.probe
+    # What is trained on needs no adapting to.
+    asked_for = [
+        (train, test) for train, test in pairs(settings.pairs, experiment.corpora)
+        if settings.adapt == "none" or test not in train
+    ]  # fmt: skip
+    if not asked_for:
+        raise UserError(
+            f"probe.adapt: {settings.adapt} adapts to a corpus that is not trained on; name such pairs in probe.pairs"
+        )
     for encoder in experiment.encoders:
         spec = encoders.spec(encoder)
         lacking = {name for name in experiment.corpora if needs.unavailable(spec, Path("data", name))}
         for head in dict.fromkeys(settings.heads):
-            for train, test in pairs(settings.pairs, experiment.corpora):
+            for train, test in asked_for:
                 if settings.select == "nested" and settings.cross_dev == "target" and [*train] != [test]:
                     raise UserError(
                         "probe.select: nested cannot choose by the test corpus, as probe.cross_dev: target wants; "

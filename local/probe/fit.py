@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -108,7 +109,7 @@ def fit(
         lessons = [_lesson(group, own, own, Task(j, task.layers), looked_at)[1] for j in inner]
         for lesson in lessons:
             check_classes(lesson.y.numpy(), lead.factors["emotions"], lead.train, task.fold)
-        features = _features(group, train_on, task, target)
+        features = treated(group, train_on, task, target)
         x, y = torch.from_numpy(features.x), torch.from_numpy(labels(train_on, task.fold, "train"))
     else:
         features, lesson = _lesson(group, train_on, select_on, task, target)
@@ -146,18 +147,20 @@ def _in_all(folds: range, target: Source | None, fold: int) -> Source | None:
     return target and (dataclasses.replace(target[0], folds=[target[0].folds[fold] for _ in folds]), target[1])
 
 
-def _features(group: Group, sources: list[Source], task: Task, target: Source | None) -> FoldFeatures:
+def treated(group: Group, sources: list[Source], task: Task, target: Source | None, until: str = "") -> FoldFeatures:
+    """Give features of a task, treated by the steps before one (its module); by all where none is named."""
     lead, settings = group.first, group.first.experiment.probe
+    done = dict(itertools.takewhile(lambda step: step[0] != until, steps(lead).items()))
     # A regularised regression needs features of one scale, whatever the other heads are given.
     standardise = lead.method == "logreg" and settings.normalise == "none"
     normalise = "train" if standardise else settings.normalise
-    return FoldFeatures(sources, task.fold, task.layers, normalise, steps(lead), target)
+    return FoldFeatures(sources, task.fold, task.layers, normalise, done, target)
 
 
 def _lesson(
     group: Group, train_on: list[Source], select_on: list[Source], task: Task, target: Source | None
 ) -> tuple[FoldFeatures, Lesson]:
-    fold, features = task.fold, _features(group, train_on, task, target)
+    fold, features = task.fold, treated(group, train_on, task, target)
     dev = np.concatenate([features.of(*source, "dev") for source in select_on], axis=1)
     y, dev_y = labels(train_on, fold, "train"), labels(select_on, fold, "dev")
     return features, Lesson(*(torch.from_numpy(part) for part in (features.x, y, dev, dev_y)))

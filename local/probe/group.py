@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from types import ModuleType
 from typing import TypeVar
 
 import numpy as np
@@ -12,8 +14,8 @@ import torch
 from threadpoolctl import threadpool_limits
 
 from local.grid.conditions import Group
-from local.probe.conditions import seeds
-from local.probe.fit import Source, Task, Trained, fit, labels
+from local.probe.conditions import seeds, steps
+from local.probe.fit import Source, Task, Trained, fit, labels, treated
 from local.probe.selection import UTTERANCES
 from local.results.corpus import Corpus, check_classes
 from local.results.selection import choose
@@ -137,12 +139,48 @@ class Heads:
         def probabilities(trained: Trained) -> np.ndarray:
             x = torch.from_numpy(trained.features.of(corpus, features, "test"))
             scores = [torch.softmax(trained.kind.logits(weights, x), 1) for weights in trained.weights]
-            return torch.stack(scores).transpose(2, 3).numpy()
+            found = torch.stack(scores).transpose(2, 3).numpy()
+            shares = np.bincount(labels(self._train_on, trained.task.fold, "train"), minlength=found.shape[-1])
+            for module, value in self._having("posteriors"):
+                found = module.posteriors(value, found, shares / shares.sum())
+            return found
 
         return self._by_fold(_parallel(probabilities, self._trained))
 
+    def records(self, corpus: Corpus, features: np.ndarray) -> dict[str, tuple[list[str], list[dict]]]:
+        """Let steps say what they did, in each fold and each layer that dev chose.
+
+        Parameters
+        ----------
+        corpus, features
+            What is tested on, as of :meth:`test`.
+
+        Returns
+        -------
+        dict of str to (list of str, list of dict)
+            Columns and rows of files of the condition's directory, by name; most steps say nothing.
+        """
+        chosen = [(fold, int(layer)) for fold, own in enumerate(self.selection.layer) for layer in sorted({*own})]
+        found: dict[str, tuple[list[str], list[dict]]] = {}
+        for module, value in self._having("record"):
+
+            def record(place: tuple[int, int], module: ModuleType = module, value: object = value) -> dict:
+                task = Task(place[0], range(place[1], place[1] + 1))
+                own = treated(self._group, self._train_on, task, self._target, module.__name__)
+                return module.record(value, own.looked(corpus, features))
+
+            for made in _parallel(record, chosen):
+                for name, rows in made.items():
+                    found.setdefault(name, (module.COLUMNS[name], []))[1].extend(rows)
+        return found
+
     def _train(self, task: Task) -> Trained:
         return fit(self._group, task, self._train_on, self._select_on, self._nested, self._target)
+
+    def _having(self, name: str) -> list[tuple[ModuleType, object]]:
+        """List the modules of steps that have a function, and their values."""
+        modules = [(importlib.import_module(module), value) for module, value in steps(self._lead).items()]
+        return [(module, value) for module, value in modules if hasattr(module, name)]
 
     def _parts(self, fold: int) -> tuple[tuple[list[Source], int, str], ...]:
         return (self._train_on, fold, "train"), (self._select_on, fold, "dev")

@@ -15,7 +15,7 @@ from local.probe.group import Heads, Selection
 from local.probe.heads import WORDS
 from local.results import corpus as reader
 from local.results.write import Run, describe, write
-from utils import stamp
+from utils import csv_file, stamp
 from utils.atomic import atomic_dir
 
 
@@ -60,6 +60,8 @@ def run(group: Group) -> None:
             if heads.inner:
                 meta["inner"] = config["probe"]["inner"] = heads.inner
             write(directory, condition, meta, config, corpora.values(), test, runs)
+            for name, (columns, rows) in heads.records(test, tested).items():
+                csv_file.write(directory / name, columns, rows)
             stamp.write(directory, stamps[condition])
         print(f"probe: {condition.directory}: done", flush=True)
 
