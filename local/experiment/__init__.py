@@ -1,10 +1,23 @@
 """What a recipe asks for: its ``conf/experiment.yaml``, typed and checked, as every stage reads it."""
 
 from local.experiment.loading import add_arguments, load
-from local.experiment.schema import Cap, Experiment, Features, Finetune, Grid, Pretrain, Probe, Score, Sed, Split, Study
+from local.experiment.schema import (
+    Cap,
+    Experiment,
+    Features,
+    Finetune,
+    Grid,
+    Pretrain,
+    Probe,
+    ProbeGrid,
+    Score,
+    Sed,
+    Split,
+    Study,
+)
 from utils.registry import REPO
 
 __all__ = [
-    "REPO", "Cap", "Experiment", "Features", "Finetune", "Grid", "Pretrain", "Probe", "Score", "Sed", "Split", "Study",
-    "add_arguments", "load",
+    "REPO", "Cap", "Experiment", "Features", "Finetune", "Grid", "Pretrain", "Probe", "ProbeGrid", "Score", "Sed",
+    "Split", "Study", "add_arguments", "load",
 ]  # fmt: skip

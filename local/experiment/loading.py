@@ -50,7 +50,8 @@ def load(arguments: argparse.Namespace) -> Experiment:
 def _with_stand_ins(experiment: Experiment, path: Path) -> Experiment:
     """Put stand-ins in the place of an experiment's corpora and encoders, wherever it names them."""
     stand_ins = experiment.study.stand_ins
-    missing = [name for name in [*experiment.prepared, *experiment.encoders] if name not in stand_ins]
+    encoders = [part for name in experiment.encoders for part in name.split("+")]  # of a fusion, each
+    missing = [name for name in [*experiment.prepared, *encoders] if name not in stand_ins]
     if missing:
         raise UserError(f"{path}: study.stand_ins has nothing for '{missing[0]}', so there is no smoke run")
 
@@ -64,13 +65,14 @@ def _with_stand_ins(experiment: Experiment, path: Path) -> Experiment:
     def walk(section: Any, names: Sequence[str]) -> Any:
         return dataclasses.replace(section, **{name: replaced(getattr(section, name)) for name in names})
 
-    grid = ("encoders", "pairs")
+    def walk_grids(section: Any, names: Sequence[str]) -> Any:
+        own = [walk(one, ("encoders", "pairs")) for one in section.also]
+        return walk(dataclasses.replace(section, also=own), names)
+
     return dataclasses.replace(
         walk(experiment, ("corpora", "encoders")),
-        probe=walk(experiment.probe, ("pairs",)),
-        finetune=walk(
-            dataclasses.replace(experiment.finetune, also=[walk(one, grid) for one in experiment.finetune.also]), grid
-        ),
+        probe=walk_grids(experiment.probe, ("pairs",)),
+        finetune=walk_grids(experiment.finetune, ("encoders", "pairs")),
         sed=walk(experiment.sed, ("encoders", "corpora", "test")),
         pretrain=[walk(one, ("data",)) for one in experiment.pretrain],
     )

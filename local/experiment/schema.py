@@ -74,6 +74,16 @@ class Features:
 
 
 @dataclass
+class ProbeGrid:
+    """Probes beside those of the section ``probe``; what is left empty is as there."""
+
+    encoders: list[str] = field(default_factory=list)  # some of the experiment's
+    heads: list[str] = some_of([], "linear", "mlp", "logreg")  # as probe.heads
+    pairs: list[str] = field(default_factory=list)  # as probe.pairs
+    vary: dict[str, list[Any]] = field(default_factory=dict)  # as the experiment's vary, and besides it
+
+
+@dataclass
 class Probe:
     """Classifiers on frozen features (stage 3), one a layer; the optimiser's defaults are study A's (section IV-A)."""
 
@@ -81,6 +91,7 @@ class Probe:
     heads: list[str] = some_of(["linear"], "mlp", "logreg")
     # Corpora trained and tested on: all is within and across; or TRAIN[+TRAIN]:TEST, corpora by name.
     pairs: list[str] = field(default_factory=lambda: ["all"])
+    also: list[ProbeGrid] = field(default_factory=list)  # further encoders x heads x pairs x what varies there
     # Every one trains anew; tables show means over them, with intervals for other seeds too. logreg draws nothing: one.
     seeds: list[int] = field(default_factory=lambda: [0, 1, 2, 3, 4])
     # Who chooses layer, epochs and penalty: the dev list (dev), or inner folds of train and dev, on both of which heads

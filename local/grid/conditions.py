@@ -233,22 +233,25 @@ def expand(
     Returns
     -------
     list of Condition
-        Each once, in the order of ``asked``; of each, what varies one after the other.
+        Each once, in the order of ``asked``; of each, what varies one after the other. Grids beside the first come
+        after it.
 
     Raises
     ------
     UserError
         ``vary`` or pairs make no sense.
     """
-    found: dict[tuple[Mapping, int], Condition] = {}
-    for place, (own, chosen) in enumerate(registry.variants(experiment, stage)):
+    found: dict[tuple[int, int, int], Condition] = {}
+    grids = registry.grids(experiment, stage)
+    parts = ((number, part) for number, grid in enumerate(grids) for part in enumerate(registry.variants(grid, stage)))
+    for number, (place, (own, chosen)) in parts:
         adhoc = [factor for factor in chosen if factor.name not in FACTORS]
         known = [*registry.known(stage), *adhoc]
         given = registry.values(own, stage) | {factor.name: value for factor, value in chosen.items()}
         for row, factors in enumerate(asked(own)):
             merged = given | {name: freeze(value) for name, value in factors.items() if value is not None}
             values = tuple((factor, merged.get(factor.name, factor.default)) for factor in known)
-            found[row, place] = Condition(stage, values, own)
+            found[number, row, place] = Condition(stage, values, own)
     return list(dict.fromkeys(found[key] for key in sorted(found)))
 
 

@@ -104,6 +104,29 @@ def known(stage: str) -> list[Factor]:
     return [_with_default(factor) for factor in FACTORS.values() if stage in factor.stages]
 
 
+def grids(experiment: Experiment, stage: str) -> list[Experiment]:
+    """List the experiments that an experiment is, for a stage: itself, and one for each of ``probe.also``.
+
+    Raises
+    ------
+    UserError
+        One names an encoder that is not of the experiment.
+    """
+    found, own = [experiment], experiment.probe
+    for grid in own.also if stage == PROBE else []:
+        for encoder in grid.encoders:
+            if encoder not in experiment.encoders:
+                near = hint(encoder, experiment.encoders)
+                raise UserError(f"probe.also: '{encoder}' is not among the experiment's encoders; {near}")
+        probe = dataclasses.replace(own, heads=grid.heads or own.heads, pairs=grid.pairs or own.pairs)
+        found.append(
+            dataclasses.replace(
+                experiment, encoders=grid.encoders or experiment.encoders, probe=probe, vary=experiment.vary | grid.vary
+            )
+        )
+    return found
+
+
 def variants(experiment: Experiment, stage: str) -> Iterator[tuple[Experiment, dict[Factor, Value]]]:
     """Multiply out what an experiment varies.
 
@@ -153,8 +176,9 @@ def values(experiment: Experiment, stage: str) -> dict[str, Value]:
 
 def schemes(experiment: Experiment) -> list[str]:
     """List the split schemes that an experiment asks for: stage 1 cuts corpora into the folds of each."""
-    named = [value for key in ("split", "split.scheme") for value in experiment.vary.get(key, [])]
-    return list(dict.fromkeys(named)) or [experiment.split.scheme]
+    varied = [experiment.vary, *(experiment.vary | grid.vary for grid in experiment.probe.also)]
+    named = [[value for key in ("split", "split.scheme") for value in vary.get(key, [])] for vary in varied]
+    return list(dict.fromkeys(value for own in named for value in own or [experiment.split.scheme]))
 
 
 def freeze(value: Value) -> Value:

@@ -39,7 +39,7 @@ def asked(experiment: Experiment) -> Iterator[dict[str, Value]]:
         (train, test) for train, test in pairs(settings.pairs, experiment.corpora)
         if settings.adapt == "none" or test not in train
     ]  # fmt: skip
-    if not asked_for:
+    if not asked_for and not {"adapt", "probe.adapt"} & experiment.vary.keys():
         raise UserError(
             f"probe.adapt: {settings.adapt} adapts to a corpus that is not trained on; name such pairs in probe.pairs"
         )

@@ -14,7 +14,7 @@ import numpy as np
 from local.probe.steps.reader import Reader
 
 ITERATIONS = 30  # at most
-_NOTHING = 1e-6  # of the largest singular value of a layer's first weights: below it there is no direction
+_NOTHING = 1e-6  # of the largest singular value of a layer's weights so far: below it there is no direction
 
 
 @dataclass(frozen=True)
@@ -64,12 +64,12 @@ def erase(x: np.ndarray, y: np.ndarray, held: np.ndarray) -> Erasure:
     reader = Reader(x[:, ~held], y[~held])
     _, highest = chance(y[held])
     most = min(int(y.max()), x.shape[2])
-    blocks = [np.zeros((len(x), x.shape[2], 0))]
+    blocks, least = [np.zeros((len(x), x.shape[2], 0))], np.zeros((len(x), 1))
     for _ in range(ITERATIONS):
         going = (reader.classify(x[:, held]) == y[held]).mean(axis=1) > highest
         vectors, sizes, _ = np.linalg.svd(reader.weights, full_matrices=False)
-        largest = sizes[:, :1] if len(blocks) == 1 else largest
-        there = going[:, None] & (sizes > _NOTHING * largest)
+        least = np.maximum(least, _NOTHING * sizes[:, :1])
+        there = going[:, None] & (sizes > least)
         if not there.any():
             break
         block = (vectors * there[:, None])[:, :, :most]

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from local.experiment import Experiment
+from local.experiment import Experiment, ProbeGrid
 from local.grid import plan
-from local.grid.factors import FACTORS
+from local.grid.factors import FACTORS, schemes
 from local.probe import conditions
 from local.probe.conditions import STAGE
 from tests.local.probe import tree
@@ -158,3 +158,28 @@ def test_a_condition_s_settings_are_those_that_its_head_obeys() -> None:
         "encoder": "logmel", "method": "linear", "train": ["a"], "test": "a", "dev": ["a"],
     }  # fmt: skip
     assert conditions.steps(linear) == {}
+
+
+def test_grids_beside_the_first_ask_for_further_conditions_each_once() -> None:
+    also = [
+        ProbeGrid(pairs=["across"], vary={"normalise": ["per-corpus"]}),
+        ProbeGrid(encoders=["logmel"], heads=["logreg"], vary={"normalise": ["train", "none"], "split": ["random"]}),
+    ]
+    asked = tree.experiment(["a", "b"], ["logmel", "mini"], pairs=["within"], also=also)
+    names = [condition.name for condition in STAGE.conditions(asked)]
+    scaled = ("a-b.normalise=per-corpus", "b-a.normalise=per-corpus")
+    assert names == [
+        "logmel.linear.a-a", "logmel.linear.b-b", "mini.linear.a-a", "mini.linear.b-b",
+        *(f"{encoder}.linear.{pair}" for encoder in ("logmel", "mini") for pair in scaled),
+        *(f"logmel.logreg.{pair}.split=random{other}" for pair in ("a-a", "b-b") for other in ("", ".normalise=none")),
+    ]  # fmt: skip
+    # Stage 1 cuts the folds of all of them.
+    assert schemes(asked) == ["speaker", "random"]
+    repeated = tree.experiment(["a", "b"], ["logmel"], pairs=["all"], also=[ProbeGrid(pairs=["across"])])
+    assert len(STAGE.conditions(repeated)) == 4
+
+
+def test_a_grid_beside_the_first_names_encoders_of_the_experiment() -> None:
+    asked = tree.experiment(["a"], ["logmel"], also=[ProbeGrid(encoders=["logmle"])])
+    with pytest.raises(UserError, match="probe.also: 'logmle' is not among the experiment's encoders.*logmel"):
+        STAGE.conditions(asked)
