@@ -21,6 +21,7 @@ It writes
 - ``exp/breakdown.csv``: who and what headlines fail on: UA by gender, by sentence seen or not, by speaker, by language.
 - ``exp/calibration.csv``, ``exp/reliability.csv``: whether posteriors mean what they say.
 - ``exp/mixed.csv``: encoders compared by a mixed model with speakers, sentences and corpora as random effects.
+- ``exp/erasure.csv``: what erasing speakers does to speakers and emotions, beside its controls.
 - ``exp/confusion.json``: every condition's meta.json, its headline's confusion counts over all seeds and, of tuned
   encoders, the layer behind which each was cut.
 """
@@ -50,7 +51,7 @@ if TYPE_CHECKING:
 
 NAMES = (
     "results.csv", "summary.csv", "significance.csv", "language.csv", "breakdown.csv", "calibration.csv",
-    "reliability.csv", "mixed.csv", "confusion.json",
+    "reliability.csv", "mixed.csv", "erasure.csv", "confusion.json",
 )  # fmt: skip
 
 
@@ -80,10 +81,10 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 def _stamp(config: experiment.Experiment, paths: Sequence[Path]) -> dict:
     from local.results import read
-    from local.score import facts
+    from local.score import erasure, facts
 
     splits = factors.schemes(config)
-    inputs = [path / name for path in paths for name in read.FILES]
+    inputs = [*(path / name for path in paths for name in read.FILES), *erasure.files(paths)]
     inputs += [Path("data") / corpus / name for corpus in config.corpora for name in facts.TABLES]
     inputs += [Path("data") / corpus / "folds" / split / DIGEST for corpus in config.corpora for split in splits]
     # The tables are among the fingerprints, so that one which was removed or edited is made again.
@@ -93,7 +94,7 @@ def _stamp(config: experiment.Experiment, paths: Sequence[Path]) -> dict:
 
 def _collect(paths: Sequence[Path], config: experiment.Experiment, recipe: str) -> None:
     from local.results import read
-    from local.score import breakdown, calibration, compare, families, language, mixed, tabulate
+    from local.score import breakdown, calibration, compare, erasure, families, language, mixed, tabulate
     from local.score.facts import Facts
 
     score = config.score
@@ -117,6 +118,7 @@ def _collect(paths: Sequence[Path], config: experiment.Experiment, recipe: str) 
         (calibration.columns(names), calibration.rows(everything, blocks, names, score)),
         (calibration.BINNED, calibration.bins(everything, names)),
         (mixed.columns(names), mixed.rows(everything, facts, names, score)),
+        (erasure.columns(names), erasure.rows(conditions, names)),
     )
     for name, (columns, rows) in zip(NAMES, tables, strict=False):
         print(f"{config.exp / name}: {csv_file.write(config.exp / name, columns, rows)} rows")
