@@ -13,11 +13,12 @@ from itertools import chain
 from local.experiment import Experiment
 from local.report import findings, sed
 from local.report.diarized import Diarization
-from local.report.figures import confusions, curves, layers, overview, reliability
+from local.report.figures import confusions, curves, erasure, layers, overview, reliability
 from local.report.figures.drawing import Figure
 from local.report.material import Inputs
 from local.report.study import Study
 from local.report.tables import audit, breakdown, comparisons, language, results, selected, shortcuts
+from local.report.tables import erasure as erasure_table
 from local.report.tables.cells import Table
 
 Block = str | Table | Figure
@@ -81,6 +82,7 @@ SECTIONS = (
     Section("Layers", _layers),
     Section("Confusions", lambda i: chain(findings.confusion(i), [confusions.pooled(i)], confusions.by_condition(i))),
     Section("Who it fails on", lambda i: chain(breakdown.sentences(i), breakdown.tables(i), reliability.diagrams(i))),
+    Section("Speaker erasure", lambda i: [erasure_table.table(i), *erasure.curves(i)]),
     Section("Paired tests", lambda i: [*findings.tested(i), comparisons.compared_means(i), comparisons.compared(i)]),
     Section("Diarization", sed.blocks, of="diarization"),
     Section("Corpora and audit", lambda i: [results.data(i), audit.by_corpus(i), audit.by_fold(i), audit.in_words(i)]),

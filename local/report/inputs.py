@@ -10,7 +10,7 @@ from pathlib import Path
 from local import corpora
 from local.experiment import Experiment
 from local.grid import manifest
-from local.report import failures
+from local.report import erased, failures
 from local.report.diarized import PARTS, Diarization, Diarized, DiarizedPair
 from local.report.material import SPREAD, Comparison, Corpus, Epoch, Inputs, LanguageTest, Result, System
 from local.report.scores import Score
@@ -21,7 +21,7 @@ from utils.errors import UserError
 FILES = RESULTS, SUMMARY, SIGNIFICANCE, LANGUAGE, CONFUSION = (
     "results.csv", "summary.csv", "significance.csv", "language.csv", "confusion.json",
 )  # fmt: skip
-FILES += failures.FILES
+FILES += (*failures.FILES, erased.FILE)
 SED_RESULTS, SED_SIGNIFICANCE = "sed/results.csv", "sed/significance.csv"
 SED_REFERENCE = Path("conf/reference_sed.yaml")
 MODELS = "finetune/models"
@@ -94,6 +94,7 @@ def load(recipe: str, experiment: Experiment) -> Inputs | None:
         folds=len({row["fold"] for row in everything} - {"all"}),
         seeds=len({row["seed"] for row in everything} - {"all"}),
         failures=failures.load(exp, systems),
+        erased=erased.load(exp, systems),
     )
 
 

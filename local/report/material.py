@@ -11,6 +11,7 @@ from local import encoders
 from local.encoders import EncoderSpec, kinds
 from local.experiment import Experiment
 from local.grid.factors import freeze
+from local.report.erased import Curve
 from local.report.failures import Failures
 from local.report.scores import PairedTest, Score, System
 
@@ -222,6 +223,8 @@ class Inputs:
         How many of each the results have.
     failures : Failures
         Who and what systems fail on.
+    erased : list of Curve
+        What erasing speakers does.
     """
 
     recipe: str
@@ -235,6 +238,7 @@ class Inputs:
     folds: int
     seeds: int
     failures: Failures = field(default_factory=Failures)
+    erased: list[Curve] = field(default_factory=list)
 
     @cached_property
     def systems(self) -> list[System]:
