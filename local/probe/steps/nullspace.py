@@ -61,12 +61,12 @@ def erase(x: np.ndarray, y: np.ndarray, held: np.ndarray) -> Erasure:
         A layer is done when its accuracy on them is within the interval of chance, see :func:`chance`, or nothing is
         left, and at last after :data:`ITERATIONS`.
     """
-    reader = Reader(x[:, ~held], y[~held])
+    reader, unheard = Reader(x[:, ~held], y[~held]), x[:, held].astype(np.float64)
     _, highest = chance(y[held])
     most = min(int(y.max()), x.shape[2])
     blocks, least = [np.zeros((len(x), x.shape[2], 0))], np.zeros((len(x), 1))
     for _ in range(ITERATIONS):
-        going = (reader.classify(x[:, held]) == y[held]).mean(axis=1) > highest
+        going = (reader.classify(unheard) == y[held]).mean(axis=1) > highest
         vectors, sizes, _ = np.linalg.svd(reader.weights, full_matrices=False)
         least = np.maximum(least, _NOTHING * sizes[:, :1])
         there = going[:, None] & (sizes > least)
@@ -92,12 +92,13 @@ def chance(y: np.ndarray) -> tuple[float, float]:
 
     A binomial number of as many utterances as ``y`` has is right. None of no utterances is: 1.
     """
-    from scipy import stats
+    from scipy.special import bdtr
 
     if not len(y):
         return 1.0, 1.0
     share = float(np.bincount(y).max() / len(y))
-    return share, float(stats.binom.ppf(0.975, len(y), share) / len(y))
+    below = bdtr(np.arange(len(y) + 1.0), len(y), share)
+    return share, float(np.searchsorted(below, 0.975) / len(y))
 
 
 def draw(dim: int, ranks: Sequence[int], seed: Sequence[int]) -> np.ndarray:

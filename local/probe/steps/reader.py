@@ -39,15 +39,12 @@ class Reader:
         share = indicators.mean(axis=0)
         weight = (indicators / (share * len(share))).sum(axis=1) if balanced else np.ones(len(y))
         self._prior = weight @ indicators / len(y)
-        x = x.astype(np.float64)
-        self._mean = (weight / len(y)) @ x
-        x -= self._mean[:, None]
-        heavy = x.transpose(0, 2, 1) * weight
-        gram = heavy @ x
-        diagonal = np.arange(gram.shape[-1])
-        gram[:, diagonal, diagonal] += RIDGE * np.trace(gram, axis1=1, axis2=2)[:, None] / len(diagonal) + 1e-12
-        self._inverse = np.linalg.inv(gram)
-        self.weights = self._inverse @ (heavy @ (indicators - self._prior))
+        self._mean = (weight / len(y)) @ x.astype(np.float64)
+        # Products in the precision of the features; all that is solved, in double.
+        root = np.sqrt(weight).astype(x.dtype)[:, None]
+        x = (x - self._mean[:, None].astype(x.dtype)) * root
+        self._inverse = np.stack([_inverse(own.T @ own) for own in x])
+        self.weights = self._inverse @ (x.transpose(0, 2, 1) @ (root * (indicators - self._prior)).astype(x.dtype))
 
     def copy(self) -> Reader:
         """Give one that forgets for itself."""
@@ -73,3 +70,14 @@ class Reader:
         """Name the class of each utterance of x, (layers, utterances, dim) or of one layer for all: (layers, n)."""
         offset = self._prior - np.einsum("ld,ldk->lk", self._mean, self.weights)
         return (x @ self.weights + offset[:, None]).argmax(axis=2)
+
+
+def _inverse(gram: np.ndarray) -> np.ndarray:
+    """Invert a matrix of products with the ridge on its diagonal."""
+    from scipy.linalg import lapack
+
+    gram = gram.astype(np.float64)
+    gram[np.diag_indices_from(gram)] += RIDGE * np.trace(gram) / len(gram) + 1e-12
+    triangle, _ = lapack.dpotri(lapack.dpotrf(gram)[0])
+    above = np.triu(triangle)
+    return above + np.triu(above, 1).T

@@ -35,9 +35,10 @@ def table(inputs: Inputs) -> Table:
         rows.append([*system_cells(inputs, plain), *where, *_heard(curves), *_differences(result, tests)])
     header = [
         *system_header(inputs), "trained on", "tested on", "iterations", "rank",
-        "known speakers", "erased", "random", "by LEACE", "chance", "tested speakers", "erased", "chance",
-        "emotion", "erased", "random", "by LEACE", "without emotions",
-        "erased − not", "p Holm", "erased − random", "p Holm",
+        "known speakers", "known, erased", "known, random", "known, LEACE", "known, chance",
+        "tested speakers", "tested, erased", "tested, chance",
+        "emotion", "emotion, erased", "emotion, random", "emotion, LEACE", "emotion, without emotions",
+        "erased − not", "p Holm", "erased − random", "p Holm, random",
     ]  # fmt: skip
     caption = (
         "Speakers of the train lists are taken out by iterative null-space projection (INLP), fitted on these lists "
