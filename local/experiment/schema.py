@@ -100,6 +100,9 @@ class Probe:
     # Features scaled to mean 0 and variance 1 by all training corpora together (train) or each by its own training
     # part (per-corpus); or left as they are (none).
     normalise: str = one_of("train", "per-corpus", "none")
+    # common leaves out of training and test what one of the experiment's encoders cannot take, so that all are trained
+    # on the same; own leaves out what the encoder itself cannot, and tests compare what both of two were tested on.
+    utterances: str = one_of("own", "common")
     # Dimensions, as many for all encoders: pca:K, principal components of the training part, or random:K, a Gaussian
     # projection; none leaves each encoder's own.
     project: str = "none"

@@ -81,6 +81,7 @@ FACTORS = {
         Factor("cross_dev", (PROBE, FINETUNE), "probe.cross_dev", phrase="dev of the {value}"),
         Factor("select", (PROBE,), "probe.select", phrase="chosen by {value}"),
         Factor("normalise", (PROBE,), "probe.normalise", phrase="standardised {value}"),
+        Factor("utterances", (PROBE,), "probe.utterances", phrase="on {value} utterances"),
         Factor("project", (PROBE,), "probe.project", phrase="on {value}", module="local.probe.steps.project"),
         Factor(
             "adapt", (PROBE,), "probe.adapt", phrase="adapted without labels by {value}",

@@ -72,6 +72,11 @@ def seeds(condition: Condition) -> list[int]:
     return unique[:1] if condition.method == "logreg" else unique
 
 
+def matched(condition: Condition) -> list[str]:
+    """List the encoders whose utterances are those of a condition too: all, for ``probe.utterances: common``."""
+    return condition.experiment.encoders if condition.factors["utterances"] == "common" else []
+
+
 def steps(condition: Condition) -> dict[str, Value]:
     """List the factors of a condition that a module of their own carries out: module to value."""
     special = condition.special
@@ -81,7 +86,7 @@ def steps(condition: Condition) -> dict[str, Value]:
 def _stamp(group: Group, condition: Condition) -> dict:
     code = [*CODE, *steps(condition)]
     used = {*group.learnt, condition.test}
-    inputs = corpus.inputs(used, condition.encoder, group.scheme)
+    inputs = corpus.inputs(used, condition.encoder, group.scheme, matched(condition))
     for dump in (Path("dump", condition.encoder, name) for name in sorted(used)):
         inputs += [dump / stamp.NAME, dump / "info.json"]
     return stamp.make(settings(condition), code, inputs)

@@ -10,7 +10,7 @@ import numpy as np
 from local import encoders
 from local.grid.conditions import Condition, Group
 from local.probe import features, selection
-from local.probe.conditions import STAGE, seeds, settings
+from local.probe.conditions import STAGE, matched, seeds, settings
 from local.probe.group import Heads, Selection
 from local.probe.heads import WORDS
 from local.results import corpus as reader
@@ -36,7 +36,8 @@ def run(group: Group) -> None:
     # Taken before anything is read: what changes meanwhile makes the result stale, as it should.
     stamps = {condition: STAGE.stamp(group, condition) for condition in group.conditions}
     encoder, emotions = group.first.encoder, group.first.factors["emotions"]
-    corpora = {name: reader.read(name, encoder, group.scheme, emotions) for name in group.corpora}
+    others = matched(group.first)
+    corpora = {name: reader.read(name, encoder, group.scheme, emotions, others) for name in group.corpora}
     reader.check_folds(corpora.values(), group.scheme)
     rule = selection.resolve(group.first, corpora)
     if rule == selection.NESTED:

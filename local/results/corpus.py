@@ -35,7 +35,7 @@ class Corpus:
     persons : list of str
         Who speaks each of ``utts``, by an id that a person keeps in all corpora.
     excluded : int
-        Utterances of the folds that the features stage found the encoder could not take.
+        Utterances of the folds that the features stage found the encoder, or one of the others, could not take.
     """
 
     name: str
@@ -54,7 +54,7 @@ class Corpus:
         return [known[utt] for utt in self.utts]
 
 
-def read(name: str, encoder: str, scheme: str, emotions: Sequence[str]) -> Corpus:
+def read(name: str, encoder: str, scheme: str, emotions: Sequence[str], others: Iterable[str] = ()) -> Corpus:
     """Read a corpus's tables and fold lists.
 
     Parameters
@@ -67,6 +67,8 @@ def read(name: str, encoder: str, scheme: str, emotions: Sequence[str]) -> Corpu
         The split scheme, data/<name>/folds/<scheme>.
     emotions : sequence of str
         The classes.
+    others : iterable of str
+        Further encoders: what one of them cannot take is left out too.
 
     Returns
     -------
@@ -90,7 +92,8 @@ def read(name: str, encoder: str, scheme: str, emotions: Sequence[str]) -> Corpu
         if emotion.get(utt) not in emotions:
             what = f"has the emotion {emotion[utt]}" if utt in emotion else "is not in utt2emo"
             raise UserError(f"{directory}: {utt} {what}; run the data stage again")
-    excluded = read_excluded(Path("dump", encoder, name, "excluded.tsv")).intersection(wanted)
+    tables = [Path("dump", own, name, "excluded.tsv") for own in (encoder, *others)]
+    excluded = set().union(*map(read_excluded, tables)).intersection(wanted)
     utts = [utt for utt in wanted if utt not in excluded]
     index = {label: number for number, label in enumerate(emotions)}
     folds, content = indices(directory, lists, utts), content_keys(data)
@@ -127,11 +130,13 @@ def check_classes(labels: np.ndarray, emotions: Sequence[str], corpora: Iterable
             )
 
 
-def inputs(names: Iterable[str], encoder: str, scheme: str) -> list[Path]:
+def inputs(names: Iterable[str], encoder: str, scheme: str, others: Iterable[str] = ()) -> list[Path]:
     """List the files that :func:`read` reads of some corpora, or that stand for them, for stamps."""
+    others = sorted({*others} - {encoder})
     files = []
     for name in sorted(set(names)):
         data, dump = Path("data", name), Path("dump", encoder, name)
         files += [data / name for name in ("utt2emo", "utt2lang", "utt2spk", "utt2digest", "spk2person")]
         files += [data / "folds" / scheme / DIGEST, dump / "excluded.tsv"]
+        files += [Path("dump", own, name, "excluded.tsv") for own in others]
     return files

@@ -9,11 +9,13 @@ import pytest
 from sklearn.decomposition import PCA
 
 from local.experiment import Probe
+from local.grid import plan
 from local.grid.factors import PROBE, variants
+from local.probe.conditions import STAGE
 from local.probe.steps import project
 from tests.local.probe import tree
 from tests.local.probe.steps.made import planted
-from tests.local.probe.written import meta
+from tests.local.probe.written import arrays, meta, scores
 from utils.errors import UserError
 
 
@@ -62,3 +64,26 @@ def test_encoders_of_other_sizes_have_heads_of_the_same(tmp_path: Path, monkeypa
     made = [path.name for path in Path("exp/probe").glob("*") if "project" in path.name]
     assert len(made) == 4 and {meta(name)["params"] for name in made} == {4 * 4 + 4}
     assert {meta(name)["words"]["project"] for name in made} == {"on pca:4", "on random:4"}
+
+
+def test_encoders_may_be_trained_on_what_all_of_them_take(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    corpus = tree.write_corpus(tmp_path, "aa")
+    tree.write_corpus(tmp_path, "aa", encoder="big")
+    gone = corpus.utts[5::40]
+    lines = [f"{utt}\ttoo short\n" for utt in gone]
+    (tmp_path / "dump/big/aa/excluded.tsv").write_text("item\treason\n" + "".join(lines))
+    settings = {"pairs": ["within"], "heads": ["logreg"], "vary": {"utterances": ["own", "common"]}}
+    asked = tree.experiment(["aa"], ["enc", "big"], **settings)
+    tree.make(asked)
+    names = {name: f"{name}.logreg.aa-aa" for name in ("enc", "big")}
+    tested = {name: set(arrays(name)["utts"]) for own in names.values() for name in (own, f"{own}.utterances=common")}
+    assert tested[names["enc"]] - tested[names["big"]] == set(gone)
+    common = [tested[f"{own}.utterances=common"] for own in names.values()]
+    assert common == [tested[names["big"]]] * 2
+    sizes = [scores(f"{own}.utterances=common")[0]["n_train"] for own in names.values()]
+    assert sizes[0] == sizes[1] == scores(names["big"])[0]["n_train"] != scores(names["enc"])[0]["n_train"]
+    # Another encoder's list makes results stale that rest on it, and no others.
+    (tmp_path / "dump/big/aa/excluded.tsv").write_text(f"item\treason\n{gone[0]}\ttoo short\n")
+    stale = [condition.name for group in STAGE.groups(asked) for condition in plan.work(STAGE, group).conditions]
+    assert set(stale) == {f"{names['enc']}.utterances=common", names["big"], f"{names['big']}.utterances=common"}
