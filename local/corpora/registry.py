@@ -64,6 +64,7 @@ class CorpusSpec:
     # Corpora with the same word here have the same people: a speaker's name means one person in all of them.
     persons: str = ""
     published: str = ""  # its folder in split.published_dir; the default is the entry's name
+    emobox: str = ""  # its folder in EmoBox's data; empty where EmoBox does not have it
     options: dict[str, Any] = field(default_factory=dict)  # what only its module understands
     expected: Expected = field(default_factory=Expected)  # counts of the whole corpus
 

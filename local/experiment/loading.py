@@ -48,7 +48,10 @@ def load(arguments: argparse.Namespace) -> Experiment:
 
 
 def _with_stand_ins(experiment: Experiment, path: Path) -> Experiment:
-    """Put stand-ins in the place of an experiment's corpora and encoders, wherever it names them."""
+    """Put stand-ins in the place of an experiment's corpora and encoders, wherever it names them.
+
+    Several may have the same stand-in, which is then named once.
+    """
     stand_ins = experiment.study.stand_ins
     encoders = [part for name in experiment.encoders for part in name.split("+")]  # of a fusion, each
     missing = [name for name in [*experiment.prepared, *encoders] if name not in stand_ins]
@@ -59,7 +62,7 @@ def _with_stand_ins(experiment: Experiment, path: Path) -> Experiment:
         if isinstance(value, str):
             return re.sub(r"\w+", lambda word: stand_ins.get(word[0], word[0]), value)
         if isinstance(value, list):
-            return [replaced(one) for one in value]
+            return list(dict.fromkeys(replaced(one) for one in value))
         return value
 
     def walk(section: Any, names: Sequence[str]) -> Any:

@@ -17,7 +17,7 @@ from typing import Any
 from utils import stamp
 from utils.config_fields import one_of, some_of
 
-stamp.UNMENTIONED["split.repeats"] = 1
+stamp.UNMENTIONED |= {"split.repeats": 1, "split.emobox_dir": None}
 
 
 @dataclass
@@ -34,10 +34,14 @@ class Split:
     """How each corpus is cut into folds of train, dev and test."""
 
     # What stays together in one part: speakers, or recording sessions (of utt2sess); published reads the folds of
-    # split.published_dir; random keeps nothing together, so that its scores flatter. speaker+sentence: of each fold's
-    # speakers, half of the corpus's sentences (utt2sent) are tested, and the other half are trained and developed on;
-    # speaker+matched tests the same and trains on as much, of all sentences: the control of speaker+sentence.
-    scheme: str = one_of("speaker", "session", "published", "random", "speaker+sentence", "speaker+matched")
+    # split.published_dir, emobox those of split.emobox_dir; random keeps nothing together, so that its scores flatter.
+    # speaker+sentence: of each fold's speakers, half of the corpus's sentences (utt2sent) are tested, and the other
+    # half are trained and developed on; speaker+matched tests the same and trains on as much, of all sentences: the
+    # control of speaker+sentence. speaker+mixed, the control of speaker: as many utterances of each emotion in each
+    # part, and the same ones tested, but their speakers are in train too.
+    scheme: str = one_of(
+        "speaker", "session", "published", "random", "speaker+sentence", "speaker+matched", "speaker+mixed", "emobox"
+    )  # fmt: skip
     folds: int = 5  # parts of each corpus, 3 or more; every utterance is tested once
     # Partitions of each corpus, so many times the folds: scores are means over them, with intervals for other ones too.
     repeats: int = 1
@@ -48,16 +52,18 @@ class Split:
     reserve: int = 0
     cap: Cap = field(default_factory=Cap)
     published_dir: str | None = None  # folder of published folds: `<corpus>/{train,eval,test}/*_fold<k>.csv`
+    # EmoBox's folder: it holds `data/<dataset>/fold_<n>/*.jsonl`, as many folds as it has, whatever split.folds says.
+    emobox_dir: str | None = None
 
     def __post_init__(self) -> None:
-        if self.scheme != "published" and self.folds < 3:
+        if self.scheme not in ("published", "emobox") and self.folds < 3:
             raise ValueError("split.folds must be at least 3: train, dev and test are different groups")
         if self.reserve < 0 or (self.reserve and self.scheme != "speaker"):
             raise ValueError("split.reserve must be 0 or more, and 0 unless split.scheme is speaker")
         if any(cap is not None and cap < 1 for cap in (self.cap.train, self.cap.dev, self.cap.test)):
             raise ValueError("split.cap must be positive, or null for all")
-        if self.repeats < 1 or (self.repeats > 1 and self.scheme == "published"):
-            raise ValueError("split.repeats must be 1 or more, and 1 where split.scheme is published")
+        if self.repeats < 1 or (self.repeats > 1 and self.scheme in ("published", "emobox")):
+            raise ValueError("split.repeats must be 1 or more, and 1 where split.scheme is published or emobox")
 
 
 @dataclass
@@ -264,6 +270,9 @@ class Study:
     """A published study that the recipe repeats."""
 
     reference: str = ""  # its figures, a CSV of the recipe: encoder,setting,train,test,method,ua
+    claims: str = ""  # its claims, a YAML file of the recipe (local/report/claims.py)
+    # EmoBox's figures, which the page sets beside ours: a CSV of the recipe or else of the repository; '' for none.
+    emobox: str = "conf/emobox.csv"
     smoke: bool = False  # run the same matrix with stand-ins, to see that it runs; its scores mean nothing
     stand_ins: dict[str, str] = field(default_factory=dict)  # for each corpus and encoder, what stands for it
     smoke_set: list[str] = field(default_factory=list)  # further overrides of a smoke run, as KEY.PATH=VALUE

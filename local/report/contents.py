@@ -11,14 +11,26 @@ from dataclasses import dataclass
 from itertools import chain
 
 from local.experiment import Experiment
-from local.report import findings, sed
+from local.report import claims, findings, sed
+from local.report.claims import Claims
 from local.report.diarized import Diarization
-from local.report.figures import confusions, curves, erasure, layers, overview, reliability
+from local.report.figures import confusions, curves, erasure, gap, layers, overview, reliability
 from local.report.figures.drawing import Figure
 from local.report.material import Inputs
 from local.report.study import Study
-from local.report.tables import audit, breakdown, comparisons, language, results, selected, shortcuts
+from local.report.tables import (
+    audit,
+    breakdown,
+    comparisons,
+    emobox,
+    heard,
+    language,
+    results,
+    selected,
+    shortcuts,
+)  # fmt: skip
 from local.report.tables import erasure as erasure_table
+from local.report.tables import gap as gap_table
 from local.report.tables.cells import Table
 
 Block = str | Table | Figure
@@ -32,6 +44,7 @@ class Sources:
     inputs: Inputs | None = None
     diarization: Diarization | None = None
     study: Study | None = None
+    claims: Claims | None = None
 
 
 @dataclass(frozen=True)
@@ -45,7 +58,7 @@ class Section:
         Makes what it holds, of what ``of`` names: lines of Markdown, tables and figures. Tables without rows are left
         out, and so are sections of nothing.
     of : str
-        A field of :class:`Sources`: ``inputs`` or ``diarization``; without it there is no such section.
+        A field of :class:`Sources`: ``inputs``, ``diarization`` or ``claims``; without it there is no such section.
     """
 
     title: str
@@ -72,13 +85,21 @@ def _layers(inputs: Inputs) -> Iterator[Block]:
     yield from layers.details(inputs)
 
 
+def _gap(inputs: Inputs) -> Iterator[Block]:
+    if inputs.gaps:
+        yield from (*gap_table.sentences(inputs), *gap.figures(inputs), gap_table.table(inputs))
+
+
 SECTIONS = (
+    Section("The study's claims", lambda own: [claims.table(own)], of="claims"),
     Section("What was run", lambda i: [*findings.asked(i), results.methods(i), results.encoders(i)]),
     Section("Encoders", lambda i: [*findings.ranked(i), results.means(i), overview.encoders(i)]),
     Section("Systems without ears", lambda i: [*shortcuts.sentences(i), shortcuts.table(i)]),
     Section("Language", lambda i: [*language.sentences(i), language.table(i)]),
     Section("Tuning", lambda i: [comparisons.tuning(i), comparisons.strategies(i), *curves.two_stage(i)]),
     Section("Conditions", lambda i: chain(findings.transfer(i), findings.chance(i), _conditions(i))),
+    Section("Heard speakers", lambda i: [*heard.sentences(i), heard.table(i), *emobox.sentences(i), emobox.table(i)]),
+    Section("What the gap is made of", _gap),
     Section("Layers", _layers),
     Section("Confusions", lambda i: chain(findings.confusion(i), [confusions.pooled(i)], confusions.by_condition(i))),
     Section("Who it fails on", lambda i: chain(breakdown.sentences(i), breakdown.tables(i), reliability.diagrams(i))),

@@ -96,7 +96,7 @@ def _ranked(inputs: Inputs, group: str, words: str) -> list[str]:
     scores = inputs.comparable(group)
     if not scores:
         return []
-    methods = list(dict.fromkeys(system.method for system in scores))
+    methods = inputs.unmixed(dict.fromkeys(system.method for system in scores))
     under = {method: [system for system in scores if system.method == method] for method in methods}
     method = max(methods, key=lambda method: inputs.dev_ua(under[method], group))
     found = sorted(under[method], key=lambda system: -scores[system].ua)

@@ -10,7 +10,7 @@ from pathlib import Path
 from local import corpora
 from local.experiment import Experiment
 from local.grid import manifest
-from local.report import erased, failures
+from local.report import erased, failures, gaps
 from local.report.diarized import PARTS, Diarization, Diarized, DiarizedPair
 from local.report.material import SPREAD, Comparison, Corpus, Epoch, Inputs, LanguageTest, Result, System
 from local.report.scores import Score
@@ -21,7 +21,7 @@ from utils.errors import UserError
 FILES = RESULTS, SUMMARY, SIGNIFICANCE, LANGUAGE, CONFUSION = (
     "results.csv", "summary.csv", "significance.csv", "language.csv", "confusion.json",
 )  # fmt: skip
-FILES += (*failures.FILES, erased.FILE)
+FILES += (*failures.FILES, erased.FILE, gaps.FILE)
 SED_RESULTS, SED_SIGNIFICANCE = "sed/results.csv", "sed/significance.csv"
 SED_REFERENCE = Path("conf/reference_sed.yaml")
 MODELS = "finetune/models"
@@ -95,6 +95,7 @@ def load(recipe: str, experiment: Experiment) -> Inputs | None:
         seeds=len({row["seed"] for row in everything} - {"all"}),
         failures=failures.load(exp, systems),
         erased=erased.load(exp, systems),
+        gaps=gaps.load(exp, systems),
     )
 
 
@@ -206,7 +207,7 @@ def _share_speakers(audit: dict | None, scheme: str) -> bool:
     """Whether a corpus's test speakers are in its train or dev lists; a corpus of one speaker has its own mark."""
     found = (audit or {}).get("schemes", {}).get(scheme)
     if found is None:  # not audited
-        return scheme == "random"
+        return scheme in ("random", "speaker+mixed")
     return not found["speakers_disjoint"] and not found["one_speaker"]
 
 

@@ -36,8 +36,8 @@ def caveats(inputs: Inputs, diarization: Diarization | None = None) -> list[str]
         "that of speakers. They do not cover what other training speakers would have changed."
     )
     # A logistic regression draws nothing.
-    once = dict.fromkeys(r.system.method for r in inputs.results if "seed_sd" not in r.spread)
-    if once := [method for method in once if method != "logreg"]:
+    drawn = [r for r in inputs.results if r.factors["method"] != "logreg"]
+    if once := dict.fromkeys(r.system.method for r in drawn if "seed_sd" not in r.spread):
         lines.append(f"Trained with one seed, so that no interval knows what another would change: {code(once)}.")
     lines.append(
         "Methods are those that dev prefers; the best of several encoders, and the strongest of several baselines, are "

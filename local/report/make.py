@@ -46,7 +46,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     arguments = parser.parse_args(argv)
     config = experiment.load(arguments)
     commands = {stage: arguments.command or _command(arguments, config, stage) for stage in FIRST}
-    from local.report import inputs, study
+    from local.report import claims, inputs, study
     from local.report.contents import Sources
 
     path = config.results
@@ -56,7 +56,8 @@ def main(argv: Sequence[str] | None = None) -> None:
         return
     print(f"{path}: writing ({reason})")
     found = inputs.load(Path.cwd().name, config)
-    _write(Sources(config, found, inputs.diarization(config) if found else None, study.load(config)), commands)
+    diarized = inputs.diarization(config) if found else None
+    _write(Sources(config, found, diarized, study.load(config), claims.load(config, found)), commands)
     stamp.write(config.exp / "report", _stamp(config, commands))
 
 
@@ -73,6 +74,7 @@ def _stamp(config: experiment.Experiment, commands: dict[str, str]) -> dict:
     from dataclasses import asdict
 
     from local.report import inputs
+    from local.report.tables import emobox
 
     settings = {
         "experiment": asdict(config), "commands": commands, "recipe": Path.cwd().name,
@@ -80,7 +82,8 @@ def _stamp(config: experiment.Experiment, commands: dict[str, str]) -> dict:
     }  # fmt: skip
     # The documents are among the fingerprints, so that one which was removed or edited is made again.
     made_from = [*inputs.files(config), INTRO]
-    made_from += [Path(config.study.reference)] if config.study.reference else []
+    made_from += [Path(name) for name in (config.study.reference, config.study.claims) if name]
+    made_from += emobox.files(config)
     made_from += [config.results, config.exp / "report/index.html", *sorted(config.kept.glob("*"))]
     # Relative, so that a recipe that is moved with its checkout stays valid.
     made_from += [Path(os.path.relpath(path)) for path in sorted(Path(__file__).parent.glob("templates/*"))]

@@ -13,6 +13,7 @@ from local.experiment import Experiment
 from local.grid.factors import freeze
 from local.report.erased import Curve
 from local.report.failures import Failures
+from local.report.gaps import Gap
 from local.report.scores import PairedTest, Score, System
 
 GROUPS = ("within", "across", "joint")
@@ -225,6 +226,8 @@ class Inputs:
         Who and what systems fail on.
     erased : list of Curve
         What erasing speakers does.
+    gaps : list of Gap
+        What zero-shot pairs lose, in parts; CORAL before other ways to mend a shift.
     """
 
     recipe: str
@@ -239,6 +242,7 @@ class Inputs:
     seeds: int
     failures: Failures = field(default_factory=Failures)
     erased: list[Curve] = field(default_factory=list)
+    gaps: list[Gap] = field(default_factory=list)
 
     @cached_property
     def systems(self) -> list[System]:
@@ -347,6 +351,12 @@ class Inputs:
         counted = "across" if group == "drop" else group
         numbers = {system: len(self.of(system, counted)) for system in scores}
         return {s: score for s, score in scores.items() if numbers[s] == max(numbers.values())}
+
+    def unmixed(self, methods: Iterable[str]) -> list[str]:
+        """Leave methods out whose folds alone let tested speakers be heard: they are never what dev prefers."""
+        methods = list(methods)
+        apart = {result.system.method for result in self.results if not result.shared}
+        return [method for method in methods if method in apart] or methods
 
     def selections(self, results: Iterable[Result]) -> list[Result]:
         """Keep one result of each training: what dev chose is the same wherever it is tested."""

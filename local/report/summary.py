@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from local.report import answer, headline, limits, study
+from local.report import answer, claims, headline, limits, study
 from local.report.contents import Sources
 from local.report.figures import headlines
 from local.report.figures.drawing import Figure
@@ -25,6 +25,8 @@ class Summary:
         Those that RESULTS.md has room for.
     figures : list of Figure
         One, or none before anything was run.
+    claims : Table or None
+        A study's claims, where there are any.
     """
 
     question: list[str]
@@ -33,6 +35,7 @@ class Summary:
     table: Table
     short: Table
     figures: list[Figure]
+    claims: Table | None
 
 
 def make(sources: Sources) -> Summary:
@@ -46,4 +49,5 @@ def make(sources: Sources) -> Summary:
         table,
         table if sources.study else headline.table(headline.shortened(found)),
         [headlines.figure(found)] if found else [],
+        claims.shortened(claims.table(sources.claims)) if sources.claims else None,
     )

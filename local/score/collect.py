@@ -22,6 +22,7 @@ It writes
 - ``exp/calibration.csv``, ``exp/reliability.csv``: whether posteriors mean what they say.
 - ``exp/mixed.csv``: encoders compared by a mixed model with speakers, sentences and corpora as random effects.
 - ``exp/erasure.csv``: what erasing speakers does to speakers and emotions, beside its controls.
+- ``exp/gap.csv``: what the drop of each zero-shot pair is made of: priors, shift, concept, representation.
 - ``exp/confusion.json``: every condition's meta.json, its headline's confusion counts over all seeds and, of tuned
   encoders, the layer behind which each was cut.
 """
@@ -51,7 +52,7 @@ if TYPE_CHECKING:
 
 NAMES = (
     "results.csv", "summary.csv", "significance.csv", "language.csv", "breakdown.csv", "calibration.csv",
-    "reliability.csv", "mixed.csv", "erasure.csv", "confusion.json",
+    "reliability.csv", "mixed.csv", "erasure.csv", "gap.csv", "confusion.json",
 )  # fmt: skip
 
 
@@ -94,7 +95,7 @@ def _stamp(config: experiment.Experiment, paths: Sequence[Path]) -> dict:
 
 def _collect(paths: Sequence[Path], config: experiment.Experiment, recipe: str) -> None:
     from local.results import read
-    from local.score import breakdown, calibration, compare, erasure, families, language, mixed, tabulate
+    from local.score import breakdown, calibration, compare, erasure, families, gap, language, mixed, tabulate
     from local.score.facts import Facts
 
     score = config.score
@@ -119,6 +120,7 @@ def _collect(paths: Sequence[Path], config: experiment.Experiment, recipe: str) 
         (calibration.BINNED, calibration.bins(everything, names)),
         (mixed.columns(names), mixed.rows(everything, facts, names, score)),
         (erasure.columns(names), erasure.rows(conditions, names)),
+        (gap.columns(names), gap.rows(everything, blocks, names, score)),
     )
     for name, (columns, rows) in zip(NAMES, tables, strict=False):
         print(f"{config.exp / name}: {csv_file.write(config.exp / name, columns, rows)} rows")

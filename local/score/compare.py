@@ -5,6 +5,7 @@ Which systems these are, and in which family of tests, is in local/score/familie
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -55,6 +56,33 @@ class Pair:
     speakers: int
 
 
+def on_both(a: Scored, b: Scored) -> tuple[np.ndarray, np.ndarray]:
+    """Find the utterances that both were tested on, each in the same fold of the same partition.
+
+    Folds of two split schemes have nothing to do with each other: of these, it is the same partition that counts, and
+    of an utterance that one is tested on several times there, the first of these, then the second.
+
+    Returns
+    -------
+    tuple of ndarray of int
+        Their places in a and in b.
+    """
+    same = a.condition.factors.get("split") == b.condition.factors.get("split")
+    tested = (one.condition.tested if same else _by_partition(one) for one in (a, b))
+    return np.intersect1d(*tested, assume_unique=True, return_indices=True)[1:]
+
+
+def _by_partition(scored: Scored) -> np.ndarray:
+    """Name each tested utterance with its partition and how often that has tested it before."""
+    utts, seen = scored.condition.utts.tolist(), Counter()
+    named = np.empty(len(utts), dtype=object)
+    for place in np.argsort(scored.condition.fold, kind="stable").tolist():
+        key = f"{utts[place]} {scored.partition[place]}"
+        named[place] = f"{key} {seen[key]}"
+        seen[key] += 1
+    return named.astype(str)
+
+
 def pair(a: Scored, b: Scored, blocks: Blocks) -> Pair:
     """Set two systems' headlines side by side, on the utterances that both were tested on.
 
@@ -69,8 +97,7 @@ def pair(a: Scored, b: Scored, blocks: Blocks) -> Pair:
     -------
     Pair
     """
-    tested = a.condition.tested, b.condition.tested
-    _, at_a, at_b = np.intersect1d(*tested, assume_unique=True, return_indices=True)
+    at_a, at_b = on_both(a, b)
     reference, block, classes = a.condition.reference[at_a], a.blocks[at_a], len(a.condition.emotions)
     right = a.correct[:, at_a].astype(int), b.correct[:, at_b].astype(int)
     ua = [uncertain.class_mean(reference, one.mean(axis=0), classes) for one in right]

@@ -117,8 +117,7 @@ def _by_test(pairs: Sequence[tuple[Scored, Scored]]) -> dict[str, list[Utterance
     """Difference of two systems on each utterance, mean over seeds, folds and training corpora."""
     found: dict[str, dict[str, list]] = {}
     for a, b in pairs:
-        tested = a.condition.tested, b.condition.tested
-        _, at_a, at_b = np.intersect1d(*tested, assume_unique=True, return_indices=True)
+        at_a, at_b = compare.on_both(a, b)
         differences = a.correct.mean(axis=0)[at_a] - b.correct.mean(axis=0)[at_b]
         blocks = a.blocks[at_a].tolist() if a.unit == "speaker" else [None] * len(at_a)
         own = found.setdefault(a.condition.test, {})

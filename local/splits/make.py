@@ -4,11 +4,12 @@
 
 ``split`` of ``conf/experiment.yaml`` says how. Schemes: ``speaker`` (no speaker in two parts of a fold),
 ``speaker+sentence`` (nor a sentence of test in another; about half of the utterances are tested, and half are left to
-train on), ``speaker+matched`` (its control: the same tests, as much to train on, of all sentences), ``session`` (no
-recording session in two parts), ``published`` (lists of files, see local/splits/published.py) and ``random``
-(stratified by emotion; speakers are shared, and the audit says so). The same settings give the same folds of the same
-recordings everywhere, whatever the corpus, its speakers and its files are called: what is drawn depends on the audio
-alone.
+train on), ``speaker+matched`` (its control: the same tests, as much to train on, of all sentences), ``speaker+mixed``
+(the control of ``speaker``: as many of each emotion, but the tested speakers are trained on), ``session`` (no recording
+session in two parts), ``published`` (lists of files, see local/splits/published.py), ``emobox`` (those of EmoBox, see
+local/splits/emobox.py) and ``random`` (stratified by emotion; speakers are shared, and the audit says so). The same
+settings give the same folds of the same recordings everywhere, whatever the corpus, its speakers and its files are
+called: what is drawn depends on the audio alone.
 With ``split.repeats``, folds of several partitions follow one another (local/splits/repeat.py). With
 ``split.reserve``, ``folds/<scheme>/reserved`` is a data directory of the speakers who are in no dev or test list.
 """
@@ -23,7 +24,7 @@ from pathlib import Path
 from local import experiment
 from local.corpora import spec
 from local.grid.factors import schemes
-from local.splits import digests
+from local.splits import digests, emobox
 from local.splits.data import Fold, load, span
 from utils import stamp
 from utils.atomic import atomic_dir
@@ -44,13 +45,16 @@ def main() -> None:
         except ValueError as error:
             raise UserError(f"vary: {error}") from error
         for name in settings.folded:
-            make(Path("data") / name, split, settings.emotions, spec(name).published)
+            own = spec(name)
+            folder = own.emobox if scheme == "emobox" else own.published
+            make(Path("data") / name, split, settings.emotions, folder)
 
 
 def make(data_dir: Path, split: experiment.Split, emotions: Iterable[str], published: str) -> None:
     """Make one corpus's folds, unless they are up to date, and say so in one line.
 
-    Utterances with other emotions are in no fold; ``published`` is the corpus's folder in ``split.published_dir``.
+    Utterances with other emotions are in no fold; ``published`` is the corpus's folder in ``split.published_dir``, or
+    its name in EmoBox.
 
     Raises
     ------
@@ -64,6 +68,9 @@ def make(data_dir: Path, split: experiment.Split, emotions: Iterable[str], publi
     inputs = [data_dir / name for name in tables]
     if split.scheme == "published":
         inputs += sorted(Path(split.published_dir or "", published).glob("*/*.csv"))
+    if split.scheme == "emobox":
+        inputs += emobox.files(split.emobox_dir, published)
+        inputs += [data_dir / name for name in ("wav.scp", "segments", "utt2emo_raw", "excluded.tsv")]
     config = {"emotions": list(emotions), "split": dataclasses.asdict(split)}
     done = stamp.make(config, ["local.splits.make"], inputs)
     stale = stamp.why_stale(folder, done)

@@ -10,6 +10,11 @@ That no speaker and no sentence is known costs half of all: of the utterances, e
 of what a fold trains and develops on. Beside scheme ``speaker`` it therefore stands for less training too. Its control
 is ``speaker+matched``: the same tests, and train and dev lists with as many utterances of each speaker and emotion,
 drawn from all sentences. What separates these two is whether the tested sentences were heard, and nothing else.
+
+Scheme ``speaker+mixed`` is the control of scheme ``speaker``: the same folds, with the utterances of each emotion dealt
+out anew among the places of that emotion. Every fold tests, develops and trains on as many utterances of each emotion
+as there, and the same utterances are tested, each once; but their speakers are in train too. What separates the two is
+whether the tested speakers were heard, and nothing else.
 """
 
 from __future__ import annotations
@@ -19,46 +24,55 @@ from collections import Counter, defaultdict
 
 from local.experiment import Cap, Split
 from local.splits.data import Corpus, Fold
+from local.splits.emobox import read_emobox
 from local.splits.partition import key, partition
 from local.splits.published import read_published
 from utils.errors import UserError
 from utils.folds import PARTS
 
 HALVED = ("speaker+sentence", "speaker+matched")  # test half of the sentences
+READ = {"published": read_published, "emobox": read_emobox}  # not cut but read
 
 
 def make_folds(corpus: Corpus, split: Split, published: str) -> tuple[list[Fold], list[str]]:
     """Cut a corpus into folds, in every part of which every emotion occurs, with notes for a person, a line each.
 
-    ``published`` is the corpus's folder in ``split.published_dir``.
+    ``published`` is the corpus's folder in ``split.published_dir``, or its name in EmoBox.
 
     Raises
     ------
     UserError
         The corpus cannot be cut so: the message says which speakers or which emotion are lacking where.
     """
-    if split.scheme == "published":
-        folds, notes = read_published(corpus, split, published)
-    else:
-        schemes = {"speaker": _speaker_groups, "session": _session_groups, "random": _random_groups}
-        schemes |= dict.fromkeys(HALVED, _speaker_groups)
-        scheme = split.scheme
-        if scheme == "speaker" and len(corpus.speakers) == 1 and split.one_speaker == "random" and not split.reserve:
-            scheme = "random"
-        groups = schemes[scheme](corpus, split)
-        halves = _sentence_halves(corpus, split) if scheme in HALVED else None
-        folds = [_fold(corpus, split, groups, k, halves and halves[k % 2]) for k in range(split.folds)]
-        if scheme == "speaker+matched":
-            everything = dataclasses.replace(split, cap=Cap())
-            folds = [_matched(corpus, split, own, _fold(corpus, everything, groups, k)) for k, own in enumerate(folds)]
-        notes = []
-        if halves:
-            tested = sum(len(fold.test) for fold in folds)
-            notes = [f"half of the sentences are tested in each fold: {tested} of {len(corpus.emotion)} utterances"]
-        if scheme == "random":
-            notes = ["random folds: speakers of the test part are in train too, so scores flatter"]
+    folds, notes = READ[split.scheme](corpus, split, published) if split.scheme in READ else _cut(corpus, split)
     for k, fold in enumerate(folds):
         _check(corpus, split, k, fold)
+    return folds, notes
+
+
+def _cut(corpus: Corpus, split: Split) -> tuple[list[Fold], list[str]]:
+    schemes = {"speaker": _speaker_groups, "session": _session_groups, "random": _random_groups}
+    schemes |= dict.fromkeys((*HALVED, "speaker+mixed"), _speaker_groups)
+    scheme, notes = split.scheme, []
+    if scheme == "speaker" and len(corpus.speakers) == 1 and split.one_speaker == "random" and not split.reserve:
+        scheme = "random"
+    groups = schemes[scheme](corpus, split)
+    halves = _sentence_halves(corpus, split) if scheme in HALVED else None
+    folds = [_fold(corpus, split, groups, k, halves and halves[k % 2]) for k in range(split.folds)]
+    if scheme == "speaker+matched":
+        everything = dataclasses.replace(split, cap=Cap())
+        folds = [_matched(corpus, split, own, _fold(corpus, everything, groups, k)) for k, own in enumerate(folds)]
+    if scheme == "speaker+mixed":
+        tested = {utterance for fold in folds for utterance in fold.test}
+        dealt = _dealt_anew(corpus, split, groups)
+        whole = dataclasses.replace(split, cap=dataclasses.replace(split.cap, test=None))
+        folds = [_fold(corpus, whole, dealt, k) for k in range(split.folds)]
+        folds = [dataclasses.replace(fold, test=tuple(u for u in fold.test if u in tested)) for fold in folds]
+    if halves:
+        tested = sum(len(fold.test) for fold in folds)
+        notes = [f"half of the sentences are tested in each fold: {tested} of {len(corpus.emotion)} utterances"]
+    if scheme in ("random", "speaker+mixed"):
+        notes = [f"{scheme} folds: speakers of the test part are in train too, so scores flatter"]
     return folds, notes
 
 
@@ -147,6 +161,21 @@ def _random_groups(corpus: Corpus, split: Split) -> list[set[str]]:
             groups[dealt % split.folds].add(utterance)
             dealt += 1
     return groups
+
+
+def _dealt_anew(corpus: Corpus, split: Split, groups: list[set[str]]) -> list[set[str]]:
+    """Exchange the utterances of each emotion at random, so that every group keeps its number of each."""
+    dealt: list[set[str]] = [set() for _ in groups]
+    for emotion in corpus.emotions:
+        drawn = sorted(
+            (utterance for utterance, own in corpus.emotion.items() if own == emotion),
+            key=lambda utterance: key(split.seed, "mixed", corpus.content[utterance]),
+        )
+        for group, own in zip(dealt, groups, strict=True):
+            count = sum(corpus.emotion[utterance] == emotion for utterance in own)
+            group.update(drawn[:count])
+            del drawn[:count]
+    return dealt
 
 
 def _fold(corpus: Corpus, split: Split, groups: list[set[str]], k: int, tested: set[str] | None = None) -> Fold:

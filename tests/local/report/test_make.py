@@ -224,7 +224,7 @@ def test_every_picture_is_in_the_page_and_nothing_else_is_needed(world: World, d
     pictures = sorted(folder.glob("*.svg"))
     assert {picture.stem for picture in pictures} == {
         "headline", "encoders", "layers", "matrix_big", "matrix_flat", "confusion", "confusion_big", "confusion_flat",
-        "layers_big", "reliability",
+        "layers_big", "reliability", "gap", "gap_big", "gap_flat",
     }  # fmt: skip
     assert sorted(page.pictures.values()) == sorted(picture.read_bytes() for picture in pictures)
     assert all(picture.with_suffix(".pdf").read_bytes().startswith(b"%PDF") for picture in pictures)

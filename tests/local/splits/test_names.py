@@ -21,6 +21,7 @@ SPLITS = {
     "reserve": Split(folds=3, reserve=3),
     "speaker+sentence": Split(folds=4, scheme="speaker+sentence"),
     "speaker+matched": Split(folds=4, scheme="speaker+matched"),
+    "speaker+mixed": Split(folds=4, scheme="speaker+mixed"),
     "random": Split(folds=3, scheme="random"),
 }
 

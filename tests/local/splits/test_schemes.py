@@ -344,6 +344,32 @@ def test_the_control_of_unheard_sentences_differs_in_sentences_alone(
     assert control == folds_of(corpus_, scheme="speaker+matched", **own)
 
 
+@pytest.mark.parametrize("cap", [None, Cap(train=9, dev=4, test=3)])
+@pytest.mark.parametrize("sizes", [(3,) * 8, (1, 2, 3, 4, 5, 6, 7, 8, 9)])
+def test_the_control_of_heard_speakers_differs_in_who_speaks_alone(
+    tmp_path: Path, sizes: tuple[int, ...], cap: Cap | None
+) -> None:
+    rows = [
+        (f"c_{s:02d}-{emotion}{n}", f"c_{s:02d}", emotion)
+        for s, size in enumerate(sizes) for emotion in FOUR for n in range(size)
+    ]  # fmt: skip
+    corpus_ = corpus(data_dir(tmp_path / "c", rows))
+    own = {"folds": 3, "cap": cap or Cap()}
+    apart, mixed = folds_of(corpus_, **own), folds_of(corpus_, scheme="speaker+mixed", **own)
+    tested = [sorted(utterance for fold in folds for utterance in fold.test) for folds in (apart, mixed)]
+    assert tested[0] == tested[1]
+    for one, other in zip(apart, mixed, strict=True):
+        for part in ("train", "dev") if cap else ("train", "dev", "test"):
+            assert corpus_.count(getattr(one, part)) == corpus_.count(getattr(other, part))
+        train, dev, test = map(set, other.parts().values())
+        assert not train & dev and not train & test and not dev & test
+        assert not speakers(corpus_, one.train) & speakers(corpus_, one.test)
+        heard = [corpus_.speaker[utterance] in speakers(corpus_, other.train) for utterance in other.test]
+        assert sum(heard) > 0.8 * len(heard)
+    assert mixed == folds_of(corpus_, scheme="speaker+mixed", **own)
+    assert mixed != folds_of(corpus_, scheme="speaker+mixed", seed=1, **own)
+
+
 def test_folds_by_sentence_need_sentences(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="there is no utt2sent, so no folds by sentence; set split.scheme to speaker"):
         folds_of(corpus(grid(tmp_path / "c", speakers=6)), scheme="speaker+sentence", folds=3)
