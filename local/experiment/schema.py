@@ -113,7 +113,7 @@ class Probe:
     # projection; none leaves each encoder's own.
     project: str = "none"
     # What utterances of the test corpus without labels may mend, across corpora: coral gives training corpora its
-    # covariances, em corrects for other shares of emotions; tables say so.
+    # means and covariances, em corrects for other shares of emotions; tables say so.
     adapt: str = one_of("none", "coral", "em", "coral+em")
     # What linear classifiers are kept from: inlp and leace take speakers out; random takes out as much as inlp, and
     # emotion emotions, to compare with (docs/controls.md).

@@ -1,11 +1,11 @@
 """Factor adapt: what can be mended with utterances of the tested corpus that nobody has labelled.
 
 ``coral`` (Sun, Feng, Saenko, "Return of frustratingly easy domain adaptation", AAAI 2016): each corpus that is trained
-on gets the covariances of the tested corpus's train list. So heads of several corpora are trained, and chosen by dev
-lists, in one space, that in which they are tested, and test utterances stay as they are. With S and T the covariances
-of the two, each with its mean variance added to the diagonal, x becomes m + (x - m) S^(-1/2) T^(1/2), m the mean. On
-standardised features that is the published formula, which adds the identity; it has no unit. Means stay:
-``probe.normalise: per-corpus`` is about these.
+on gets the means and covariances of the tested corpus's train list. So heads of several corpora are trained, and chosen
+by dev lists, in one space, that in which they are tested, and test utterances stay as they are. With S and T the
+covariances of the two, each with its mean variance added to the diagonal, and m and n the means, x becomes
+n + (x - m) S^(-1/2) T^(1/2). On features standardised per corpus, which the source presupposes, that is its formula: it
+adds the identity, and means are 0.
 
 ``em`` (Saerens, Latinne, Decaestecker, "Adjusting the outputs of a classifier to new a priori probabilities: a simple
 procedure", Neural Computation 14, 2002): posteriors on a test list are corrected for emotions that are more or less
@@ -72,7 +72,7 @@ def posteriors(value: str, probabilities: np.ndarray, shares: np.ndarray) -> np.
 
 
 def recolour(source: np.ndarray, target: np.ndarray, ridge: float = 1.0) -> Callable[[np.ndarray], np.ndarray]:
-    """Make the map that gives one set of features the covariances of another.
+    """Make the map that gives one set of features the means and covariances of another.
 
     Parameters
     ----------
@@ -86,11 +86,11 @@ def recolour(source: np.ndarray, target: np.ndarray, ridge: float = 1.0) -> Call
     callable
         Maps features of shape (layers, utterances, dim), of the source.
     """
-    mean = source.mean(axis=1, keepdims=True, dtype=np.float64)
+    mean, other = (own.mean(axis=1, keepdims=True, dtype=np.float64) for own in (source, target))
     white, colour = _power(source, -0.5, ridge), _power(target, 0.5, ridge)
 
     def step(x: np.ndarray) -> np.ndarray:
-        return (mean + colour(white(x - mean))).astype(x.dtype)
+        return (other + colour(white(x - mean))).astype(x.dtype)
 
     return step
 
