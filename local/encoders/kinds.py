@@ -24,6 +24,8 @@ KINDS = {
     "logmel": "local.encoders.logmel",
     "egemaps": "local.encoders.egemaps",
     "shortcut": "local.encoders.shortcut",
+    "emotion2vec": "local.encoders.emotion2vec",
+    "fusion": "local.encoders.fusion",
 }
 
 
@@ -45,6 +47,14 @@ class Kind(abc.ABC):
     def untunable(self, spec: EncoderSpec) -> str | None:
         """Tell why it has no transformer blocks to tune; None if it has, or if only loading it can tell."""
         return f"kind {spec.kind} has no transformer blocks"
+
+    def parts(self, spec: EncoderSpec) -> list[EncoderSpec]:
+        """List the encoders whose features its own are made of: itself, but for a fusion."""
+        return [spec]
+
+    def layer(self, spec: EncoderSpec, number: int) -> str:
+        """Name a layer in tables."""
+        return str(number)
 
     def tables(self, spec: EncoderSpec) -> tuple[str, ...]:
         """Name tables of a data directory, of which it is given the first that says something, in place of audio."""

@@ -24,7 +24,7 @@ _UNUSED = ("masked_spec_embed",)
 
 def load(spec: EncoderSpec, device: str, precision: str) -> Encoder:
     """Make an encoder; see :func:`local.encoders.load`."""
-    _check_device(device)
+    check_device(device)
     # Else transformers asks a service to convert checkpoints without safetensors, in a thread of its own.
     os.environ.setdefault("DISABLE_SAFETENSORS_CONVERSION", "1")
     # After the checks: importing transformers takes seconds.
@@ -40,7 +40,7 @@ def load(spec: EncoderSpec, device: str, precision: str) -> Encoder:
             f"conf/encoders.yaml: {spec.name}: layers: {spec.layers}, dim: {spec.dim}, but the checkpoint "
             f"{spec.source} has layers: {found[0]}, dim: {found[1]}; correct the entry"
         )
-    model, precision = _model(spec, config), _effective(precision, device)
+    model, precision = _model(spec, config), effective(precision, device)
     if packed:
         from local.encoders.transformer import Transformer
 
@@ -59,14 +59,16 @@ def has_native_bf16(device: str) -> bool:
     return bool({"avx512_bf16", "amx_bf16"} & set(flags)) or (platform.machine() == "aarch64" and "bf16" in flags)
 
 
-def _effective(precision: str, device: str) -> str:
+def effective(precision: str, device: str) -> str:
+    """Give the precision that is used where one is asked for: fp32 where the device lacks the other, with a line."""
     if precision == "bf16" and not has_native_bf16(device):
         print(f"bf16: {device} has no bfloat16 instructions and would be slower; using fp32", file=sys.stderr)
         return "fp32"
     return precision
 
 
-def _check_device(device: str) -> None:
+def check_device(device: str) -> None:
+    """Raise a UserError if torch does not see a device."""
     kind, _, index = device.partition(":")
     if kind == "cuda" and not int(index or 0) < torch.cuda.device_count():
         raise UserError(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from local import encoders
-from local.encoders import kinds
+from local.encoders import fusion, kinds
 from local.encoders.registry import EncoderSpec, names, spec
 from utils.table import read_table
 
@@ -15,9 +15,10 @@ def unavailable(encoder: EncoderSpec, data_dir: Path) -> str | None:
 
     For want of an optional package, with the mend; or because it reads a table that the data directory does not have.
     """
-    tables = kinds.of(encoder.kind).tables(encoder)
-    if tables and (data_dir / "utt2spk").is_file() and table(encoder, data_dir) is None:
-        return f"{data_dir} has no {' or '.join(tables)}, of which {encoder.name} is made"
+    for part in encoder.parts:
+        tables = kinds.of(part.kind).tables(part)
+        if tables and (data_dir / "utt2spk").is_file() and table(part, data_dir) is None:
+            return f"{data_dir} has no {' or '.join(tables)}, of which {part.name} is made"
     return encoders.unavailable(encoder)
 
 
@@ -31,5 +32,6 @@ def table(encoder: EncoderSpec, data_dir: Path) -> Path | None:
 
 
 def hears(name: str) -> bool:
-    """Tell whether an encoder is given the voice; one that is no longer in the registry counts as any."""
-    return name not in names() or kinds.of(spec(name).kind).hears
+    """Tell whether an encoder, or a part of it, is given the voice; one no longer in the registry counts as any."""
+    known = names()
+    return any(part not in known or kinds.of(spec(part).kind).hears for part in fusion.parts(name))

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import json
 import re
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from local.encoders import kinds
+from local.encoders import fusion, kinds
 from utils import registry
 from utils.errors import UserError
 
 _LANGUAGE = re.compile(r"[a-z]{2,3}")
+# Fields of an entry that say what an encoder has heard.
+PROVENANCE = ("languages", "pretrained_on", "finetuned_on", "unlisted")
 
 
 @dataclass(frozen=True)
@@ -21,11 +24,11 @@ class EncoderSpec:
     """An encoder's entry in ``conf/encoders.yaml``."""
 
     name: str  # the entry's key
-    # One of local.encoders.kinds.KINDS: hf (a checkpoint of transformers), logmel (mean and standard deviation of
-    # Kaldi's log-mel filter banks), egemaps (functionals, openSMILE), shortcut (what needs no ears).
+    # One of local.encoders.kinds.KINDS: hf (a checkpoint of transformers), emotion2vec (one of FunASR), logmel (mean
+    # and standard deviation of Kaldi's log-mel filter banks), egemaps (functionals, openSMILE), shortcut (no ears).
     kind: str = "hf"
-    # Of kind hf: a folder, relative to the folder that holds the entry's conf folder, or a hub id (owner/name); what
-    # could be either (write ./owner/name to avoid it) is a folder if that exists.
+    # Of kinds hf and emotion2vec: a folder, relative to the folder that holds the entry's conf folder, or a hub id
+    # (owner/name); what could be either (write ./owner/name to avoid it) is a folder if that exists.
     source: str = ""
     revision: str = "main"  # commit of a hub id
     init: str = "pretrained"  # or random: the checkpoint's architecture with random weights, a control
@@ -36,9 +39,11 @@ class EncoderSpec:
     layers: int = 0  # number of hidden states: blocks + 1
     dim: int = 0  # their size
     # ISO 639-1 codes of the speech it was pre-trained on, empty if it is not bound to a language; and the corpora whose
-    # audio it heard, the contamination list. What an entry lacks of these, the checkpoint's pretrain.json says.
+    # audio it heard. What an entry lacks of these, the checkpoint's pretrain.json says.
     languages: list[str] = field(default_factory=list)
     pretrained_on: list[str] = field(default_factory=list)
+    finetuned_on: list[str] = field(default_factory=list)  # corpora whose emotions it was taught: heard with labels
+    unlisted: bool = False  # whether it may have heard more: nobody says what all of its training data were
     note: str = ""  # for people
     base: str = "."  # folder that a relative source starts from
 
@@ -46,6 +51,15 @@ class EncoderSpec:
     def module(self) -> str:
         """The module that makes it, and so the code that decides its features."""
         return kinds.KINDS[self.kind]
+
+    @functools.cached_property
+    def parts(self) -> list[EncoderSpec]:
+        """The encoders whose features its own are made of: itself, or those that ``a+b`` joins."""
+        return kinds.of(self.kind).parts(self)
+
+    def layer_name(self, number: int) -> str:
+        """Name a layer in tables: its number, or that of each encoder that ``a+b`` joins."""
+        return kinds.of(self.kind).layer(self, number)
 
     @property
     def folder(self) -> Path | None:
@@ -73,11 +87,16 @@ def names(recipe: str | Path = ".") -> list[str]:
 def spec(name: str, recipe: str | Path = ".") -> EncoderSpec:
     """Look an encoder up by its name, as in ``encoders`` of an experiment; ``recipe`` is the recipe's folder.
 
+    ``a+b`` is what :mod:`local.encoders.fusion` makes of two or more.
+
     Raises
     ------
     UserError
-        There is no such encoder (the nearest name is suggested), or its entry is malformed.
+        There is no such encoder (the nearest name is suggested), its entry is malformed, or encoders cannot be joined.
     """
+    joined = fusion.parts(name)
+    if len(joined) > 1:
+        return fusion.fuse(name, [spec(part, recipe) for part in joined], str(recipe))
     place, base, entry = registry.look_up(_entries(recipe), name, "encoder")
     if not re.fullmatch(r"[A-Za-z0-9_-]+", name):
         raise UserError(f"{place}: the name of the encoder '{name}' may hold letters, digits, '_' and '-' only")
@@ -107,8 +126,8 @@ def _add_provenance(encoder: EncoderSpec, given: set[str], place: str) -> Encode
 
 
 def _check_values(encoder: EncoderSpec, place: str) -> None:
-    if encoder.kind not in kinds.KINDS:
-        raise UserError(f"{place}: kind '{encoder.kind}' is not one of {', '.join(kinds.KINDS)}")
+    if encoder.kind not in (known := [kind for kind in kinds.KINDS if kind != "fusion"]):
+        raise UserError(f"{place}: kind '{encoder.kind}' is not one of {', '.join(known)}")
     kind = kinds.of(encoder.kind)
     if encoder.init not in ("pretrained", "random"):
         raise UserError(f"{place}: init '{encoder.init}' is not one of pretrained, random")

@@ -286,7 +286,7 @@ class Experiment:
     # Harmonised emotions, or names of `sets` in conf/emotions.yaml: `emotions: [six]`.
     emotions: list[str] = field(default_factory=lambda: ["angry", "happy", "neutral", "sad"])
     labels: list[str] = field(default_factory=list)  # choices on labels: names of `variants` in conf/emotions.yaml
-    encoders: list[str] = field(default_factory=list)  # encoders to probe, by name (conf/encoders.yaml)
+    encoders: list[str] = field(default_factory=list)  # encoders to probe, by name (conf/encoders.yaml), or a+b
     # Factors, or fields of probe, finetune and sed, and the values that each takes side by side.
     vary: dict[str, list[Any]] = field(default_factory=dict)
     tag: str = ""  # keeps results apart: exp_<tag>, RESULTS.<tag>.md, results.<tag>; by default a --config's own name

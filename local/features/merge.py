@@ -15,6 +15,7 @@ import sys
 
 from local import experiment
 from local.encoders import needs
+from local.encoders.registry import PROVENANCE
 from local.features import shard
 from local.features.work import Work, all_work
 from utils import ark, stamp
@@ -74,7 +75,7 @@ def merge(work: Work, nj: int) -> None:
         file.write("item\treason\n")
         file.writelines(f"{utterance}\t{excluded[utterance]}\n" for utterance in sorted(excluded))
     info = {"encoder": work.encoder.name, "precision": "+".join(sorted(filter(None, precisions)))}
-    info |= {name: getattr(work.encoder, name) for name in ("layers", "dim", "languages", "pretrained_on")}
+    info |= {name: getattr(work.encoder, name) for name in ("layers", "dim", *PROVENANCE)}
     with atomic_file(work.directory / "info.json") as file:
         json.dump(info, file, indent=1)
         file.write("\n")

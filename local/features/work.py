@@ -90,17 +90,19 @@ class Work:
 def all_work(experiment: Experiment, only: str | None = None) -> list[Work]:
     """List the work of an experiment, or of one of its encoders, done or not: by encoder, then by corpus.
 
-    What an encoder cannot represent (local.encoders.needs) is in the list: the plan says so.
+    Of encoders side by side (``a+b``) each is listed, once. What an encoder cannot represent (local.encoders.needs) is
+    in the list: the plan says so.
 
     Raises
     ------
     UserError
         The encoder is not of the experiment or not in the registry.
     """
-    if only is not None and only not in experiment.encoders:
-        raise UserError(f"--encoder {only}: not of this experiment; its encoders: {', '.join(experiment.encoders)}")
-    specs = [encoders.spec(name) for name in experiment.encoders if only in (None, name)]
-    return [Work(spec, corpus, experiment) for spec in specs for corpus in experiment.corpora]
+    specs = {part.name: part for name in experiment.encoders for part in encoders.spec(name).parts}
+    if only is not None and only not in specs:
+        raise UserError(f"--encoder {only}: not of this experiment; its encoders: {', '.join(specs)}")
+    wanted = [spec for name, spec in specs.items() if only in (None, name)]
+    return [Work(spec, corpus, experiment) for spec in wanted for corpus in experiment.corpora]
 
 
 def group(utterances: Iterable[Utterance], seconds: float, source: Path) -> list[list[Utterance]]:

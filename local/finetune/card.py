@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from local import corpora
 from local.corpora import CorpusSpec
 from local.finetune.strategies import words
+from local.results import heard
 from utils import csv_file, stamp
 from utils.errors import UserError
 
@@ -101,7 +102,7 @@ def _notes(meta: dict[str, Any]) -> Iterator[str]:
     if meta["voices_seen"] and not meta["one_speaker"] and factors["split"] != "random":
         yield f"{meta['voices_seen']} of the tested people trained it, in another corpus"
     if meta["contaminated"]:
-        yield f"pre-training heard {'+'.join(meta['contaminated'])}"
+        yield f"its encoder heard {heard.in_words(meta['contaminated'])}"
 
 
 def _newer(model: Path, condition: Path) -> bool:

@@ -13,6 +13,7 @@ from local.grid.conditions import Condition, Group
 from local.grid.factors import FACTORS, PROBE, Value
 from local.grid.pairs import pairs
 from local.grid.plan import Stage
+from local.probe import features
 from local.results import corpus
 from utils import stamp
 from utils.errors import UserError
@@ -87,14 +88,15 @@ def _stamp(group: Group, condition: Condition) -> dict:
     code = [*CODE, *steps(condition)]
     used = {*group.learnt, condition.test}
     inputs = corpus.inputs(used, condition.encoder, group.scheme, matched(condition))
-    for dump in (Path("dump", condition.encoder, name) for name in sorted(used)):
+    for dump in (folder for name in sorted(used) for folder in features.folders(name, condition.encoder)):
         inputs += [dump / stamp.NAME, dump / "info.json"]
     return stamp.make(settings(condition), code, inputs)
 
 
 def _needs(group: Group) -> dict[Path, str]:
     folds = {Path("data", name, "folds", group.scheme): "data" for name in group.corpora}
-    return folds | {Path("dump", group.first.encoder, name): "features" for name in group.corpora}
+    dumps = (folder for name in group.corpora for folder in features.folders(name, group.first.encoder))
+    return folds | dict.fromkeys(dumps, "features")
 
 
 STAGE = Stage(PROBE, asked, _stamp, _needs)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from local.report.material import Inputs, System
 from local.report.tables.cells import code, joint_marks, marks, null_note, p_value, with_method
+from local.results.heard import unheard
 from utils.significance import EXACT_BLOCKS
 
 STANDARDISED = {
@@ -88,7 +89,7 @@ def ranked(inputs: Inputs) -> list[str]:
     """Rank the encoders under the method that dev prefers, a line a group of conditions."""
     lines = []
     for group, words in (("within", "Within corpora"), ("across", "Across corpora")):
-        lines += _ranked(inputs, group, words)
+        lines += _ranked(inputs, group, words) + _unheard(inputs, group, words)
     return lines
 
 
@@ -96,10 +97,9 @@ def _ranked(inputs: Inputs, group: str, words: str) -> list[str]:
     scores = inputs.comparable(group)
     if not scores:
         return []
+    method = _preferred(inputs, scores, group)
+    found = sorted((s for s in scores if s.method == method), key=lambda system: -scores[system].ua)
     methods = inputs.unmixed(dict.fromkeys(system.method for system in scores))
-    under = {method: [system for system in scores if system.method == method] for method in methods}
-    method = max(methods, key=lambda method: inputs.dev_ua(under[method], group))
-    found = sorted(under[method], key=lambda system: -scores[system].ua)
     top = found[0]
     number = len(inputs.of(top, group))
     over = f"mean over {number} conditions" if number > 1 else "one condition"
@@ -113,6 +113,28 @@ def _ranked(inputs: Inputs, group: str, words: str) -> list[str]:
             behind = _behind(inputs, top, other, group)
             lines.append(f"{position} is {_named(inputs, other, group)} with {scores[other]}{behind}.")
     return [" ".join(lines)]
+
+
+def _preferred(inputs: Inputs, scores: Iterable[System], group: str) -> str:
+    """The method that dev prefers."""
+    under: dict[str, list[System]] = {}
+    for system in scores:
+        under.setdefault(system.method, []).append(system)
+    return max(inputs.unmixed(under), key=lambda method: inputs.dev_ua(under[method], group))
+
+
+def _unheard(inputs: Inputs, group: str, words: str) -> list[str]:
+    """Rank them without what any of them may have heard, where that leaves something out."""
+    scores = inputs.headlines(unheard(group))
+    if not scores:
+        return []
+    every = inputs.comparable(group)
+    method = _preferred(inputs, every, group)
+    found = sorted((s for s in scores if s.method == method), key=lambda system: -scores[system].ua)
+    gone = [system.encoder for system in every if system.method == method and system not in scores]
+    ranks = ", ".join(f"`{system.encoder}` {scores[system]}" for system in found)
+    left = f"; nothing is left of {code(gone)}" if gone else ""
+    return [f"**{words}, without what any encoder has or may have heard** (†★‡?){left}: {ranks or '–'}."]
 
 
 def _named(inputs: Inputs, system: System, group: str) -> str:

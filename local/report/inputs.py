@@ -14,6 +14,8 @@ from local.report import erased, failures, gaps
 from local.report.diarized import PARTS, Diarization, Diarized, DiarizedPair
 from local.report.material import SPREAD, Comparison, Corpus, Epoch, Inputs, LanguageTest, Result, System
 from local.report.scores import Score
+from local.report.tables.cells import HEARD
+from local.results import heard
 from utils import csv_file
 from utils.config import read_yaml
 from utils.errors import UserError
@@ -237,7 +239,9 @@ def _diarized(row: dict[str, str], experiment: Experiment) -> Diarized:
         trained = set(experiment.sed.corpora)
     # The sets of corpora are cut as these are; one with labels of its own has no folds.
     shared = any(_share_speakers(_audit(name), row["split"]) for name in trained if kind and corpus in (name, "*"))
-    marks = {"†": row["contaminated"], "¶": row["resampled"] == "utterance", "‖": row["how"] == "all" and shared}
+    said = heard.read(row["contaminated"].split("+")).values()
+    marks = {mark: how in said for how, mark in HEARD.items()}
+    marks |= {"¶": row["resampled"] == "utterance", "‖": row["how"] == "all" and shared}
     return Diarized(
         system=(row["system"], row["how"]),
         baseline=row["baseline"] != "0",

@@ -5,7 +5,8 @@ from __future__ import annotations
 from local.report.diarized import Diarization
 from local.report.material import Inputs
 from local.report.sed import row_marks
-from local.report.tables.cells import MARKS, code, marks, notes
+from local.report.tables.cells import HEARD, MARKS, code, marks, notes
+from local.results.heard import UNKNOWN
 
 FEW_SPEAKERS = 10  # below, a percentile bootstrap's interval is clearly too narrow (utils/intervals.py)
 
@@ -79,12 +80,15 @@ def _which(inputs: Inputs, mark: str) -> str:
     marked = [result for result in inputs.results if mark in marks(result)]
     if not marked:
         return ""
-    if mark in "†‡":
-        heard: dict[str, set[str]] = {}
+    if mark in ("‡", *HEARD.values()):
+        found: dict[str, set[str]] = {}
         for result in marked:
-            side = {result.test} if mark == "†" else set(result.train)
-            heard.setdefault(result.system.encoder, set()).update(side & set(result.contaminated))
-        return "; ".join(f"`{encoder}` heard {', '.join(sorted(names))}" for encoder, names in heard.items())
+            names = {result.test}
+            if mark == "‡":
+                names = {name for name, how in result.heard.items() if how != UNKNOWN} - names
+            found.setdefault(result.system.encoder, set()).update(names)
+        verb = "may have heard" if mark == "?" else "heard"
+        return "; ".join(f"`{encoder}` {verb} {', '.join(sorted(names))}" for encoder, names in found.items())
     if mark == "¶":
         return ", ".join(name for name, corpus in inputs.corpora.items() if corpus.speakers == 1)
     if mark in "‖◊":

@@ -15,6 +15,7 @@ from local.report.erased import Curve
 from local.report.failures import Failures
 from local.report.gaps import Gap
 from local.report.scores import PairedTest, Score, System
+from local.results import heard
 
 GROUPS = ("within", "across", "joint")
 # What makes a headline uncertain: columns of exp/results.csv and how tables call them.
@@ -24,6 +25,9 @@ NO_EARS = "no ears"
 
 def baseline(spec: EncoderSpec) -> str:
     """Say what kind of baseline an encoder is; nothing of one that is to be better than those."""
+    if len(spec.parts) > 1:
+        found = [baseline(part) for part in spec.parts]
+        return " + ".join(dict.fromkeys(found)) if all(found) else ""
     if spec.kind == "logmel":
         return "log-mel"
     if not kinds.of(spec.kind).hears:
@@ -78,7 +82,7 @@ class Result:
     params : int
         Trained parameters.
     languages, contaminated : tuple of str
-        Of the encoder's pre-training: its languages, and which of the condition's corpora it heard.
+        Of the encoder's training: its languages, and the condition's corpora that it heard (local/results/heard.py).
     one_speaker : bool
     voices_seen : int
         Tested people whose voice is in the train list of the fold that tests them.
@@ -139,6 +143,11 @@ class Result:
     def scheme(self) -> str:
         """The split scheme."""
         return self.factors["split"]
+
+    @cached_property
+    def heard(self) -> dict[str, str]:
+        """Corpora that the encoder heard, and how: a value of ``local.results.heard.HOW``."""
+        return heard.read(self.contaminated)
 
     @property
     def tuned(self) -> bool:

@@ -170,7 +170,7 @@ def _overview(found: Diarization) -> Table:
         "and reverberation); `*` puts the recordings of all corpora together. Baselines: *all_neutral*; *chance*, "
         "segments drawn from the training parts; *oracle_utterance* is told the recording's emotion and gives it to "
         "all of it, *oracle_speech* to detected speech only. Bold: the best model by test. Of the "
-        "published checkpoint, † says that it was trained on this corpus."
+        "published checkpoint, ★ says that it was trained on this corpus."
     )
     return Table("sed", "Emotion diarization", caption, ["system", *tests], rows, made_by="sed")
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from local.encoders import fusion
 from utils.data_dir import Utterance, content_keys, read_persons, read_utt2, read_utterances
 from utils.errors import UserError
 from utils.folds import DIGEST, indices, read_excluded, read_folds
@@ -92,8 +93,7 @@ def read(name: str, encoder: str, scheme: str, emotions: Sequence[str], others: 
         if emotion.get(utt) not in emotions:
             what = f"has the emotion {emotion[utt]}" if utt in emotion else "is not in utt2emo"
             raise UserError(f"{directory}: {utt} {what}; run the data stage again")
-    tables = [Path("dump", own, name, "excluded.tsv") for own in (encoder, *others)]
-    excluded = set().union(*map(read_excluded, tables)).intersection(wanted)
+    excluded = set().union(*(left_out(name, own) for own in (encoder, *others))).intersection(wanted)
     utts = [utt for utt in wanted if utt not in excluded]
     index = {label: number for number, label in enumerate(emotions)}
     folds, content = indices(directory, lists, utts), content_keys(data)
@@ -110,6 +110,11 @@ def read(name: str, encoder: str, scheme: str, emotions: Sequence[str], others: 
         persons=[person[utt] for utt in utts],
         excluded=len(excluded),
     )
+
+
+def left_out(name: str, encoder: str) -> set[str]:
+    """List a corpus's utterances that an encoder, or a part of it, could not take, says the features stage."""
+    return {utt for part in fusion.parts(encoder) for utt in read_excluded(Path("dump", part, name, "excluded.tsv"))}
 
 
 def check_folds(corpora: Iterable[Corpus], scheme: str) -> None:
@@ -132,11 +137,11 @@ def check_classes(labels: np.ndarray, emotions: Sequence[str], corpora: Iterable
 
 def inputs(names: Iterable[str], encoder: str, scheme: str, others: Iterable[str] = ()) -> list[Path]:
     """List the files that :func:`read` reads of some corpora, or that stand for them, for stamps."""
-    others = sorted({*others} - {encoder})
     files = []
     for name in sorted(set(names)):
-        data, dump = Path("data", name), Path("dump", encoder, name)
+        data = Path("data", name)
         files += [data / name for name in ("utt2emo", "utt2lang", "utt2spk", "utt2digest", "spk2person")]
-        files += [data / "folds" / scheme / DIGEST, dump / "excluded.tsv"]
-        files += [Path("dump", own, name, "excluded.tsv") for own in others]
+        files += [data / "folds" / scheme / DIGEST]
+        encoders = [part for own in (encoder, *others) for part in fusion.parts(own)]
+        files += [Path("dump", part, name, "excluded.tsv") for part in dict.fromkeys(encoders)]
     return files

@@ -20,7 +20,7 @@ import numpy as np
 from local.encoders import EncoderSpec
 from local.grid.conditions import Condition
 from local.grid.factors import FACTORS
-from local.results import languages
+from local.results import heard, languages
 from local.results.corpus import Corpus
 from utils import csv_file, metrics
 from utils.errors import UserError
@@ -116,8 +116,8 @@ def describe(
             f"data/{test.name}/utt2lang: has {' and '.join(test.languages)}; a corpus that is tested on must have "
             "one language: prepare one corpus a language"
         )
-    heard = list(dict.fromkeys([*condition.source, *condition.train]))
-    used = [corpora[name] for name in dict.fromkeys([*heard, *condition.dev, condition.test])]
+    learnt = list(dict.fromkeys([*condition.source, *condition.train]))
+    used = [corpora[name] for name in dict.fromkeys([*learnt, *condition.dev, condition.test])]
     words = {"method": words} if words else {}
     for name, value in condition.special.items():
         words[name] = FACTORS[name].says(value) if name in FACTORS else f"{name} {value}"
@@ -126,10 +126,10 @@ def describe(
         "factors": condition.identity,
         "words": words,
         "dev": list(condition.dev),
-        **languages.describe(encoder.languages, [corpora[name].languages for name in heard], test.languages[0]),
-        "contaminated": [corpus.name for corpus in used if corpus.name in encoder.pretrained_on],
+        **languages.describe(encoder.languages, [corpora[name].languages for name in learnt], test.languages[0]),
+        "contaminated": heard.say(encoder, [corpus.name for corpus in used]),
         "one_speaker": any(corpus.one_speaker for corpus in used),
-        "voices_seen": _voices_seen([corpora[name] for name in heard], test),
+        "voices_seen": _voices_seen([corpora[name] for name in learnt], test),
     }
 
 

@@ -95,7 +95,7 @@ def _stamp(config: experiment.Experiment, paths: Sequence[Path]) -> dict:
 
 def _collect(paths: Sequence[Path], config: experiment.Experiment, recipe: str) -> None:
     from local.results import read
-    from local.score import breakdown, calibration, compare, erasure, families, gap, language, mixed, tabulate
+    from local.score import breakdown, calibration, compare, erasure, families, gap, language, mixed, tabulate, unheard
     from local.score.facts import Facts
 
     score = config.score
@@ -109,6 +109,7 @@ def _collect(paths: Sequence[Path], config: experiment.Experiment, recipe: str) 
     names = tabulate.Names.of(conditions, recipe)
     results = [row for scored in everything for row in tabulate.condition_rows(scored, names, score.confidence)]
     summary = [row for system in systems.values() for row in tabulate.summary_rows(system, names, score.confidence)]
+    summary += unheard.rows(systems.values(), names, score.confidence)
     facts = Facts()
     tables = (
         (tabulate.result_columns(conditions[0].emotions, names), results),

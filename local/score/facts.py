@@ -8,9 +8,10 @@ from typing import TypeVar
 
 import numpy as np
 
+from local.results.corpus import left_out
 from local.results.read import Finished
 from utils.data_dir import read_utt2
-from utils.folds import read_excluded, read_folds
+from utils.folds import read_folds
 from utils.table import read_table
 
 TABLES = ("utt2spk", "spk2gender", "utt2sent", "text")
@@ -66,7 +67,7 @@ class Facts:
 
         def read() -> list[set[str]]:
             said = self.sentence(corpus)
-            left = read_excluded(Path("dump", encoder, corpus, "excluded.tsv"))
+            left = left_out(corpus, encoder)
             folds = read_folds(Path("data", corpus, "folds", scheme))
             return [
                 {said[utt] for part in parts for utt in fold[part] if utt in said and utt not in left} for fold in folds

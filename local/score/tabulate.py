@@ -307,6 +307,13 @@ def summary_rows(system: Sequence[Scored], names: Names, confidence: float) -> l
     return [common | row for row in (*rows, *_drop(system, first.layers, confidence))]
 
 
+def mean_row(members: Sequence[Scored], group: str, names: Names, confidence: float) -> dict:
+    """Average one system's headlines over some of its conditions: a row of exp/summary.csv."""
+    first = members[0].condition
+    shares = [1 / len(members)] * len(members)
+    return _common(first, names) | _mean_rows(members, shares, {"group": group}, [*first.layers, "dev"], confidence)[-1]
+
+
 def _mean_rows(
     members: Sequence[Scored], shares: Sequence[float], labels: dict, layers: Sequence[int | str], confidence: float
 ) -> list[dict]:
@@ -320,7 +327,7 @@ def _mean_rows(
 
 
 def contaminated(conditions: Iterable[Finished]) -> str:
-    """Name the corpora of any condition that its encoder's pre-training heard."""
+    """Name the corpora of any condition that its encoder heard, as meta.json does (local/results/heard.py)."""
     return "+".join(sorted({corpus for one in conditions for corpus in one.meta["contaminated"]}))
 
 

@@ -35,7 +35,7 @@ def means(inputs: Inputs) -> Iterator[Figure]:
     """Give the figure of means, where there are encoders of several layers."""
     names = _layered(inputs)
     if names:
-        flat = [name for name in inputs.encoders if name not in names]
+        flat = [name for name in inputs.encoders if name not in _deep(inputs)]
         note = f" {code(flat)}: one layer, see the figure before." if flat else ""
         caption = (
             "UA at each layer, mean over conditions within and across corpora; bands are intervals, points at *dev* "
@@ -58,8 +58,13 @@ def _notes(inputs: Inputs) -> str:
 
 
 def _layered(inputs: Inputs) -> list[str]:
-    deep = {result.system.encoder for result in inputs.results if len(result.layers) > 1}
-    return [name for name in inputs.encoders if name in deep]
+    """Encoders whose layers have an order: of several side by side, not those of which two have more than one."""
+    ordered = {name for name in inputs.encoders if sum(part.layers > 1 for part in inputs.specs[name].parts) < 2}
+    return [name for name in inputs.encoders if name in _deep(inputs) & ordered]
+
+
+def _deep(inputs: Inputs) -> set[str]:
+    return {result.system.encoder for result in inputs.results if len(result.layers) > 1}
 
 
 def _draw_means(inputs: Inputs, names: Sequence[str]) -> Drawing:

@@ -9,16 +9,21 @@ from math import isinf, isnan
 
 from local.report.material import Inputs, Result, System
 from local.report.scores import PairedTest, Score
+from local.results import heard
 from utils.significance import EXACT_BLOCKS
 
 MARKS = {
     "†": "the encoder's pre-training saw audio of the test corpus, without labels",
-    "‡": "the encoder's pre-training saw audio of a training corpus, not of the test corpus",
+    "★": "the encoder was taught the emotions of the test corpus, whichever folds test it here",
+    "‡": "the encoder's training saw audio of a training corpus, with or without labels, not of the test corpus",
+    "?": "not all that the encoder was trained on is listed: it may have heard the test corpus",
     "§": "layers and epochs were chosen on labelled data of the test corpus (cross_dev = target)",
     "¶": "a corpus of one speaker: its parts share the speaker; where it is tested, the interval is over utterances",
     "‖": "the folds let speakers of the test into training or dev (audit)",
     "◊": "some people who are tested have trained the very model that tests them, in another corpus or set",
 }
+# What the encoder heard of the test corpus (local/results/heard.py), and any mark that says that it heard something.
+HEARD = {heard.PLAIN: "†", heard.LABELS: "★", heard.UNKNOWN: "?"}
 # The last columns of a table of paired tests.
 TESTED = ["n", "speakers", "df", "p", "smallest p", "p Holm", "q", "tests", "detectable"]
 NAMED = 8  # systems that a caption names
@@ -91,8 +96,10 @@ def marks(result: Result) -> str:
         Keys of :data:`MARKS`.
     """
     found = ""
-    if result.contaminated:
-        found += "†" if result.test in result.contaminated else "‡"
+    how = result.heard.get(result.test)
+    found += HEARD.get(how, "")
+    if how in (None, heard.UNKNOWN) and {heard.PLAIN, heard.LABELS}.intersection(result.heard.values()):
+        found += "‡"
     if result.cross_dev == "target" and result.group == "across":
         found += "§"
     if result.one_speaker or result.resampled == "utterance":
@@ -100,7 +107,7 @@ def marks(result: Result) -> str:
     if result.shared:
         found += "‖"
     # The marks before say so already.
-    return found + ("◊" if result.voices_seen and not {"¶", "‖"} & set(found) else "")
+    return _in_order(found + ("◊" if result.voices_seen and not {"¶", "‖"} & set(found) else ""))
 
 
 def joint_marks(results: Iterable[Result]) -> str:

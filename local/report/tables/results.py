@@ -19,6 +19,7 @@ from local.report.tables.cells import (
     trained,
     with_method,
 )  # fmt: skip
+from local.results.heard import in_words, say, unheard
 
 
 def _layers_note(inputs: Inputs, method: str | None = None) -> str:
@@ -34,6 +35,8 @@ def means(inputs: Inputs) -> Table:
     groups = [group for group in GROUPS if group in present]
     if "drop" in present:
         groups.append("drop")
+    clean = [unheard(group) for group in GROUPS if unheard(group) in present]
+    groups += clean
     comparable = {group: inputs.comparable(group) for group in groups}
     best = {group: max(score.ua for score in scores.values()) for group, scores in comparable.items()}
     rows = []
@@ -52,6 +55,11 @@ def means(inputs: Inputs) -> Table:
         caption += " *drop*: points that UA falls from training on the test corpus to training on another one."
     if any(len(comparable[group]) < len(inputs.headlines(group)) for group in groups if group != "drop"):
         caption += " Means over fewer conditions than others do not compare with these and are never in bold."
+    if clean:
+        caption += (
+            " *unheard*: without conditions of which any of the encoders heard, or may have heard, a corpus (†★‡?); – "
+            "for an encoder of which none is left."
+        )
     if inputs.strategies:
         caption += " *parameters*: trained ones, the head's included."
     caption += interval_note(inputs, (inputs.means[key]["dev"] for key in inputs.means)) + notes(inputs)
@@ -99,8 +107,9 @@ def everything(inputs: Inputs) -> Table:
     """Every condition in full."""
     rows, spread = [], {key: name for key, name in SPREAD.items() if any(key in r.spread for r in inputs.results)}
     for result in inputs.results:
-        selected = ", ".join(f"{layer} ({times})" if len(result.selected) > 1 else str(layer)
-                             for layer, times in result.selected.items())  # fmt: skip
+        spec = inputs.specs[result.system.encoder]
+        named = {spec.layer_name(layer): times for layer, times in result.selected.items()}
+        selected = ", ".join(f"{layer} ({times})" if len(named) > 1 else layer for layer, times in named.items())
         rows.append(
             [
                 *system_cells(inputs, result.system, [result]),
@@ -148,7 +157,8 @@ def by_layer(inputs: Inputs) -> Table:
             qualified = [joint_marks(inputs.of(system, group)) for group in groups]
             for layer in layers:
                 cells = [score_cell(column.get(layer), mark) for column, mark in zip(columns, qualified, strict=True)]
-                rows.append([*system_cells(inputs, system), Cell(str(layer)), *cells])
+                name = inputs.specs[system.encoder].layer_name(layer)
+                rows.append([*system_cells(inputs, system), Cell(name, value=layer), *cells])
     caption = (
         "UA in percent [95% interval] at each layer, mean over conditions. Layer 0 is what enters the first "
         "transformer block. For looking only: a layer that is picked here was picked on test data."
@@ -198,14 +208,15 @@ def encoders(inputs: Inputs) -> Table:
     rows = []
     for name in inputs.encoders:
         spec = inputs.specs[name]
-        heard = [corpus for corpus in spec.pretrained_on if corpus in inputs.corpora]
-        more = [corpus for corpus in spec.pretrained_on if corpus not in inputs.corpora]
-        words = ", ".join(heard) + (f" (and {', '.join(more)})" if more else "")
+        listed = dict.fromkeys([*spec.pretrained_on, *spec.finetuned_on])
+        here = [corpus for corpus in inputs.corpora if corpus in listed or spec.unlisted]
+        ours, more = (in_words(say(spec, some)) for some in (here, [name for name in listed if name not in here]))
+        words = ours + (f" (and {more})" if more else "")
         languages = ", ".join(spec.languages) or "–"
         rows.append([Cell(name), Cell(spec.note or "–"), Cell(languages), Cell(str(spec.layers)), Cell(words or "–")])
-    header = ["encoder", "what it is", "languages", "layers", "pre-training heard"]
+    header = ["encoder", "what it is", "languages", "layers", "training heard"]
     caption = (
-        "*languages*: of the pre-training; – for encoders that are not bound to a language. *pre-training heard*: "
-        "corpora whose audio, without labels, was in it."
+        "*languages*: of the pre-training; – for encoders that are not bound to a language. *training heard*: corpora "
+        "whose audio was in it, without labels unless said; *perhaps*: its makers do not list all that was."
     )
     return Table("encoders", "Encoders", caption, header, rows)

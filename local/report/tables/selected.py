@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 
 from local.report.material import Inputs
-from local.report.tables.cells import Cell, Table
+from local.report.tables.cells import DASH, Cell, Table
 
 
 def table(inputs: Inputs) -> Table:
@@ -21,9 +21,12 @@ def table(inputs: Inputs) -> Table:
         ordered = sorted(chosen.elements())
         layer, times = max(chosen.items(), key=lambda item: (item[1], -item[0]))
         tied = sum(result.tied for result in trainings)
-        rows.append([Cell(encoder), *(
-            Cell(str(number)) for number in (last, layer, times, ordered[len(ordered) // 2], tied, len(ordered))
-        )])  # fmt: skip
+        # Combinations of several encoders' layers have no middle.
+        spec, middle = inputs.specs[encoder], ordered[len(ordered) // 2]
+        named = [spec.layer_name(number) for number in (last, layer)]
+        median = DASH if len(spec.parts) > 1 else Cell(str(middle))
+        counts = [Cell(str(number)) for number in (times, tied, len(ordered))]
+        rows.append([Cell(encoder), *map(Cell, named), counts[0], median, *counts[1:]])
     caption = (
         "How often dev chose which layer. A selection is one of a fold and seed of a training. *with ties*: selections "
         "in which several layers had the best dev UA, which dev loss then decided."

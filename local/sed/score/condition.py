@@ -15,6 +15,7 @@ import numpy as np
 from local import encoders
 from local.experiment import Experiment
 from local.grid.conditions import Condition
+from local.results import heard
 from local.results.languages import setting
 from local.sed.conditions import BASELINES, PUBLISHED, PUBLISHED_ON, how, settings
 from local.sed.data.sets import NEUTRAL, SedSet
@@ -136,9 +137,9 @@ def describe(condition: Condition, data: SedSet) -> dict:
         trained = sorted({spec(name).language for name in condition.train})
         if len(languages) == 1:
             found["setting"] = setting(encoder.languages, trained, languages[0])
-        found["contaminated"] = sorted({corpus} & set(encoder.pretrained_on))
+        found["contaminated"] = heard.say(encoder, [corpus])
     elif condition.method == PUBLISHED:
-        found["contaminated"] = sorted({corpus} & set(PUBLISHED_ON))
+        found["contaminated"] = [f"{corpus}:{heard.LABELS}"] if corpus in PUBLISHED_ON else []
     return found
 
 

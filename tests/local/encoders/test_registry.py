@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from local import encoders
+from local import corpora, encoders
 from utils.errors import UserError
 
 
@@ -29,7 +29,9 @@ def test_every_entry_of_the_repository_is_whole(repo: Path) -> None:
         assert spec.folder or spec.kind != "hf" or re.fullmatch(r"main|[0-9a-f]{40}", spec.revision)
         assert len(set(spec.languages)) == len(spec.languages)
         # Random weights and spectra have heard nothing.
-        assert not (spec.kind != "hf" or spec.init == "random") or not (spec.languages or spec.pretrained_on)
+        heard = spec.languages, spec.pretrained_on, spec.finetuned_on
+        assert not any(heard) or (spec.kind in ("hf", "emotion2vec") and spec.init == "pretrained")
+        assert {*spec.pretrained_on, *spec.finetuned_on} <= set(corpora.names())
     # A list that is empty says that an encoder is bound to no language, which is not the same as to many.
     assert all(
         len(encoders.spec(name).languages) > 90 for name in ("xlsr_300m", "mms_300m", "w2v_bert2", "whisper_small")

@@ -289,7 +289,7 @@ def test_the_card_has_the_results_of_its_own_fold(save: Save, tmp_path: Path) ->
     ]  # fmt: skip
     table = sections(written(folder))["Results"]
     assert "| emodb | 41 | 60.0 | 60.0 | 10.0 | 20.0 | 30.0 | 40.0 |  |" in table
-    assert re.search(r"nemo \| 41 .*not trained on this corpus; .* single speaker; pre-training heard nemo \|", table)
+    assert re.search(r"nemo \| 41 .*not trained on this corpus; .* single speaker; its encoder heard nemo \|", table)
     # Trained again since.
     os.utime(folder / ".done", (4e9, 4e9))
     assert card.results(folder) == []

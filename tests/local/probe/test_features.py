@@ -26,7 +26,9 @@ def read() -> np.ndarray:
 def test_reads_what_was_written_in_the_corpus_s_order(written: tree.Corpus) -> None:
     order = np.argsort(written.utts)
     np.testing.assert_array_equal(read(), written.features[order])
-    assert features.read_info("aa", "enc") == {"languages": ["pl"], "pretrained_on": ["zz"]}
+    # Written before it was asked what an encoder was taught.
+    info = {"languages": ["pl"], "pretrained_on": ["zz"], "finetuned_on": [], "unlisted": False}
+    assert features.read_info("aa", "enc") == info
 
 
 def test_only_excluded_utterances_may_lack_features(written: tree.Corpus) -> None:

@@ -146,7 +146,7 @@ def test_findings_repeat_the_tables(world: World, documents: tuple[str, Page]) -
     drops = sorted(where(rows, group="drop"), key=lambda row: float(row["ua"]))
     for row in (drops[0], drops[-1]):
         assert percent(row, "ua", "ua_lo", "ua_hi") in page.sections["conditions"]
-    assert {row["group"] for row in rows} == {"within", "across", "drop"}
+    assert {row["group"] for row in rows} == {"within", "across", "drop", "within, unheard"}
 
 
 def test_a_selection_is_counted_once_wherever_it_is_tested(world: World, documents: tuple[str, Page]) -> None:

@@ -12,7 +12,9 @@ from pathlib import Path
 import numpy as np
 import yaml
 
+from local.encoders import EncoderSpec
 from local.grid import manifest
+from local.results import heard
 from local.results.languages import setting
 from utils import stamp
 
@@ -48,6 +50,13 @@ class Encoder:
     languages: list[str] = field(default_factory=list)
     pretrained_on: list[str] = field(default_factory=list)
     init: str = "pretrained"
+    finetuned_on: list[str] = field(default_factory=list)
+    unlisted: bool = False
+
+    @property
+    def provenance(self) -> dict:
+        """What its training heard, as its entry says."""
+        return {key: getattr(self, key) for key in ("pretrained_on", "finetuned_on", "unlisted")}
 
 
 @dataclass
@@ -86,7 +95,7 @@ class World:
         (self.root / "conf/corpora.yaml").write_text(yaml.safe_dump(registry))
         registry = {
             e.name: {"source": f"nobody/{e.name}", "layers": e.layers, "dim": 768, "languages": e.languages,
-                     "pretrained_on": e.pretrained_on, "init": e.init, "note": f"note on {e.name}"}
+                     **e.provenance, "init": e.init, "note": f"note on {e.name}"}
             for e in self.encoders
         }  # fmt: skip
         (self.root / "conf/encoders.yaml").write_text(yaml.safe_dump(registry))
@@ -114,14 +123,14 @@ class World:
         path = self.write_condition(encoder, strategy, train, test)
         meta = json.loads((path / "meta.json").read_text())
         del self.asked[path]
-        heard = sorted({c.language for c in self.corpora if c.name in {*source, *train}})
-        kind = setting(encoder.languages, heard, meta["test_language"])
+        spoken = sorted({c.language for c in self.corpora if c.name in {*source, *train}})
+        kind = setting(encoder.languages, spoken, meta["test_language"])
         del meta["factors"]["normalise"]
         meta["factors"] |= {"source": list(source), "layer": "probe", "pooling": "mean", "head": "linear"}
         meta["factors"] |= factors
         name, more = f"{encoder.name}.{strategy}.{'+'.join(train)}", _named({"source": source, **factors})
         meta |= {
-            "stage": "finetune", "setting": kind, "train_languages": heard, "params": params, "models": name + more,
+            "stage": "finetune", "setting": kind, "train_languages": spoken, "params": params, "models": name + more,
             "words": {"method": f"what {strategy} trains"},
         }  # fmt: skip
         target = self.root / "exp/finetune" / f"{name}-{test}{more}"
@@ -152,7 +161,7 @@ class World:
             "stage": "probe", "factors": factors, "words": {"method": f"what {head} is"}, "setting": kind,
             "encoder_languages": encoder.languages, "dev": dev, "train_languages": languages,
             "test_language": by_name[test].language, "params": 3076,
-            "contaminated": sorted({*train, test} & set(encoder.pretrained_on)),
+            "contaminated": heard.say(EncoderSpec(encoder.name, **encoder.provenance), sorted({*train, test})),
             "voices_seen": 0, "one_speaker": any(by_name[name].speakers == 1 for name in {*train, test}),
         }  # fmt: skip
         meta |= {name: value for name, value in self.changes.items() if name not in factors}
