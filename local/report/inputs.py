@@ -230,7 +230,7 @@ def _share_speakers(audit: dict | None, scheme: str) -> bool:
 def describe(name: str) -> dict:
     """Look up how a corpus is called, in which language it is, and whether it is synthetic."""
     spec = corpora.spec(name)
-    return {key: getattr(spec, key) for key in ("language", "synthetic", "title", "licence")}
+    return {key: getattr(spec, key) for key in ("language", "synthetic", "title", "licence", "emobox")}
 
 
 def diarization(experiment: Experiment) -> Diarization | None:

@@ -206,6 +206,7 @@ class Corpus:
     emotions: dict[str, int] = field(default_factory=dict)
     excluded: int = 0
     audit: dict | None = None
+    emobox: str = ""  # its name there
 
     @property
     def label(self) -> str:

@@ -135,10 +135,12 @@ class TestIdentity:
     def test_is_the_factors(self):
         one, same = probes("a:b")[0], probes("a:b", lr=0.3, seeds=[4])[0]
         assert one == same and hash(one) == hash(same)
-        assert one.identity == {
-            "encoder": "enc", "method": "linear", "train": ["a"], "test": "b", "emotions": list(EMOTIONS), "labels": [],
-            "split": "speaker", "cross_dev": "source", "select": "auto", "shots": 0, "normalise": "train",
-        }  # fmt: skip
+        told = {"encoder": "enc", "method": "linear", "train": ["a"], "test": "b"}
+        rest = {factor.name: factor.default for factor in factors.known(PROBE) if factor.name not in told}
+        assert {name: factors.freeze(value) for name, value in one.identity.items()} == rest | {
+            name: factors.freeze(value) for name, value in told.items()
+        }
+        assert rest["emotions"] == tuple(EMOTIONS) and rest["normalise"] == "train" and list(one.identity)[2] == "train"
         assert one != probes("a:b", normalise="none")[0] != probes("b:b")[0]
 
     @pytest.mark.usefixtures("data")
