@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import re
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -106,6 +107,18 @@ class Probe:
     # Features scaled to mean 0 and variance 1 by all training corpora together (train) or each by its own training
     # part (per-corpus); or left as they are (none).
     normalise: str = one_of("train", "per-corpus", "none")
+    # common leaves out of training and test what one of the experiment's encoders cannot take, so that all are trained
+    # on the same; own leaves out what the encoder itself cannot, and tests compare what both of two were tested on.
+    utterances: str = one_of("own", "common")
+    # Dimensions, as many for all encoders: pca:K, principal components of the training part, or random:K, a Gaussian
+    # projection; none leaves each encoder's own.
+    project: str = "none"
+    # What utterances of the test corpus without labels may mend, across corpora: coral gives training corpora its
+    # means and covariances, em corrects for other shares of emotions; tables say so.
+    adapt: str = one_of("none", "coral", "em", "coral+em")
+    # What linear classifiers are kept from: inlp and leace take speakers out; random takes out as much as inlp, and
+    # emotion emotions, to compare with (docs/controls.md).
+    erase: str = one_of("none", "inlp", "random", "emotion", "leace")
     # Whose dev part chooses layer and epoch across corpora: target is the published habit, and tables mark it.
     cross_dev: str = one_of("source", "target")
     lr: float = 1e-4  # learning rate of AdamW (linear and mlp)
@@ -127,6 +140,8 @@ class Probe:
     def __post_init__(self) -> None:
         if min(self.epochs, self.batch_size, self.patience, len(self.seeds), len(self.heads)) < 1:
             raise ValueError("probe.epochs, batch_size, patience, seeds and heads must not be zero or empty")
+        if self.project != "none" and not re.fullmatch(r"(pca|random):[1-9]\d*", self.project):
+            raise ValueError(f"probe.project: '{self.project}' is not none, pca:K or random:K, K a number from 1")
         if min([self.logreg_c, *self.logreg_grid]) <= 0:
             raise ValueError("probe.logreg_c and logreg_grid must be positive")
         if self.shots < 0 or self.draws < 1 or min(self.shots_grid, default=0) <= 0:

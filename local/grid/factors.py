@@ -83,6 +83,13 @@ FACTORS = {
         Factor("select", (PROBE,), "probe.select", phrase="chosen by {value}"),
         Factor("shots", (PROBE,), "probe.shots", phrase="{value} shots", sees_test=True),
         Factor("normalise", (PROBE,), "probe.normalise", phrase="standardised {value}"),
+        Factor("utterances", (PROBE,), "probe.utterances", phrase="on {value} utterances"),
+        Factor("project", (PROBE,), "probe.project", phrase="on {value}", module="local.probe.steps.project"),
+        Factor(
+            "adapt", (PROBE,), "probe.adapt", phrase="adapted without labels by {value}",
+            module="local.probe.steps.adapt", sees_test=True,
+        ),
+        Factor("erase", (PROBE,), "probe.erase", phrase="erased: {value}", module="local.probe.steps.erase"),
         Factor("loss", (PROBE, FINETUNE), "losses.loss", phrase="with {value}"),
         Factor("sampler", (PROBE, FINETUNE), "losses.sampler", phrase="batches of {value}"),
         Factor("layer", (FINETUNE,), "finetune.layer", phrase="layer {value}"),

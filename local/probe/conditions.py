@@ -34,15 +34,25 @@ def asked(experiment: Experiment) -> Iterator[dict[str, Value]]:
     Raises
     ------
     UserError
-        Inner folds of the training corpora are to choose, and the test corpus's dev list too; or shots make no sense.
+        Inner folds of the training corpora are to choose, and the test corpus's dev list too; shots make no sense; or
+        features are to be adapted, and no corpus is tested that is not trained on.
     """
     settings = experiment.probe
     few = _few(experiment) if settings.shots else None
+    # What is trained on needs no adapting to.
+    asked_for = [
+        (train, test) for train, test in pairs(settings.pairs, experiment.corpora)
+        if settings.adapt == "none" or test not in train
+    ]  # fmt: skip
+    if not asked_for and not {"adapt", "probe.adapt"} & experiment.vary.keys():
+        raise UserError(
+            f"probe.adapt: {settings.adapt} adapts to a corpus that is not trained on; name such pairs in probe.pairs"
+        )
     for encoder in experiment.encoders:
         spec = encoders.spec(encoder)
         lacking = {name for name in experiment.corpora if needs.unavailable(spec, Path("data", name))}
         for head in dict.fromkeys(settings.heads):
-            for train, test in pairs(settings.pairs, experiment.corpora):
+            for train, test in asked_for:
                 if settings.select == "nested" and settings.cross_dev == "target" and [*train] != [test]:
                     raise UserError(
                         "probe.select: nested cannot choose by the test corpus, as probe.cross_dev: target wants; "
@@ -59,6 +69,8 @@ def _few(experiment: Experiment) -> list[str]:
     probe, scheme = experiment.probe, experiment.split.scheme
     if "logreg" not in probe.heads:
         raise UserError("probe.shots: few utterances train the head logreg alone; name it in probe.heads")
+    if probe.adapt != "none":
+        raise UserError("probe.shots: few labels and none are two questions; set probe.adapt to none")
     if probe.cross_dev == "target":
         raise UserError("probe.shots: nothing but the shots may be known of the test corpus; set cross_dev to source")
     if probe.shots < len(experiment.emotions):
@@ -87,6 +99,11 @@ def seeds(condition: Condition) -> list[int]:
     return unique[:1] if condition.method == "logreg" else unique
 
 
+def matched(condition: Condition) -> list[str]:
+    """List the encoders whose utterances are those of a condition too: all, for ``probe.utterances: common``."""
+    return condition.experiment.encoders if condition.factors["utterances"] == "common" else []
+
+
 def steps(condition: Condition) -> dict[str, Value]:
     """List the factors of a condition that a module of their own carries out: module to value."""
     special = condition.special
@@ -96,7 +113,7 @@ def steps(condition: Condition) -> dict[str, Value]:
 def _stamp(group: Group, condition: Condition) -> dict:
     code = [*CODE, *steps(condition)]
     used = {*group.learnt, condition.test}
-    inputs = corpus.inputs(used, condition.encoder, group.scheme)
+    inputs = corpus.inputs(used, condition.encoder, group.scheme, matched(condition))
     for dump in (folder for name in sorted(used) for folder in features.folders(name, condition.encoder)):
         inputs += [dump / stamp.NAME, dump / "info.json"]
     return stamp.make(settings(condition), code, inputs)

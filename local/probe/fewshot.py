@@ -138,7 +138,8 @@ def alone(group: Group, target: Source, drawn: Drawn) -> Heads:
         for one in shots:
             one.release()
         epoch = np.zeros(found.strength.shape, dtype=int)
-        return Trained(task, shots, kind, found.weights, epoch, found.loss, found.ua, found.strength, "")
+        shares = np.full(kind.shapes[0][0], 1 / kind.shapes[0][0])  # as good as balanced, by the draw
+        return Trained(task, shots, kind, found.weights, epoch, found.loss, found.ua, found.strength, "", shares)
 
     chosen_by = k if pulled.folds(k, len(group.first.factors["emotions"])) else 0
     trained = parallel(fit, tasks(folds, features.shape[1]))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -49,6 +50,8 @@ class Trained:
         Of every head's best epoch; and the inverse strength of a regression's penalty.
     inner : str
         What inner folds keep whole; empty where there are none.
+    shares : ndarray of float64, shape (emotions,)
+        Of all that is trained on.
     """
 
     task: Task
@@ -60,6 +63,7 @@ class Trained:
     dev_ua: np.ndarray
     strength: np.ndarray
     inner: str
+    shares: np.ndarray
 
 
 @dataclass(frozen=True)
@@ -133,6 +137,7 @@ def fit(
         dev_ua=np.stack([best.dev_ua for best in chosen]),
         strength=np.stack([best.strength for best in chosen]),
         inner=unit,
+        shares=np.bincount(y.numpy(), minlength=len(lead.factors["emotions"])) / len(y),
     )
 
 
@@ -146,13 +151,16 @@ def _in_all(folds: range, target: Source | None, fold: int) -> Source | None:
     return target and (dataclasses.replace(target[0], folds=[target[0].folds[fold] for _ in folds]), target[1])
 
 
-def fold_features(group: Group, sources: list[Source], task: Task, target: Source | None) -> FoldFeatures:
-    """Lay out a task's features, treated as the group's conditions ask."""
+def fold_features(
+    group: Group, sources: list[Source], task: Task, target: Source | None, until: str = ""
+) -> FoldFeatures:
+    """Lay out a task's features, treated by the steps before one (its module); by all where none is named."""
     lead, settings = group.first, group.first.experiment.probe
+    done = dict(itertools.takewhile(lambda step: step[0] != until, steps(lead).items()))
     # A regularised regression needs features of one scale, whatever the other heads are given.
     standardise = lead.method == "logreg" and settings.normalise == "none"
     normalise = "train" if standardise else settings.normalise
-    return FoldFeatures(sources, task.fold, task.layers, normalise, steps(lead), target)
+    return FoldFeatures(sources, task.fold, task.layers, normalise, done, target)
 
 
 def _lesson(

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from types import ModuleType
 from typing import TypeVar
 
 import numpy as np
 import torch
 from threadpoolctl import threadpool_limits
 
-from local.grid.conditions import Group
-from local.probe.fit import Source, Task, Trained, fit, labels
+from local.grid.conditions import Condition, Group
+from local.probe.conditions import steps
+from local.probe.fit import Source, Task, Trained, fit, fold_features, labels
 from local.probe.selection import UTTERANCES
 from local.results.corpus import Corpus, check_classes
 from local.results.selection import choose
@@ -130,7 +133,10 @@ class Heads:
                 if own not in x:  # as a rule, all seeds have the same
                     x = {own: torch.from_numpy(own.of(corpus, features, "test"))}
                 scores.append(torch.softmax(trained.kind.logits(weights, x[own]), 1))
-            return torch.stack(scores).transpose(2, 3).numpy()
+            found = torch.stack(scores).transpose(2, 3).numpy()
+            for module, value in _having("posteriors", self._lead):
+                found = module.posteriors(value, found, trained.shares)
+            return found
 
         return self._by_fold(parallel(probabilities, self.trained))
 
@@ -174,6 +180,46 @@ def train(
     parts = (train_on, "train"), (select_on, "dev")
     sizes = (np.array([len(labels(own, fold, part)) for fold in range(folds)]) for own, part in parts)
     return Heads(group, trained, train_on[0], *sizes)
+
+
+def records(
+    group: Group, heads: Heads, train_on: list[Source], target: Source | None, corpus: Corpus, features: np.ndarray
+) -> dict[str, tuple[list[str], list[dict]]]:
+    """Let steps say what they did, in each fold and each layer that dev chose.
+
+    Parameters
+    ----------
+    group, train_on, target
+        As of :func:`train`.
+    heads : Heads
+        What it gave.
+    corpus, features
+        What is tested on, as of :meth:`Heads.test`.
+
+    Returns
+    -------
+    dict of str to (list of str, list of dict)
+        Columns and rows of files of the condition's directory, by name; most steps say nothing.
+    """
+    chosen = [(fold, int(layer)) for fold, own in enumerate(heads.selection.layer) for layer in sorted({*own})]
+    found: dict[str, tuple[list[str], list[dict]]] = {}
+    for module, value in _having("record", group.first):
+
+        def record(place: tuple[int, int], module: ModuleType = module, value: object = value) -> dict:
+            task = Task(place[0], range(place[1], place[1] + 1))
+            own = fold_features(group, train_on, task, target, module.__name__)
+            return module.record(value, own.looked(corpus, features))
+
+        for made in parallel(record, chosen):
+            for name, rows in made.items():
+                found.setdefault(name, (module.COLUMNS[name], []))[1].extend(rows)
+    return found
+
+
+def _having(name: str, condition: Condition) -> list[tuple[ModuleType, object]]:
+    """List the modules of a condition's steps that have a function, and their values."""
+    modules = [(importlib.import_module(module), value) for module, value in steps(condition).items()]
+    return [(module, value) for module, value in modules if hasattr(module, name)]
 
 
 def tasks(folds: int, layers: int) -> list[Task]:

@@ -10,12 +10,13 @@ import numpy as np
 from local import encoders
 from local.grid.conditions import Condition, Group
 from local.probe import draws, features, fewshot, selection
-from local.probe.conditions import STAGE, seeds, settings
-from local.probe.group import Heads, Selection, train
+from local.probe.conditions import STAGE, matched, seeds, settings
+from local.probe.fit import Source
+from local.probe.group import Heads, Selection, records, train
 from local.probe.heads import WORDS
 from local.results import corpus as reader
 from local.results.write import Run, describe, write
-from utils import stamp
+from utils import csv_file, stamp
 from utils.atomic import atomic_dir
 
 
@@ -36,7 +37,8 @@ def run(group: Group) -> None:
     # Taken before anything is read: what changes meanwhile makes the result stale, as it should.
     stamps = {condition: STAGE.stamp(group, condition) for condition in group.conditions}
     encoder, emotions = group.first.encoder, group.first.factors["emotions"]
-    corpora = {name: reader.read(name, encoder, group.scheme, emotions) for name in group.corpora}
+    others = matched(group.first)
+    corpora = {name: reader.read(name, encoder, group.scheme, emotions, others) for name in group.corpora}
     reader.check_folds(corpora.values(), group.scheme)
     shots, probe = group.first.factors["shots"], group.first.experiment.probe
     alone = shots and group.first.train == (group.first.test,)
@@ -48,12 +50,14 @@ def run(group: Group) -> None:
     metas = {condition: _describe(condition, corpora) for condition in group.conditions}
     learnt = {name: features.read(corpora[name], encoder) for name in group.learnt}
 
-    def teach(own: Group) -> Heads:
-        sources = [[(corpora[name], learnt[name]) for name in names] for names in (own.first.train, own.first.dev)]
-        looked_at = [(corpora[name], learnt[name]) for name in own.first.looks_at]
-        return train(own, *sources, rule == selection.NESTED, *looked_at)
+    def known_of(names: tuple[str, ...]) -> list[Source]:
+        return [(corpora[name], learnt[name]) for name in names]
 
-    target = [(corpora[name], learnt[name]) for name in group.first.looks_at]
+    def teach(own: Group) -> Heads:
+        one = own.first
+        return train(own, known_of(one.train), known_of(one.dev), rule == selection.NESTED, *known_of(one.looks_at))
+
+    target = known_of(group.first.looks_at)
     if alone:
         heads = fewshot.alone(group, *target, known)
     elif shots:
@@ -75,6 +79,9 @@ def run(group: Group) -> None:
             if heads.inner:
                 meta["inner"] = config["probe"]["inner"] = heads.inner
             write(directory, condition, meta, config, corpora.values(), test, runs)
+            made = records(group, heads, known_of(group.first.train), (*target, None)[0], test, tested)
+            for name, (columns, rows) in made.items():
+                csv_file.write(directory / name, columns, rows)
             stamp.write(directory, stamps[condition])
         print(f"probe: {condition.directory}: done", flush=True)
 

@@ -3,7 +3,9 @@
 After the scaling come the steps of the condition's factors, each a module with the function ``fit(value, training)``:
 it may learn from the training utterances (:class:`Training`), and gives a function ``step(x, corpus)`` that is applied
 to all features, of shape (layers, utterances, dim) and of one corpus, whose name it is told. A step may change how many
-dimensions there are.
+dimensions there are. Where a module has them, ``posteriors(value, probabilities, shares)`` treats what heads say of a
+test list, given the shares of emotions in training, and ``record(value, looked)`` gives rows for files of its own in a
+condition's directory, by file; their columns are in its ``COLUMNS``.
 """
 
 from __future__ import annotations
@@ -42,18 +44,28 @@ class Training:
     target: np.ndarray | None
 
 
-def _training(
-    x: np.ndarray, sources: list[tuple[Corpus, np.ndarray]], fold: int, target: np.ndarray | None
-) -> Training:
-    rows = [(corpus, row) for corpus, _ in sources for row in corpus.folds[fold]["train"]]
-    return Training(
-        x=x,
-        labels=np.array([corpus.labels[row] for corpus, row in rows]),
-        utts=[corpus.utts[row] for corpus, row in rows],
-        persons=[corpus.persons[row] for corpus, row in rows],
-        corpora=[corpus.name for corpus, _ in rows],
-        target=target,
-    )
+@dataclass(frozen=True)
+class Looked:
+    """One layer of a fold, before a step, from which the step's module may make a record.
+
+    Attributes
+    ----------
+    fold, layer : int
+    training : Training
+        Of one layer.
+    x : ndarray of float32, shape (1, test utterances, dim)
+        The test list.
+    labels : ndarray of int64, shape (test utterances,)
+    persons : list of str
+        Who speaks each of the test utterances.
+    """
+
+    fold: int
+    layer: int
+    training: Training
+    x: np.ndarray
+    labels: np.ndarray
+    persons: list[str]
 
 
 @dataclass(frozen=True)
@@ -144,6 +156,7 @@ class FoldFeatures:
         steps: Mapping[str, Any] | None = None, target: tuple[Corpus, np.ndarray] | None = None,
     ):  # fmt: skip
         self._fold, self._layers, self._normalise = fold, layers, normalise
+        self._train, self._target = train, target
         self._shared: Scaling | None = None
         self._steps: list[Callable[[np.ndarray, str], np.ndarray]] = []
         parts = [self.of(*source, "train") for source in train]
@@ -153,11 +166,30 @@ class FoldFeatures:
             self._shared.apply(self.x)
         ends = np.cumsum([part.shape[1] for part in parts])
         for module, value in (steps or {}).items():
-            unlabelled = self.of(*target, "train") if target else None
-            step = importlib.import_module(module).fit(value, _training(self.x, train, fold, unlabelled))
+            step = importlib.import_module(module).fit(value, self.training)
             pieces = zip(train, np.split(self.x, ends[:-1], axis=1), strict=True)
             self.x = np.concatenate([step(piece, corpus.name) for (corpus, _), piece in pieces], axis=1)
             self._steps.append(step)
+
+    @property
+    def training(self) -> Training:
+        """What the next step may learn from."""
+        rows = [(corpus, row) for corpus, _ in self._train for row in corpus.folds[self._fold]["train"]]
+        return Training(
+            x=self.x,
+            labels=np.array([corpus.labels[row] for corpus, row in rows]),
+            utts=[corpus.utts[row] for corpus, row in rows],
+            persons=[corpus.persons[row] for corpus, row in rows],
+            corpora=[corpus.name for corpus, _ in rows],
+            target=self.of(*self._target, "train") if self._target else None,
+        )
+
+    def looked(self, corpus: Corpus, features: np.ndarray) -> Looked:
+        """Give the test list of a corpus beside the training utterances, for a record; of one layer."""
+        rows = corpus.folds[self._fold]["test"]
+        persons = [corpus.persons[row] for row in rows]
+        x = self.of(corpus, features, "test")
+        return Looked(self._fold, self._layers[0], self.training, x, corpus.labels[rows], persons)
 
     def of(self, corpus: Corpus, features: np.ndarray, part: str) -> np.ndarray:
         """Take a part of this fold of any corpus, shape (layers, utterances, dim)."""

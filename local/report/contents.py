@@ -14,7 +14,7 @@ from local.experiment import Experiment
 from local.report import claims, findings, sed
 from local.report.claims import Claims
 from local.report.diarized import Diarization
-from local.report.figures import confusions, curves, gap, layers, overview, reliability
+from local.report.figures import confusions, curves, erasure, gap, layers, overview, reliability
 from local.report.figures import shots as learning
 from local.report.figures.drawing import Figure
 from local.report.material import Inputs
@@ -31,6 +31,7 @@ from local.report.tables import (
     shortcuts,
     shots,
 )  # fmt: skip
+from local.report.tables import erasure as erasure_table
 from local.report.tables import gap as gap_table
 from local.report.tables.cells import Table
 
@@ -105,6 +106,7 @@ SECTIONS = (
     Section("Layers", _layers),
     Section("Confusions", lambda i: chain(findings.confusion(i), [confusions.pooled(i)], confusions.by_condition(i))),
     Section("Who it fails on", lambda i: chain(breakdown.sentences(i), breakdown.tables(i), reliability.diagrams(i))),
+    Section("Speaker erasure", lambda i: [erasure_table.table(i), *erasure.curves(i)]),
     Section("Paired tests", lambda i: [*findings.tested(i), comparisons.compared_means(i), comparisons.compared(i)]),
     Section("Diarization", sed.blocks, of="diarization"),
     Section("Corpora and audit", lambda i: [results.data(i), audit.by_corpus(i), audit.by_fold(i), audit.in_words(i)]),

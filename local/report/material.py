@@ -11,6 +11,7 @@ from local import encoders
 from local.encoders import EncoderSpec, kinds
 from local.experiment import Experiment
 from local.grid.factors import freeze
+from local.report.erased import Curve
 from local.report.failures import Failures
 from local.report.gaps import Gap
 from local.report.scores import PairedTest, Score, ShotsTest, System
@@ -205,6 +206,7 @@ class Corpus:
     emotions: dict[str, int] = field(default_factory=dict)
     excluded: int = 0
     audit: dict | None = None
+    emobox: str = ""  # its name there
 
     @property
     def label(self) -> str:
@@ -235,6 +237,8 @@ class Inputs:
     few : list of Result
         Conditions with shots, which are in none of the other fields.
     shots : list of ShotsTest
+    erased : list of Curve
+        What erasing speakers does.
     gaps : list of Gap
         What zero-shot pairs lose, in parts; CORAL before other ways to mend a shift.
     """
@@ -252,6 +256,7 @@ class Inputs:
     failures: Failures = field(default_factory=Failures)
     few: list[Result] = field(default_factory=list)
     shots: list[ShotsTest] = field(default_factory=list)
+    erased: list[Curve] = field(default_factory=list)
     gaps: list[Gap] = field(default_factory=list)
 
     @cached_property

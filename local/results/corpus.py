@@ -36,7 +36,7 @@ class Corpus:
     persons : list of str
         Who speaks each of ``utts``, by an id that a person keeps in all corpora.
     excluded : int
-        Utterances of the folds that the features stage found the encoder could not take.
+        Utterances of the folds that the features stage found the encoder, or one of the others, could not take.
     """
 
     name: str
@@ -55,7 +55,7 @@ class Corpus:
         return [known[utt] for utt in self.utts]
 
 
-def read(name: str, encoder: str, scheme: str, emotions: Sequence[str]) -> Corpus:
+def read(name: str, encoder: str, scheme: str, emotions: Sequence[str], others: Iterable[str] = ()) -> Corpus:
     """Read a corpus's tables and fold lists.
 
     Parameters
@@ -68,6 +68,8 @@ def read(name: str, encoder: str, scheme: str, emotions: Sequence[str]) -> Corpu
         The split scheme, data/<name>/folds/<scheme>.
     emotions : sequence of str
         The classes.
+    others : iterable of str
+        Further encoders: what one of them cannot take is left out too.
 
     Returns
     -------
@@ -91,7 +93,7 @@ def read(name: str, encoder: str, scheme: str, emotions: Sequence[str]) -> Corpu
         if emotion.get(utt) not in emotions:
             what = f"has the emotion {emotion[utt]}" if utt in emotion else "is not in utt2emo"
             raise UserError(f"{directory}: {utt} {what}; run the data stage again")
-    excluded = left_out(name, encoder).intersection(wanted)
+    excluded = set().union(*(left_out(name, own) for own in (encoder, *others))).intersection(wanted)
     utts = [utt for utt in wanted if utt not in excluded]
     index = {label: number for number, label in enumerate(emotions)}
     folds, content = indices(directory, lists, utts), content_keys(data)
@@ -133,12 +135,13 @@ def check_classes(labels: np.ndarray, emotions: Sequence[str], corpora: Iterable
             )
 
 
-def inputs(names: Iterable[str], encoder: str, scheme: str) -> list[Path]:
+def inputs(names: Iterable[str], encoder: str, scheme: str, others: Iterable[str] = ()) -> list[Path]:
     """List the files that :func:`read` reads of some corpora, or that stand for them, for stamps."""
     files = []
     for name in sorted(set(names)):
         data = Path("data", name)
         files += [data / name for name in ("utt2emo", "utt2lang", "utt2spk", "utt2digest", "spk2person")]
         files += [data / "folds" / scheme / DIGEST]
-        files += [Path("dump", part, name, "excluded.tsv") for part in fusion.parts(encoder)]
+        encoders = [part for own in (encoder, *others) for part in fusion.parts(own)]
+        files += [Path("dump", part, name, "excluded.tsv") for part in dict.fromkeys(encoders)]
     return files

@@ -23,6 +23,7 @@ It writes
 - ``exp/breakdown.csv``: who and what headlines fail on: UA by gender, by sentence seen or not, by speaker, by language.
 - ``exp/calibration.csv``, ``exp/reliability.csv``: whether posteriors mean what they say.
 - ``exp/mixed.csv``: encoders compared by a mixed model with speakers, sentences and corpora as random effects.
+- ``exp/erasure.csv``: what erasing speakers does to speakers and emotions, beside its controls.
 - ``exp/gap.csv``: what the drop of each zero-shot pair is made of: priors, shift, concept, representation.
 - ``exp/confusion.json``: every condition's meta.json, its headline's confusion counts over all seeds and, of tuned
   encoders, the layer behind which each was cut.
@@ -53,7 +54,7 @@ if TYPE_CHECKING:
 
 NAMES = (
     "results.csv", "summary.csv", "significance.csv", "language.csv", "shots.csv", "breakdown.csv", "calibration.csv",
-    "reliability.csv", "mixed.csv", "gap.csv", "confusion.json",
+    "reliability.csv", "mixed.csv", "erasure.csv", "gap.csv", "confusion.json",
 )  # fmt: skip
 
 
@@ -83,10 +84,10 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 def _stamp(config: experiment.Experiment, paths: Sequence[Path]) -> dict:
     from local.results import read
-    from local.score import facts
+    from local.score import erasure, facts
 
     splits = factors.schemes(config)
-    inputs = [path / name for path in paths for name in read.FILES]
+    inputs = [*(path / name for path in paths for name in read.FILES), *erasure.files(paths)]
     inputs += [Path("data") / corpus / name for corpus in config.corpora for name in facts.TABLES]
     inputs += [Path("data") / corpus / "folds" / split / DIGEST for corpus in config.corpora for split in splits]
     # The tables are among the fingerprints, so that one which was removed or edited is made again.
@@ -96,7 +97,19 @@ def _stamp(config: experiment.Experiment, paths: Sequence[Path]) -> dict:
 
 def _collect(paths: Sequence[Path], config: experiment.Experiment, recipe: str) -> None:
     from local.results import read
-    from local.score import breakdown, calibration, compare, families, gap, language, mixed, shots, tabulate, unheard
+    from local.score import (
+        breakdown,
+        calibration,
+        compare,
+        erasure,
+        families,
+        gap,
+        language,
+        mixed,
+        shots,
+        tabulate,
+        unheard,
+    )
     from local.score.facts import Facts
 
     score = config.score
@@ -123,6 +136,7 @@ def _collect(paths: Sequence[Path], config: experiment.Experiment, recipe: str) 
         (calibration.columns(names), calibration.rows(plain, blocks, names, score)),
         (calibration.BINNED, calibration.bins(plain, names)),
         (mixed.columns(names), mixed.rows(plain, facts, names, score)),
+        (erasure.columns(names), erasure.rows(conditions, names)),
         (gap.columns(names), gap.rows(plain, blocks, names, score)),
     )
     for name, (columns, rows) in zip(NAMES, tables, strict=False):

@@ -10,7 +10,6 @@ from __future__ import annotations
 import csv
 from pathlib import Path
 
-from local import corpora
 from local.experiment import Experiment
 from local.report.material import Inputs, Result
 from local.report.tables.cells import DASH, Cell, Table, marks, number, result_cell
@@ -63,8 +62,8 @@ def table(inputs: Inputs) -> Table:
     """Every figure of EmoBox of a corpus that we trained and tested on, beside ours of the same encoder."""
     paths = files(inputs.experiment)
     published, rows = read(paths[0]) if paths else {}, []
-    for corpus in inputs.corpora:
-        theirs = published.get(corpora.spec(corpus).emobox, [])
+    for corpus, known_as in inputs.corpora.items():
+        theirs = published.get(known_as.emobox, [])
         own = [result for result in inputs.results if (result.group, result.test) == ("within", corpus)]
         if not (theirs and own):
             continue

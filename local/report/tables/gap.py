@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from local.report import headline
 from local.report.gaps import Gap
 from local.report.material import NO_EARS, Inputs, System, baseline
-from local.report.tables.cells import DASH, Cell, Table, interval_note, joint_marks, notes, number
+from local.report.tables.cells import DASH, Cell, Table, interval_note, joint_marks, notes, number, trained
 
 # The parts as tables call them, in the order in which they are taken off.
 PARTS = {"priors": "thresholds", "shift": "shift", "concept": "concept"}
@@ -51,7 +51,8 @@ def table(inputs: Inputs) -> Table:
     gaps = sorted(shown(inputs), key=lambda gap: bool(gap.train))
     several = len({gap.system.method for gap in inputs.gaps}) > 1
     which = f" Head: `{gaps[0].system.method}`, which dev prefers; the others are in `gap.csv`." if several else ""
-    tuned = ", ".join(f"`{name}`" for name in dict.fromkeys(gap.tuned for gap in gaps if gap.tuned))
+    named = dict.fromkeys(System(gap.system.encoder, gap.tuned) for gap in gaps if gap.tuned)
+    tuned = ", ".join(f"`{name}`" for name in dict.fromkeys(system.method for system in named))
     caption = (
         "UA in percent; parts of the drop, which they add up to, in points [95% interval over the same speakers, not "
         f"corrected for their number]. {ORDER} *mended by*: what took the shift away (– was not run: the shift is in "
@@ -62,6 +63,7 @@ def table(inputs: Inputs) -> Table:
     header = ["encoder", "train", "test", "languages", "mended by", "zero-shot", *PARTS.values(), "drop"]
     header += ["test corpus's head", "representation", "control", "n", "speakers"]
     rows = [_row(inputs, gap) for gap in gaps]
+    caption += trained(inputs, [result for result in inputs.results if result.system in named])
     return Table("gap", "What the gap is made of", caption + notes(inputs, _results(inputs, gaps)), header, rows)
 
 

@@ -14,6 +14,7 @@ from sklearn.metrics import balanced_accuracy_score, f1_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
+from local.grid.factors import known
 from local.probe import plan
 from local.probe.heads import WORDS
 from local.results import read
@@ -286,9 +287,9 @@ def test_meta_and_config_say_what_the_condition_is(recipe: Path) -> None:
     expected = {"aa-aa": "mono", "bb-bb": "trans", "aa-bb": "cross", "bb-aa": "cross-trans"}
     made = {pair: f"enc.mlp.{pair}.normalise=per-corpus" for pair in expected}
     assert {pair: meta(name)["setting"] for pair, name in made.items()} == expected
-    factors = {
+    factors = {factor.name: factor.default for factor in known("probe")} | {
         "encoder": "enc", "method": "mlp", "train": ["aa"], "test": "bb", "emotions": tree.EMOTIONS, "labels": [],
-        "split": "speaker", "cross_dev": "source", "select": "auto", "shots": 0, "normalise": "per-corpus",
+        "normalise": "per-corpus",
     }  # fmt: skip
     assert meta(made["aa-bb"]) == {
         "stage": "probe", "factors": factors, "dev": ["aa"], "setting": "cross", "encoder_languages": ["de"],

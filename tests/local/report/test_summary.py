@@ -97,7 +97,7 @@ def test_numbers_and_the_figure_are_kept_beside_the_results(world: World, docume
     text, _ = documents
     kept = world.root / "results"
     assert sorted(path.name for path in kept.iterdir()) == [
-        "breakdown.csv", "calibration.csv", "headline.svg", "headlines.csv", "mixed.csv", "reliability.csv",
+        "breakdown.csv", "calibration.csv", "gap.csv", "headline.svg", "headlines.csv", "mixed.csv", "reliability.csv",
         "significance.csv", "summary.csv",
     ]  # fmt: skip
     for name in ("summary.csv", "significance.csv"):
