@@ -74,7 +74,7 @@ def _with_stand_ins(experiment: Experiment, path: Path) -> Experiment:
 
     return dataclasses.replace(
         walk(experiment, ("corpora", "encoders")),
-        probe=walk_grids(experiment.probe, ("pairs",)),
+        probe=walk_grids(experiment.probe, ("encoders", "pairs")),
         finetune=walk_grids(experiment.finetune, ("encoders", "pairs")),
         sed=walk(experiment.sed, ("encoders", "corpora", "test")),
         pretrain=[walk(one, ("data",)) for one in experiment.pretrain],

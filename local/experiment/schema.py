@@ -84,7 +84,7 @@ class ProbeGrid:
     """Probes beside those of the section ``probe``; what is left empty is as there."""
 
     encoders: list[str] = field(default_factory=list)  # some of the experiment's
-    heads: list[str] = some_of([], "linear", "mlp", "logreg")  # as probe.heads
+    heads: list[str] = some_of([], "linear", "mlp", "logreg", "aligned")  # as probe.heads
     pairs: list[str] = field(default_factory=list)  # as probe.pairs
     vary: dict[str, list[Any]] = field(default_factory=dict)  # as the experiment's vary, and besides it
 
@@ -93,8 +93,10 @@ class ProbeGrid:
 class Probe:
     """Classifiers on frozen features (stage 3), one a layer; the optimiser's defaults are study A's (section IV-A)."""
 
-    # linear: one layer; mlp: 128 and 16 units before it, as in study A's published code; logreg: logistic regression.
-    heads: list[str] = some_of(["linear"], "mlp", "logreg")
+    # linear: one layer; mlp: 128 and 16 units before it, as in study A's published code; logreg: logistic regression;
+    # aligned: a hidden layer that contrasts and adversaries shape (see losses).
+    heads: list[str] = some_of(["linear"], "mlp", "logreg", "aligned")
+    encoders: list[str] = field(default_factory=list)  # some of the experiment's; all where none is named
     # Corpora trained and tested on: all is within and across; others: on each, trained on all others together;
     # languages: on each, trained on all corpora of another language together; or TRAIN[+TRAIN]:TEST, corpora by name.
     pairs: list[str] = field(default_factory=lambda: ["all"])
@@ -103,7 +105,8 @@ class Probe:
     seeds: list[int] = field(default_factory=lambda: [0, 1, 2, 3, 4])
     # Who chooses layer, epochs and penalty: the dev list (dev), or inner folds of train and dev, on both of which heads
     # are then trained (nested); auto is nested where train and dev lists of a fold hold fewer than 40 speakers.
-    select: str = one_of("auto", "dev", "nested")
+    # languages is nested, and leaves out one training language after the other.
+    select: str = one_of("auto", "dev", "nested", "languages")
     # Features scaled to mean 0 and variance 1 by all training corpora together (train) or each by its own training
     # part (per-corpus); or left as they are (none).
     normalise: str = one_of("train", "per-corpus", "none")

@@ -119,16 +119,13 @@ def grids(experiment: Experiment, stage: str) -> list[Experiment]:
     """
     found, own = [experiment], experiment.probe
     for grid in own.also if stage == PROBE else []:
-        for encoder in grid.encoders:
-            if encoder not in experiment.encoders:
-                near = hint(encoder, experiment.encoders)
-                raise UserError(f"probe.also: '{encoder}' is not among the experiment's encoders; {near}")
-        probe = dataclasses.replace(own, heads=grid.heads or own.heads, pairs=grid.pairs or own.pairs)
-        found.append(
-            dataclasses.replace(
-                experiment, encoders=grid.encoders or experiment.encoders, probe=probe, vary=experiment.vary | grid.vary
-            )
-        )
+        given = {name: getattr(grid, name) or getattr(own, name) for name in ("encoders", "heads", "pairs")}
+        probe = dataclasses.replace(own, **given)
+        found.append(dataclasses.replace(experiment, probe=probe, vary=experiment.vary | grid.vary))
+    for encoder in [name for grid in found for name in grid.probe.encoders]:
+        if encoder not in experiment.encoders:
+            near = hint(encoder, experiment.encoders)
+            raise UserError(f"probe.encoders: '{encoder}' is not among the experiment's encoders; {near}")
     return found
 
 

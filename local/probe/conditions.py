@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from local.grid.conditions import Condition, Group
 from local.grid.factors import FACTORS, PROBE, Value
 from local.grid.pairs import pairs
 from local.grid.plan import Stage
+from local.losses import ALIGNED, parse
 from local.probe import draws, features
 from local.results import corpus
 from utils import stamp
@@ -25,8 +27,9 @@ _DESCENT = ("lr", "eps", "weight_decay", "epochs", "batch_size", "patience")
 def asked(experiment: Experiment) -> Iterator[dict[str, Value]]:
     """List what an experiment asks for, in a fixed order.
 
-    With ``probe.shots``, the head logreg is asked for, wherever the test corpus's train lists hold as many; not where
-    it is trained on beside others, since all of its train lists is known then.
+    Losses, and batches that are drawn otherwise, are for the head aligned. With ``probe.shots``, the head logreg is
+    asked for, wherever the test corpus's train lists hold as many; not where it is trained on beside others, since all
+    of its train lists is known then.
 
     Encoders that cannot run here for want of an optional package are left out, and so are corpora that an encoder
     cannot represent: the features stage says so.
@@ -48,10 +51,11 @@ def asked(experiment: Experiment) -> Iterator[dict[str, Value]]:
         raise UserError(
             f"probe.adapt: {settings.adapt} adapts to a corpus that is not trained on; name such pairs in probe.pairs"
         )
-    for encoder in experiment.encoders:
+    heads = [head for head in dict.fromkeys(settings.heads) if head == ALIGNED or _plain(experiment)]
+    for encoder in settings.encoders or experiment.encoders:
         spec = encoders.spec(encoder)
         lacking = {name for name in experiment.corpora if needs.unavailable(spec, Path("data", name))}
-        for head in dict.fromkeys(settings.heads):
+        for head in heads:
             for train, test in asked_for:
                 if settings.select == "nested" and settings.cross_dev == "target" and [*train] != [test]:
                     raise UserError(
@@ -62,6 +66,11 @@ def asked(experiment: Experiment) -> Iterator[dict[str, Value]]:
                     continue
                 if not lacking.intersection((*train, test)):
                     yield {"encoder": encoder, "method": head, "train": train, "test": test}
+
+
+def _plain(experiment: Experiment) -> bool:
+    """Tell whether heads are to be trained by nothing but cross entropy: losses are for the head aligned alone."""
+    return not parse(experiment.losses.loss) and experiment.losses.sampler == "plain"
 
 
 def _few(experiment: Experiment) -> list[str]:
@@ -82,13 +91,14 @@ def _few(experiment: Experiment) -> list[str]:
 def settings(condition: Condition) -> dict:
     """Everything that decides a condition's result, apart from its input files: its ``config.yaml``."""
     names = ("logreg_c", "logreg_grid") if condition.method == "logreg" else _DESCENT
+    losses = {"losses": dataclasses.asdict(condition.experiment.losses)} if condition.method == ALIGNED else {}
     if condition.factors["shots"]:
         # Alone, nothing is taught by a source.
         names = ("shots_grid",) if condition.train == (condition.test,) else (*names, "shots_grid")
     # Said even at its default, lest another default should pass for the same.
     found = grid.settings(condition, "probe", ("normalise", "select", *names))
     found["probe"]["seeds"] = seeds(condition)
-    return found
+    return found | losses
 
 
 def seeds(condition: Condition) -> list[int]:

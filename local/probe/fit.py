@@ -12,7 +12,9 @@ import torch
 
 from local.experiment import Probe
 from local.grid.conditions import Group
-from local.probe import selection
+from local.losses import ALIGNED
+from local.probe import aligned, selection
+from local.probe.aligned import Hidden
 from local.probe.conditions import seeds, steps
 from local.probe.descent import Fit, Lesson, train_for, train_together
 from local.probe.heads import HEADS, Linear, Mlp
@@ -42,12 +44,13 @@ class Trained:
     task : Task
     features : list of FoldFeatures
         How the fold's features are normalised, for every seed.
-    kind : Linear or Mlp
+    kind : Linear, Mlp or Hidden
         What heads they are.
     weights : list of list of Tensor
         Of every seed's heads.
     epoch, dev_loss, dev_ua, strength : ndarray, shape (seeds, layers of the task)
-        Of every head's best epoch; and the inverse strength of a regression's penalty.
+        Of every head's best epoch; and the inverse strength of a regression's penalty, or the place of the strengths
+        of losses among their candidates.
     inner : str
         What inner folds keep whole; empty where there are none.
     shares : ndarray of float64, shape (emotions,)
@@ -56,7 +59,7 @@ class Trained:
 
     task: Task
     features: list[FoldFeatures]
-    kind: Linear | Mlp
+    kind: Linear | Mlp | Hidden
     weights: list[list[torch.Tensor]]
     epoch: np.ndarray
     dev_loss: np.ndarray
@@ -105,22 +108,25 @@ def fit(
     """
     lead, unit = group.first, ""
     if nested:
-        corpora, unit = selection.inner([corpus for corpus, _ in train_on], task.fold)
+        corpora, unit = selection.inner([corpus for corpus, _ in train_on], task.fold, lead.factors["select"])
         own = [(corpus, features) for corpus, (_, features) in zip(corpora, train_on, strict=True)]
         inner = range(len(corpora[0].folds))
         looked_at = _in_all(inner, target, task.fold)
-        lessons = [_lesson(group, own, own, Task(j, task.layers), looked_at)[1] for j in inner]
-        for lesson in lessons:
+        taught = [_lesson(group, own, own, Task(j, task.layers), looked_at) for j in inner]
+        for _, lesson in taught:
             check_classes(lesson.y.numpy(), lead.factors["emotions"], lead.train, task.fold)
         features = fold_features(group, train_on, task, target)
         x, y = torch.from_numpy(features.x), torch.from_numpy(labels(train_on, task.fold, "train"))
     else:
         features, lesson = _lesson(group, train_on, select_on, task, target)
-        lessons, x, y = [lesson], lesson.x, lesson.y
+        taught, x, y = [(features, lesson)], lesson.x, lesson.y
+    lessons = [lesson for _, lesson in taught]
     # A step may have changed the number of dimensions.
     kind = HEADS.get(lead.method, Linear)(x.shape[2], len(lead.factors["emotions"]))
     chosen, weights = [], []
-    for seed in seeds(lead):
+    if lead.method == ALIGNED:
+        kind, chosen, weights = _align(group, task, train_on, taught, features)
+    for seed in seeds(lead) if lead.method != ALIGNED else []:
         best = _choose(group, kind, lessons, (task.fold, seed))
         if not best.fit.dev_loss.isfinite().all():
             raise UserError(f"{group.name}: fold {task.fold}: the dev loss is not finite; lower probe.lr")
@@ -139,6 +145,31 @@ def fit(
         inner=unit,
         shares=np.bincount(y.numpy(), minlength=len(lead.factors["emotions"])) / len(y),
     )
+
+
+def _align(
+    group: Group, task: Task, train_on: list[Source], taught: list[tuple[FoldFeatures, Lesson]], features: FoldFeatures
+) -> tuple[Hidden, list[_Choice], list[list[torch.Tensor]]]:
+    """Train the head ``aligned``: with the first seed what is chosen, with every seed what is kept."""
+    lead, probe, losses = group.first, group.first.experiment.probe, group.first.experiment.losses
+    names = {corpus.name: "+".join(corpus.languages) for corpus, _ in train_on}
+    kind = Hidden(features.x.shape[2], len(lead.factors["emotions"]), losses.hidden)
+    lessons = [(_scene(own, names), lesson.dev_x, lesson.dev_y.numpy()) for own, lesson in taught]
+    first, *_ = unique = seeds(lead)
+    draws = [_draws(group, (task.fold, first), f"inner fold {j} ") for j in range(len(lessons))]
+    best = aligned.choose(kind, lessons, probe, losses, draws)
+    scene = _scene(features, names)
+    weights = [aligned.fit(kind, scene, best, probe, losses, _draws(group, (task.fold, seed))) for seed in unique]
+    found = Fit([], torch.from_numpy(best.epoch), torch.from_numpy(best.dev_loss).float())
+    return kind, [_Choice(found, best.dev_ua, best.candidate.astype(float))] * len(unique), weights
+
+
+def _scene(features: FoldFeatures, languages: dict[str, str]) -> aligned.Scene:
+    own = features.training
+    speakers, spoken = (np.unique(names, return_inverse=True)[1] for names in (
+        own.persons, [languages[name] for name in own.corpora],
+    ))  # fmt: skip
+    return aligned.Scene(torch.from_numpy(own.x), own.labels, speakers, spoken)
 
 
 def labels(sources: Sequence[Source], fold: int, part: str) -> np.ndarray:

@@ -90,7 +90,10 @@ class Mlp:
 
 HEADS = {"linear": Linear, "mlp": Mlp}
 # As the report says it; a head without words goes by its name.
-WORDS = {"linear": "one affine map", "mlp": "hidden layers of 128 and 16", "logreg": "logistic regression"}
+WORDS = {
+    "linear": "one affine map", "mlp": "hidden layers of 128 and 16", "logreg": "logistic regression",
+    "aligned": "a hidden layer that losses shape (losses.loss)",
+}  # fmt: skip
 
 
 def initial_weights(head: Linear | Mlp, seed: int) -> list[torch.Tensor]:

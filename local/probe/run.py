@@ -9,6 +9,7 @@ import numpy as np
 
 from local import encoders
 from local.grid.conditions import Condition, Group
+from local.losses import ALIGNED, candidates
 from local.probe import draws, features, fewshot, selection
 from local.probe.conditions import STAGE, matched, seeds, settings
 from local.probe.fit import Source
@@ -45,7 +46,8 @@ def run(group: Group) -> None:
     # Of train lists as they were cut, whoever chooses.
     known = draws.drawn(corpora[group.first.test], emotions, shots, probe.draws) if shots else []
     rule = selection.SHOTS if alone else selection.resolve(group.first, corpora)
-    if rule == selection.NESTED:
+    nested = rule in (selection.NESTED, selection.LANGUAGES)
+    if nested:
         corpora = {name: selection.merged(corpus) for name, corpus in corpora.items()}
     metas = {condition: _describe(condition, corpora) for condition in group.conditions}
     learnt = {name: features.read(corpora[name], encoder) for name in group.learnt}
@@ -55,7 +57,7 @@ def run(group: Group) -> None:
 
     def teach(own: Group) -> Heads:
         one = own.first
-        return train(own, known_of(one.train), known_of(one.dev), rule == selection.NESTED, *known_of(one.looks_at))
+        return train(own, known_of(one.train), known_of(one.dev), nested, *known_of(one.looks_at))
 
     target = known_of(group.first.looks_at)
     if alone:
@@ -70,7 +72,7 @@ def run(group: Group) -> None:
         test = corpora[condition.test]
         # One corpus beside those trained on is in memory at a time.
         tested = learnt[test.name] if test.name in learnt else features.read(test, encoder)
-        runs = _runs(heads.selection, heads.test(test, tested), seeds(condition), "pull" if shots else "logreg_c")
+        runs = _runs(heads.selection, heads.test(test, tested), condition)
         with atomic_dir(condition.directory) as directory:
             meta = metas[condition] | {"params": heads.params, "resolved": {"select": rule}}
             meta["words"] = meta["words"] | {"select": selection.WORDS[rule]}
@@ -93,15 +95,23 @@ def _describe(condition: Condition, corpora: dict[str, reader.Corpus]) -> dict:
     return describe(condition, corpora, spec, WORDS[condition.method])
 
 
-def _runs(selected: Selection, probabilities: list[np.ndarray], names: list[int], strengths: str) -> list[Run]:
-    """List the heads' results, by fold, seed and layer; ``strengths``: the column of the penalties."""
-    runs, best = [], selected.layer
+def _runs(selected: Selection, probabilities: list[np.ndarray], condition: Condition) -> list[Run]:
+    """List the heads' results, by fold, seed and layer."""
+    runs, best, names = [], selected.layer, seeds(condition)
     for fold, seed, layer in np.ndindex(*selected.dev_ua.shape):
         cell = fold, seed, layer
         facts = {name: getattr(selected, name)[cell] for name in ("epoch", "dev_loss", "dev_ua")}
         facts |= {"n_train": selected.n_train[fold], "n_dev": selected.n_dev[fold]}
         chosen = bool(layer == best[fold, seed])
-        strength = selected.strength[cell]
-        extra = {} if np.isnan(strength) else {strengths: f"{strength:g}"}
+        extra = _strengths(condition, selected.strength[cell])
         runs.append(Run(fold, names[seed], layer, chosen, facts, probabilities[fold][seed, layer], extra))
     return runs
+
+
+def _strengths(condition: Condition, chosen: float) -> dict[str, str]:
+    """Say how strongly a head was held back, or shaped, in columns of their own; nothing where that is no choice."""
+    if condition.method == ALIGNED:
+        one = candidates(condition.experiment.losses)[int(chosen)]
+        return {name: f"{getattr(one, name):g}" for name in ("supcon", "temperature", "grl", "dann")}
+    column = "pull" if condition.factors["shots"] else "logreg_c"
+    return {} if np.isnan(chosen) else {column: f"{chosen:g}"}

@@ -1,5 +1,8 @@
 """Who chooses a head's layer, epochs and strength of penalty: a dev list, or folds within training and dev lists.
 
+``languages``: as ``nested``, with inner folds that leave out one training language after the other: what transfers to a
+language that is not heard is chosen by such transfer.
+
 ``dev``: heads are trained on the train list and chosen by the dev list, whose utterances train nothing. ``nested``: the
 train and the dev list of a fold are cut into inner folds, which share no speaker; heads of all inner folds are trained,
 and layer, epochs and penalty are those that are best on what each inner fold leaves out, all of them together. Then a
@@ -24,15 +27,17 @@ import numpy as np
 
 from local.grid.conditions import Condition
 from local.results.corpus import Corpus
+from utils.errors import UserError
 
-DEV, NESTED = RULES = ("dev", "nested")
+DEV, NESTED, LANGUAGES = RULES = ("dev", "nested", "languages")
 SHOTS = "shots"  # what else may come of it: the few utterances that are known choose, see local/probe/fewshot.py
 WORDS = {
     DEV: "by the dev list",
     NESTED: "by inner folds of train and dev lists, on both of which heads are then trained",
+    LANGUAGES: "by leaving out one training language after the other, on all of which heads are then trained",
     SHOTS: "by cross-validation within the shots",
 }
-SPEAKERS, UTTERANCES = "speakers", "utterances"  # what inner folds keep whole
+SPEAKERS, UTTERANCES, WHOLE_LANGUAGES = "speakers", "utterances", "languages"  # what inner folds keep whole
 FEW = 40  # speakers in train and dev
 INNER = 4  # folds, at most: each is about as large as the dev list of five outer folds
 
@@ -52,7 +57,7 @@ def resolve(condition: Condition, corpora: Mapping[str, Corpus]) -> str:
     Returns
     -------
     str
-        ``dev`` or ``nested``.
+        One of :data:`RULES`.
     """
     wanted = condition.factors["select"]
     if wanted in RULES:
@@ -76,11 +81,11 @@ def merged(corpus: Corpus) -> Corpus:
     return dataclasses.replace(corpus, folds=folds)
 
 
-def inner(corpora: Sequence[Corpus], fold: int) -> tuple[list[Corpus], str]:
+def inner(corpora: Sequence[Corpus], fold: int, rule: str = NESTED) -> tuple[list[Corpus], str]:
     """Cut the train lists of a fold into inner folds.
 
-    Speakers stay whole, whatever the corpus. Utterances are dealt out one by one where an emotion has one speaker,
-    who would leave none to train on, and of a corpus of one speaker.
+    By rule ``languages``, each leaves out one. Otherwise speakers stay whole, whatever the corpus. Utterances are dealt
+    out one by one where an emotion has one speaker, who would leave none to train on, and of a corpus of one speaker.
 
     Parameters
     ----------
@@ -88,15 +93,24 @@ def inner(corpora: Sequence[Corpus], fold: int) -> tuple[list[Corpus], str]:
         Trained on together.
     fold : int
         Which fold.
+    rule : str
+        ``nested`` or ``languages``.
 
     Returns
     -------
     corpora : list of Corpus
         The same, with the inner folds as folds: ``train``, ``dev``, and an empty ``test``.
     unit : str
-        What stays whole: ``speakers``, or ``utterances`` where that is not so for all.
+        What stays whole: ``languages``; ``speakers``, or ``utterances`` where that is not so for all.
+
+    Raises
+    ------
+    UserError
+        All corpora are of one language, and that is to be left out.
     """
     rows = [corpus.folds[fold]["train"] for corpus in corpora]
+    if rule == LANGUAGES:
+        return _by_language(corpora, rows), WHOLE_LANGUAGES
     labels = np.concatenate([corpus.labels[own] for corpus, own in zip(corpora, rows, strict=True)])
     origin = np.repeat(np.arange(len(corpora)), [len(own) for own in rows])
     speakers = [[corpus.persons[row] for row in own] for corpus, own in zip(corpora, rows, strict=True)]
@@ -114,6 +128,22 @@ def inner(corpora: Sequence[Corpus], fold: int) -> tuple[list[Corpus], str]:
         folds = [{"train": own[mine != g], "dev": own[mine == g], "test": own[:0]} for g in range(groups.max() + 1)]
         found.append(dataclasses.replace(corpus, folds=folds))
     return found, SPEAKERS if units == [name for own in speakers for name in own] else UTTERANCES
+
+
+def _by_language(corpora: Sequence[Corpus], rows: Sequence[np.ndarray]) -> list[Corpus]:
+    spoken = ["+".join(corpus.languages) for corpus in corpora]
+    if len(set(spoken)) < 2:
+        raise UserError(
+            f"probe.select: languages leaves out one training language after the other, and "
+            f"{'+'.join(corpus.name for corpus in corpora)} is of one; train on several, or set select to auto"
+        )
+    found = []
+    for corpus, own, language in zip(corpora, rows, spoken, strict=True):
+        lists = [(own[:0], own) if left_out == language else (own, own[:0]) for left_out in sorted(set(spoken))]
+        # What is left out altogether is scaled by itself, where corpora are.
+        folds = [{"train": train, "dev": dev, "test": own[:0], "scale": own} for train, dev in lists]
+        found.append(dataclasses.replace(corpus, folds=folds))
+    return found
 
 
 def _deal(units: Sequence[str], labels: np.ndarray, origin: np.ndarray) -> np.ndarray:

@@ -46,7 +46,7 @@ def test_what_differs_from_the_default_is_marked_with_it(tmp_path: Path) -> None
     assert lines["probe.epochs"].startswith("* probe.epochs=20 ")
     assert lines["probe.epochs"].endswith("[default 100]")
     assert lines["probe.heads"].startswith("* probe.heads=[mlp] ")
-    assert lines["probe.heads"].endswith("[one of linear | mlp | logreg; default [linear]]")
+    assert lines["probe.heads"].endswith("[one of linear | mlp | logreg | aligned; default [linear]]")
     assert "emotions=[angry, disgusted, fearful, happy, neutral, sad]" in lines["emotions"]
     assert lines["split.folds"].startswith("  split.folds=5 ")
     assert {name for name, line in lines.items() if line.startswith("*")} == {

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import shutil
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
@@ -10,6 +13,8 @@ from torch import nn
 from local.experiment import Losses, Probe
 from local.losses import candidates, parse
 from local.probe.aligned import Hidden, Scene, choose, fit
+from tests.local.probe import tree
+from tests.local.probe.written import meta, scores
 from utils import metrics
 from utils.errors import UserError
 
@@ -133,3 +138,57 @@ def test_losses_are_named_by_their_parts() -> None:
     for loss, said in (("supcn", "no loss.*supcon"), ("grl+grl", "twice")):
         with pytest.raises(UserError, match=said):
             parse(loss)
+
+
+def test_the_stage_trains_it_by_leaving_languages_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name, language in (("aa", "de"), ("bb", "ur"), ("cc", "pl")):
+        tree.write_corpus(tmp_path, name, language=language, separation=[0.0, 1.5])
+    tree.run(
+        "aa", "bb", "cc", pairs=["others"], heads=["logreg", "aligned"], select="languages", seeds=[0, 1], lr=3e-3,
+        epochs=8, vary={"loss": ["ce", "supcon+grl"], "sampler": ["cells"]},
+    )  # fmt: skip
+    made = sorted(path.name for path in Path("exp/probe").glob("enc.*"))
+    ends = [f"{pair}.select=languages{loss}.sampler=cells" for pair in ("aa+bb-cc", "aa+cc-bb", "bb+cc-aa")
+            for loss in ("", ".loss=supcon+grl")]  # fmt: skip
+    assert made == sorted(f"enc.aligned.{end}" for end in ends)
+    name = f"enc.aligned.{ends[1]}"
+    rows = scores(name)
+    assert len(rows) == 3 * 2 * 2 and {row["supcon"] for row in rows} <= {"0.1", "1"}
+    assert meta(name)["inner"] == "languages" and meta(name)["words"]["loss"] == "with supcon+grl"
+    best = [float(row["ua"]) for row in rows if row["selected"] == "1"]
+    assert min(best) > 0.5
+    # Another seed draws other weights; what is chosen is chosen once.
+    first, second = ([row for row in rows if row["seed"] == seed] for seed in ("0", "1"))
+    assert [row["epoch"] for row in first] == [row["epoch"] for row in second]
+
+
+def test_leaving_languages_out_needs_two(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    tree.write_corpus(tmp_path, "aa")
+    with pytest.raises(UserError, match="languages leaves out one training language after the other, and aa is of one"):
+        tree.run("aa", heads=["logreg"], select="languages")
+
+
+def test_nothing_of_the_target_is_looked_at(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Other labels and features of the target's train and dev lists change no bit of what it is tested with."""
+    monkeypatch.chdir(tmp_path)
+    corpora = {}
+    for name, language in (("aa", "de"), ("bb", "ur"), ("cc", "pl")):
+        corpora[name] = tree.write_corpus(tmp_path, name, language=language, separation=[0.0, 1.5])
+    settings = {
+        "pairs": ["aa+bb:cc"], "heads": ["aligned"], "select": "languages", "seeds": [0], "lr": 3e-3, "epochs": 4,
+        "vary": {"loss": ["supcon+grl"]},
+    }  # fmt: skip
+    tree.run("aa", "bb", "cc", **settings)
+    (name,) = [path.name for path in Path("exp/probe").glob("enc.*")]
+    before = scores(name)
+    other = corpora["cc"].features.copy()
+    tested = set(Path("data/cc/folds/speaker/0/test").read_text().split())
+    elsewhere = [place for place, utt in enumerate(corpora["cc"].utts) if utt not in tested]
+    other[elsewhere] += 5
+    tree.write_features(tmp_path, "cc", "enc", corpora["cc"].utts, other)
+    shutil.rmtree("exp")
+    tree.run("aa", "bb", "cc", **settings)
+    first, again = ([row for row in rows if row["fold"] == "0"] for rows in (before, scores(name)))
+    assert first == again and len(first) == 2 and before != scores(name)

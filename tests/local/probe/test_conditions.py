@@ -181,5 +181,5 @@ def test_grids_beside_the_first_ask_for_further_conditions_each_once() -> None:
 
 def test_a_grid_beside_the_first_names_encoders_of_the_experiment() -> None:
     asked = tree.experiment(["a"], ["logmel"], also=[ProbeGrid(encoders=["logmle"])])
-    with pytest.raises(UserError, match="probe.also: 'logmle' is not among the experiment's encoders.*logmel"):
+    with pytest.raises(UserError, match="probe.encoders: 'logmle' is not among the experiment's encoders.*logmel"):
         STAGE.conditions(asked)
