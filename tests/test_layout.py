@@ -90,6 +90,7 @@ def test_help_is_there_at_once(module, tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.integration
 def test_what_is_not_run_here_can_still_be_imported():
     paths = tracked("tests/benchmarks/*.py", "tests/gpu.py")
     modules = [".".join(path.relative_to(REPO).with_suffix("").parts) for path in paths]

@@ -23,6 +23,7 @@ def bundled(repo: Path) -> list[tuple[np.ndarray, int]]:
     ]  # fmt: skip
 
 
+@pytest.mark.integration
 def test_every_fault_is_found_on_bundled_speech_and_nothing_else(repo: Path) -> None:
     signals = bundled(repo)
     signals = [signal for signal in signals if len(signal[0]) > 1.2 * signal[1]]
@@ -74,6 +75,7 @@ def test_searching_does_not_compare_every_pair() -> None:
     assert time.process_time() - begin < 60
 
 
+@pytest.mark.integration
 def test_real_speech_copies_are_found_and_second_takes_are_not(corpora: Path) -> None:
     """Some utterances of four corpora, altered in all ways; the table in docs/audit.md is of more of them."""
     paths = [path for name, files in CORPORA.items() for path in sorted((corpora / name).glob(files))[::8]]

@@ -64,6 +64,7 @@ def test_every_annotated_utterance_is_prepared(data: Path) -> None:
     assert table(data, "text")["pavoque_stefan-m0007-happy"] == "t - Grand Menhir Brisé;"
 
 
+@pytest.mark.integration
 def test_the_fast_reading_reads_what_the_whole_file_says(annotations: Path, root: Path) -> None:
     import yaml
 

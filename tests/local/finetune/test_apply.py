@@ -50,6 +50,7 @@ def meta(condition: str) -> dict:
     return json.loads(Path(f"exp/finetune/{condition}/meta.json").read_text())
 
 
+@pytest.mark.integration
 def test_stage_5_reads_and_scores_it(recipe):
     run(settings(seeds=[0, 3]))
     found = scored.read(Path("exp/finetune/small.head.a-a.layer=2"))

@@ -92,6 +92,7 @@ class TestFailure:
             run.train(training(settings()))
 
 
+@pytest.mark.integration
 def test_two_processes_compute_what_one_does(recipe):
     write_encoder(recipe, dropout=0.0)
     config = settings(strategies=["full"], lr=1e-3, epochs=4, patience=4, batch_size=5)

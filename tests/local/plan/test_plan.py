@@ -51,6 +51,7 @@ def settings(**own: object) -> Experiment:
     return config.load(Experiment, Path("conf/experiment.yaml"), [f"{name}={value}" for name, value in own.items()])
 
 
+@pytest.mark.integration
 def test_families_are_those_that_are_then_tested(world: World) -> None:
     planned = comparisons.planned(settings())
     collect.main([])

@@ -219,6 +219,7 @@ def test_bad_data_is_one_clear_error(tmp_path, what):
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.integration
 def test_the_experiment_says_what_to_pretrain(tmp_path, repo):
     (tmp_path / "conf").mkdir()
     experiment = tmp_path / "conf/experiment.yaml"

@@ -222,6 +222,7 @@ def test_options_that_would_do_nothing_are_refused(call, arguments: list[str]) -
     assert stop.value.code == 2
 
 
+@pytest.mark.integration
 def test_the_readme_names_a_model_of_egs_mini_and_its_command_runs(
     model: Path, speech: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

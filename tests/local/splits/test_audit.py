@@ -295,6 +295,7 @@ def test_real_speech_the_duplicate_in_ravdess_is_found(corpora: Path, tmp_path: 
     assert found["shortcuts"]["text"]["ua"] == pytest.approx(0.25, abs=0.03)
 
 
+@pytest.mark.integration
 def test_the_commands_follow_one_another(tmp_path: Path, repo: Path) -> None:
     for speaker in ("03", "08", "09", "10", "11", "12"):
         for letter in "WFNT":
