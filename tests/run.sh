@@ -10,7 +10,8 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 utils/install.sh --dev
 . ./path.sh
 
-workers=(-n auto --dist loadfile)
+# In the order of names: else files of few tests, which are the long ones, would come last.
+workers=(-n auto --dist loadfile --no-loadscope-reorder)
 
 for argument in "$@"; do
   case $argument in -m | -m?*)

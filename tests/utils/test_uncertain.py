@@ -133,6 +133,7 @@ def test_what_partitions_and_what_runs_change_is_told_apart() -> None:
     assert seeds == pytest.approx(noise, rel=0.1) and partitions == pytest.approx(0.05, rel=0.15)
 
 
+@pytest.mark.integration
 def test_intervals_hold_for_other_partitions_and_speakers() -> None:
     """Partitions that matter as much as speakers do: without them in the interval it is too narrow."""
     rng = np.random.default_rng(8)

@@ -90,6 +90,7 @@ def test_a_sentence_is_one_however_its_prompt_is_called(data: Path) -> None:
         assert {sentence[utterance] for utterance in styles} == {f"pavoque_m{prompt:04d}"}
 
 
+@pytest.mark.integration
 def test_study_a_has_one_speaker_and_tests_720_utterances_in_1000_places(data: Path, corpora: Path) -> None:
     corpus, folds = folds_of(data, lists_of(corpora, "DE_PAVOQUE"))
     test = count_test(folds)

@@ -32,6 +32,8 @@ from utils import intervals
 from utils.errors import UserError
 from utils.table import read_table
 
+pytestmark = pytest.mark.integration
+
 
 @pytest.fixture(autouse=True)
 def recipe(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
@@ -50,7 +52,6 @@ def meta(condition: str) -> dict:
     return json.loads(Path(f"exp/finetune/{condition}/meta.json").read_text())
 
 
-@pytest.mark.integration
 def test_stage_5_reads_and_scores_it(recipe):
     run(settings(seeds=[0, 3]))
     found = scored.read(Path("exp/finetune/small.head.a-a.layer=2"))

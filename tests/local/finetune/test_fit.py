@@ -55,6 +55,7 @@ def sixteen() -> data.Examples:
     return data.everything(corpus).some(rows)
 
 
+@pytest.mark.integration
 class TestLearning:
     """A classifier."""
 

@@ -25,6 +25,8 @@ from tests.local.finetune.recipe import (
 )
 from utils import stamp
 
+pytestmark = pytest.mark.integration
+
 
 @pytest.fixture(autouse=True)
 def recipe(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
@@ -101,7 +103,6 @@ class TestInterruption:
         run.train(one)
         assert result(one) == found
 
-    @pytest.mark.integration
     def test_may_have_been_killed(self, recipe):
         config = settings(**LORA | {"epochs": 8, "patience": 8})
         one = training(config)
@@ -118,7 +119,6 @@ class TestInterruption:
         run.train(one)
         assert result(one) == whole
 
-    @pytest.mark.integration
     def test_may_have_two_stages(self, recipe, monkeypatch):
         write_corpus(recipe, "b")
         compare_interrupted(settings("ab", pairs=["a>b:b"], **LORA), monkeypatch, [3, 7])

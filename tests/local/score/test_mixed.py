@@ -36,6 +36,7 @@ def test_with_equal_shares_the_estimate_is_the_difference_of_mean_ua(
     assert float(clear["diff"]) > 0.05 and float(clear["p_holm"]) < 0.05
 
 
+@pytest.mark.integration
 def test_three_corpora_are_a_sample_of_others(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     corpora = [Corpus("uno", "it"), Corpus("due", "it"), Corpus("tre", "it", speakers=1, each=20)]
     rows = made(tmp_path, corpora, monkeypatch)
