@@ -139,8 +139,8 @@ def relative_gradient(x: np.ndarray, y: np.ndarray, c: float, matrix: np.ndarray
     """Give the norm of the objective's gradient, over that of weights that are all zero; arguments as of :func:`solve`.
 
     The objective is ``c`` times the sum of cross entropies and half the squared norm of the matrix. Where features tell
-    nothing at all of the classes, weights of zero are the solution and the gradient there is rounding: it counts as at
-    least a billionth of what errors and features could make of it.
+    next to nothing of the classes, as after an erasure, weights of zero are all but the solution and the gradient there
+    is little more than rounding: it counts as at least a hundredth of what errors and features could make of it.
     """
 
     def gradient(matrix: np.ndarray, bias: np.ndarray) -> float:
@@ -150,5 +150,5 @@ def relative_gradient(x: np.ndarray, y: np.ndarray, c: float, matrix: np.ndarray
         parts = c * errors.T @ x + matrix, c * errors.sum(axis=0)
         return float(np.hypot(*(np.linalg.norm(part[first:]) for part in parts)))
 
-    rounding = 1e-9 * c * np.linalg.norm(x) * np.sqrt(len(y))
-    return gradient(matrix, bias) / max(gradient(0 * matrix, 0 * bias), rounding, np.finfo(float).tiny)
+    least = 1e-2 * c * np.linalg.norm(x) * np.sqrt(len(y))
+    return gradient(matrix, bias) / max(gradient(0 * matrix, 0 * bias), least, np.finfo(float).tiny)

@@ -89,3 +89,13 @@ def test_features_that_tell_nothing_leave_weights_of_zero(c: float) -> None:
     for solvers in (logreg.SOLVERS, logreg.NESTED):
         matrix, bias, _ = logreg.solve(x, y, c, solvers)
         assert abs(matrix).max() < 1e-6 and np.ptp(bias) < 1e-6
+
+
+def test_features_whose_classes_have_one_mean_are_fitted_too() -> None:
+    """As after an erasure of emotions: the gradient at zero is tiny, and not asked to shrink as far again."""
+    rng = np.random.default_rng(0)
+    x, y = rng.standard_normal((160, 60)), np.arange(160) % 4
+    for label in range(4):
+        x[y == label] -= x[y == label].mean(axis=0) * (1 - 1e-7)
+    matrix, _, _ = logreg.solve(x / x.std(axis=0), y, 0.01)
+    assert abs(matrix).max() < 1e-5
