@@ -9,7 +9,8 @@ What is sought is unweighted accuracy (UA) itself: with the class-balanced likel
 posteriors that are wrong and sure of it move the biases away from what they are for. UA is a step function of the
 biases, so the one best is an accident of few utterances. Biases are therefore a mean over many that are drawn, crowded
 around 0 and as wide as the scores are spread, each with the weight exp(n UA / 4): the mean of a Gibbs posterior, where
-a quarter of the n utterances counts, since utterances of a speaker are alike.
+a quarter of the n utterances counts, since utterances of a speaker are alike. Width and quarter are those that left an
+oracle neither gain nor loss where nothing was to be mended, on the conditions of egs/open and egs/mini.
 
 Source: O. Catoni, "PAC-Bayesian supervised classification", IMS Lecture Notes 56, 2007 (exponential weights);
 docs/statistics.md compares the ways to find biases.
