@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from local.report.figures.drawing import BLUE, VERMILLION, Figure
+from local.report.figures.drawing import BLUE, VERMILLION, Figure, grid
 from local.report.material import Epoch, Inputs, Result
 
 if TYPE_CHECKING:
@@ -29,26 +29,16 @@ def two_stage(inputs: Inputs) -> Iterator[Figure]:
 
 
 def _draw(inputs: Inputs, shown: Sequence[Result]) -> Drawing:
-    import matplotlib.pyplot as plt
-
-    columns = min(len(shown), COLUMNS)
-    rows = -(-len(shown) // columns)
-    size = (1.0 + 3.4 * columns, 0.6 + 2.6 * rows)
-    drawing, panels = plt.subplots(rows, columns, figsize=size, sharey=True, squeeze=False)
-    for axes in panels.flat[len(shown) :]:
-        axes.set_visible(False)
-    for axes, result in zip(panels.flat, shown, strict=False):
+    drawing, panels = grid(len(shown), COLUMNS, x="epoch", y="dev UA (%)", panel=(3.4, 2.6))
+    for axes, result in zip(panels, shown, strict=True):
         for run in result.curves:
             _plot(axes, run)
         axes.axhline(100 * inputs.chance, color="#888888", lw=0.8, ls="--", zorder=0)
         name = result.system.method
         axes.set_title(f"{result.system.encoder}: {'+'.join(result.train)}\n{name}", fontsize=9)
-        axes.set_xlabel("epoch")
         axes.grid(axis="y", color="#e6e6e6", lw=0.7)
         axes.set_axisbelow(True)
         axes.xaxis.get_major_locator().set_params(integer=True)
-    for axes in panels[:, 0]:
-        axes.set_ylabel("dev UA (%)")
     return drawing
 
 

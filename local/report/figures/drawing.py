@@ -124,19 +124,24 @@ def _without_collection() -> Iterator[None]:
             gc.enable()
 
 
-def grid(number: int, columns: int) -> tuple[Drawing, list[Axes]]:
-    """Make so many panels that share UA, and name their axes."""
+def grid(
+    number: int, columns: int, x: str = "layer", y: str = "UA (%)", panel: tuple[float, float] = (2.7, 2.3),
+    **shared: bool,
+) -> tuple[Drawing, list[Axes]]:  # fmt: skip
+    """Make so many panels, each of so many inches, that share the vertical axis, and name the axes at the edges."""
     import matplotlib.pyplot as plt
 
+    columns = min(number, columns)
     rows = -(-number // columns)
-    size = (0.7 + 2.7 * columns, 0.5 + 2.3 * rows)
-    drawing, panels = plt.subplots(rows, columns, figsize=size, sharey=True, squeeze=False)
+    size = (0.7 + panel[0] * columns, 0.5 + panel[1] * rows)
+    drawing, panels = plt.subplots(rows, columns, figsize=size, sharey=True, squeeze=False, **shared)
     for axes in panels.flat[number:]:
         axes.set_visible(False)
     for axes in panels[:, 0]:
-        axes.set_ylabel("UA (%)")
+        axes.set_ylabel(y)
     for axes in panels.flat[max(0, number - columns) : number]:
-        axes.set_xlabel("layer")
+        axes.set_xlabel(x)
+        axes.tick_params(labelbottom=True)
     return drawing, list(panels.flat[:number])
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from local.report.erased import HEARD, Curve
-from local.report.figures.drawing import BLUE, GREEN, VERMILLION, Figure, legend, panel_title
+from local.report.figures.drawing import BLUE, GREEN, VERMILLION, Figure, grid, legend, panel_title
 from local.report.material import Inputs, System
 
 if TYPE_CHECKING:
@@ -35,25 +35,16 @@ def curves(inputs: Inputs) -> Iterator[Figure]:
 
 
 def _draw(inputs: Inputs, systems: Sequence[System]) -> Drawing:
-    import matplotlib.pyplot as plt
-
-    columns = min(len(systems), COLUMNS)
-    rows = -(-len(systems) // columns)
-    size = (0.7 + 2.7 * columns, 0.8 + 2.5 * rows)
-    drawing, panels = plt.subplots(rows, columns, figsize=size, sharey=True, squeeze=False)
-    for axes in panels.flat[len(systems) :]:
-        axes.set_visible(False)
-    for axes, system in zip(panels.flat, systems, strict=False):
+    drawing, panels = grid(len(systems), COLUMNS, x="directions gone", y="accuracy (%)", panel=(2.7, 2.6))
+    for axes, system in zip(panels, systems, strict=True):
         for kind in ("random", "inlp", "leace"):
             own = [curve for curve in inputs.erased if (curve.system, curve.kind) == (system, kind)]
             if own:
                 _plot(axes, own, kind)
         axes.axhline(100 * inputs.chance, color="#888888", lw=0.8, ls="--", zorder=0)
-        axes.set(title=panel_title(inputs, system), ylim=(0, 103), xlabel="directions gone")
+        axes.set(title=panel_title(inputs, system), ylim=(0, 103))
         axes.grid(axis="y", color="#e6e6e6", lw=0.7)
         axes.set_axisbelow(True)
-    for axes in panels[:, 0]:
-        axes.set_ylabel("accuracy (%)")
     legend(drawing, {WORDS[name]: (COLOURS[name], "-", "o") for name in HEARD})
     return drawing
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from local.report.failures import Bin
-from local.report.figures.drawing import Figure, legend, panel_title
+from local.report.figures.drawing import Figure, grid, legend, panel_title
 from local.report.figures.layers import COLUMNS, STYLES
 from local.report.material import GROUPS, Inputs
 from local.report.scores import System
@@ -46,16 +46,11 @@ def _chosen(inputs: Inputs) -> list[System]:
 
 
 def _draw(inputs: Inputs, systems: Sequence[System]) -> Drawing:
-    import matplotlib.pyplot as plt
-
     bins = inputs.failures.bins
     used = [group for group in GROUPS if any((system, group) in bins for system in systems)]
-    columns = min(len(systems), COLUMNS)
-    rows = -(-len(systems) // columns)
-    drawing, panels = plt.subplots(
-        rows, columns, figsize=(0.7 + 2.5 * columns, 0.8 + 2.9 * rows), sharex=True, sharey=True, squeeze=False
-    )
-    for axes, system in zip(panels.flat, systems, strict=False):
+    words = {"x": "confidence (%)", "y": "accuracy (%)"}
+    drawing, panels = grid(len(systems), COLUMNS, **words, panel=(2.5, 2.9), sharex=True)
+    for axes, system in zip(panels, systems, strict=True):
         for place, group in enumerate(used):
             if (system, group) in bins:
                 _curve(axes, bins[system, group], group, place)
@@ -63,13 +58,6 @@ def _draw(inputs: Inputs, systems: Sequence[System]) -> Drawing:
         axes.set(title=panel_title(inputs, system), xlim=(0, 104), ylim=(0, 104), box_aspect=1)
         axes.grid(color="#e6e6e6", lw=0.7)
         axes.set_axisbelow(True)
-    for axes in panels.flat[len(systems) :]:
-        axes.set_visible(False)
-    for axes in panels.flat[max(0, len(systems) - columns) : len(systems)]:
-        axes.set_xlabel("confidence (%)")
-        axes.tick_params(labelbottom=True)
-    for axes in panels[:, 0]:
-        axes.set_ylabel("accuracy (%)")
     legend(drawing, {group: STYLES[group] for group in used})
     return drawing
 

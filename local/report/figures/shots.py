@@ -64,7 +64,7 @@ def _draw(inputs: Inputs, results: Sequence[Result]) -> Drawing:
     """Small multiples, a pair of corpora each."""
     pairs = list(dict.fromkeys((own.train, own.test) for own in results if own.group == "across"))
     pairs = pairs or list(dict.fromkeys((own.train, own.test) for own in results))
-    drawing, panels = grid(len(pairs), min(COLUMNS, len(pairs)))
+    drawing, panels = grid(len(pairs), COLUMNS, x="utterances of the test corpus")
     sizes = sorted({0, *(own.factors["shots"] for own in results)})
     for axes, (train, test) in zip(panels, pairs, strict=True):
         beside, alone, ceiling = _curves(inputs, results, train, test)
@@ -77,8 +77,6 @@ def _draw(inputs: Inputs, results: Sequence[Result]) -> Drawing:
         axes.grid(axis="y", color="#e6e6e6", lw=0.7)
         axes.set_axisbelow(True)
         axes.set_title(test if train == (test,) else f"{'+'.join(train)} to {test}")
-        if axes.get_xlabel():
-            axes.set_xlabel("utterances of the test corpus")
     legend(drawing, STYLES)
     return drawing
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from local.splits.data import Corpus, load
+from local.experiment import Split
+from local.splits.data import Corpus, Fold, load
+from local.splits.schemes import make_folds
 from utils.data_dir import write_data_dir
 
 FOUR = ("angry", "happy", "neutral", "sad")
@@ -53,3 +55,13 @@ def grid(folder: Path, speakers: int, each: int = 2, emotions: Iterable[str] = F
 def corpus(folder: Path, emotions: Iterable[str] = FOUR) -> Corpus:
     """Load a data directory."""
     return load(folder, emotions)
+
+
+def folds_of(corpus_: Corpus, **split: object) -> list[Fold]:
+    """Cut a corpus."""
+    return make_folds(corpus_, Split(**split), "c")[0]
+
+
+def speakers(corpus_: Corpus, utterances: tuple[str, ...]) -> set[str]:
+    """Who says some utterances."""
+    return {corpus_.speaker[utterance] for utterance in utterances}
