@@ -49,6 +49,9 @@ class Factor:
     sees_test : bool
         Whether training looks at the train list of the test corpus, where the value is not the default: conditions
         with other test corpora then share no training.
+    control : bool
+        Whether other values ask what explains a result, or use more of the test corpus than a system would be given:
+        such conditions are never the one that dev prefers, and stand in no headline by themselves.
     """
 
     name: str
@@ -59,6 +62,7 @@ class Factor:
     seeded: bool = False
     module: str = ""
     sees_test: bool = False
+    control: bool = False
 
     def says(self, value: Value) -> str:
         """Call a value as tables do; nothing at the default."""
@@ -84,12 +88,16 @@ FACTORS = {
         Factor("shots", (PROBE,), "probe.shots", phrase="{value} shots", sees_test=True),
         Factor("normalise", (PROBE,), "probe.normalise", phrase="standardised {value}"),
         Factor("utterances", (PROBE,), "probe.utterances", phrase="on {value} utterances"),
-        Factor("project", (PROBE,), "probe.project", phrase="on {value}", module="local.probe.steps.project"),
+        Factor(
+            "project", (PROBE,), "probe.project", phrase="on {value}", module="local.probe.steps.project", control=True
+        ),
         Factor(
             "adapt", (PROBE,), "probe.adapt", phrase="adapted without labels by {value}",
-            module="local.probe.steps.adapt", sees_test=True,
+            module="local.probe.steps.adapt", sees_test=True, control=True,
         ),
-        Factor("erase", (PROBE,), "probe.erase", phrase="erased: {value}", module="local.probe.steps.erase"),
+        Factor(
+            "erase", (PROBE,), "probe.erase", phrase="erased: {value}", module="local.probe.steps.erase", control=True
+        ),
         Factor("loss", (PROBE, FINETUNE), "losses.loss", phrase="with {value}"),
         Factor("sampler", (PROBE, FINETUNE), "losses.sampler", phrase="batches of {value}"),
         Factor("layer", (FINETUNE,), "finetune.layer", phrase="layer {value}"),

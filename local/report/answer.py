@@ -109,7 +109,7 @@ def _drop(inputs: Inputs, found: Sequence[Measure]) -> Iterator[str]:
     named = {(line.name, line.method) for measure in found for line in measure.systems}
     systems = [system for system in drops if (system.encoder, system.method) in named]
     if systems:
-        system = max(systems, key=lambda system: inputs.dev_ua([system], "across"))
+        system = inputs.preferred(systems, "across")
         which = f", dev's choice of {len(systems)} systems," if len(systems) > 1 else ""
         yield (
             f"**Training on another corpus** costs `{inputs.name(system)}`{which} {drops[system]} points, mean over "

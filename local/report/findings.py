@@ -99,7 +99,7 @@ def _ranked(inputs: Inputs, group: str, words: str) -> list[str]:
         return []
     method = _preferred(inputs, scores, group)
     found = sorted((s for s in scores if s.method == method), key=lambda system: -scores[system].ua)
-    methods = inputs.unmixed(dict.fromkeys(system.method for system in scores))
+    methods = inputs.eligible(dict.fromkeys(system.method for system in scores))
     top = found[0]
     number = len(inputs.of(top, group))
     over = f"mean over {number} conditions" if number > 1 else "one condition"
@@ -120,7 +120,7 @@ def _preferred(inputs: Inputs, scores: Iterable[System], group: str) -> str:
     under: dict[str, list[System]] = {}
     for system in scores:
         under.setdefault(system.method, []).append(system)
-    return max(inputs.unmixed(under), key=lambda method: inputs.dev_ua(under[method], group))
+    return max(inputs.eligible(under), key=lambda method: inputs.dev_ua(under[method], group))
 
 
 def _unheard(inputs: Inputs, group: str, words: str) -> list[str]:
@@ -162,11 +162,12 @@ def transfer(inputs: Inputs) -> Iterator[str]:
     scores = inputs.comparable("across")
     if not scores:
         return
-    system = max(scores, key=lambda s: inputs.dev_ua([s], "across"))
+    system = inputs.preferred(scores, "across")
     pairs = sorted(inputs.of(system, "across"), key=lambda result: -result.headline.ua)
     if len(pairs) > 1:
         ends = [f"{result.pair} (UA {result.headline}{marks(result)})" for result in (pairs[0], pairs[-1])]
-        which = f" (of {len(scores)} systems the best by dev UA)" if len(scores) > 1 else ""
+        number = len({s for s in scores if s.method in inputs.eligible(own.method for own in scores)})
+        which = f" (of {number} systems the best by dev UA)" if number > 1 else ""
         yield f"With `{inputs.name(system)}`{which}, transfer is best from {ends[0]} and worst from {ends[1]}."
 
 

@@ -122,7 +122,7 @@ def preferred(inputs: Inputs, methods: Iterable[str]) -> tuple[str, int]:
         Of how many methods it is the best: of those that most of these trainings were made with.
     """
     found: dict[str, dict[tuple, float]] = {}
-    for method in inputs.unmixed(methods):
+    for method in inputs.eligible(methods):
         trainings = inputs.selections(result for result in inputs.results if result.system.method == method)
         found[method] = {(r.system.encoder, r.train, r.dev): r.dev_ua for r in trainings}
     shared = Counter(training for own in found.values() for training in own)

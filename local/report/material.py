@@ -10,7 +10,7 @@ from typing import Any
 from local import encoders
 from local.encoders import EncoderSpec, kinds
 from local.experiment import Experiment
-from local.grid.factors import freeze
+from local.grid.factors import freeze, known
 from local.report.erased import Curve
 from local.report.failures import Failures
 from local.report.gaps import Gap
@@ -138,6 +138,12 @@ class Result:
     def cross_dev(self) -> str:
         """Whose dev lists chose across corpora."""
         return self.factors["cross_dev"]
+
+    @property
+    def control(self) -> bool:
+        """Whether it is a control (``Factor.control``), or its folds alone let tested speakers be heard."""
+        values = ((factor, freeze(self.factors.get(factor.name, factor.default))) for factor in known(self.stage))
+        return self.shared or any(factor.control and value != factor.default for factor, value in values)
 
     @property
     def scheme(self) -> str:
@@ -367,11 +373,20 @@ class Inputs:
         numbers = {system: len(self.of(system, counted)) for system in scores}
         return {s: score for s, score in scores.items() if numbers[s] == max(numbers.values())}
 
-    def unmixed(self, methods: Iterable[str]) -> list[str]:
-        """Leave methods out whose folds alone let tested speakers be heard: they are never what dev prefers."""
+    def eligible(self, methods: Iterable[str]) -> list[str]:
+        """Leave methods out that are controls, which dev is never asked to prefer; keep all where there is no other."""
         methods = list(methods)
-        apart = {result.system.method for result in self.results if not result.shared}
-        return [method for method in methods if method in apart] or methods
+        return [method for method in methods if method in self._plain] or methods
+
+    def preferred(self, systems: Iterable[System], group: str) -> System:
+        """Give the system that dev prefers in a group of conditions, controls aside."""
+        systems = list(systems)
+        plain = [system for system in systems if system.method in self._plain] or systems
+        return max(plain, key=lambda system: self.dev_ua([system], group))
+
+    @cached_property
+    def _plain(self) -> set[str]:
+        return {result.system.method for result in self.results if not result.control}
 
     def selections(self, results: Iterable[Result]) -> list[Result]:
         """Keep one result of each training: what dev chose is the same wherever it is tested."""

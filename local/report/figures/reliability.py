@@ -41,7 +41,7 @@ def _chosen(inputs: Inputs) -> list[System]:
         group = next((g for g in GROUPS if any(inputs.of(system, g) for system in own)), None)
         own = [system for system in own if inputs.of(system, group) and (system, group) in inputs.failures.bins]
         if own:
-            best[encoder] = max(own, key=lambda system, group=group: inputs.dev_ua([system], group))
+            best[encoder] = inputs.preferred(own, group)
     return list(best.values())[:SHOWN]
 
 
@@ -49,7 +49,7 @@ def _draw(inputs: Inputs, systems: Sequence[System]) -> Drawing:
     bins = inputs.failures.bins
     used = [group for group in GROUPS if any((system, group) in bins for system in systems)]
     words = {"x": "confidence (%)", "y": "accuracy (%)"}
-    drawing, panels = grid(len(systems), COLUMNS, **words, panel=(2.5, 2.9), sharex=True)
+    drawing, panels = grid(len(systems), COLUMNS, **words, panel=(2.5, 3.1), sharex=True)
     for axes, system in zip(panels, systems, strict=True):
         for place, group in enumerate(used):
             if (system, group) in bins:

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import argparse
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from local import experiment
+from local.report import inputs
 from tests.local.report.page import Page
 from tests.local.report.test_make import build
 from tests.local.score.synthetic import World, read_csv, small_world, where
@@ -49,3 +53,17 @@ def test_the_figure_is_there_and_nothing_of_it_where_nothing_is_erased(page: Pag
     with pytest.MonkeyPatch.context() as patch:
         plain = build(small_world(tmp_path / "toy"), patch)[1]
     assert "erasure" not in plain.tables and "table-erasure" not in plain.ids and "figure-erasure" not in plain.ids
+
+
+def test_a_control_is_never_what_dev_prefers(
+    world: World, page: Page, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(world.root)
+    config = experiment.load(argparse.Namespace(config=Path("conf/experiment.yaml"), overrides=[]))
+    read = inputs.load("toy", config)
+    results = [replace(one, dev_ua=0.99 if one.control else one.dev_ua) for one in read.results]
+    found = replace(read, results=results)
+    assert {one.factors["erase"] for one in results if one.control} >= {"inlp", "random"}
+    assert max(found.systems, key=lambda system: found.dev_ua([system], "within")).method != "linear"
+    assert found.preferred(found.systems, "within").method == "linear"
+    assert found.eligible([system.method for system in found.systems]) == ["linear", "linear"]
