@@ -17,7 +17,7 @@ from local.grid.conditions import Condition, Group, Training
 from local.grid.factors import FINETUNE, PROBE, Value
 from local.grid.pairs import staged_pairs
 from local.grid.plan import Stage
-from local.losses import ALIGNED, Strength, candidates
+from local.losses import ALIGNED, MIXUP, Strength, candidates, parse
 from local.results import corpus
 from local.results.selection import choose
 from utils import csv_file, stamp
@@ -39,9 +39,11 @@ def asked(experiment: Experiment) -> Iterator[dict[str, Value]]:
     Raises
     ------
     UserError
-        An encoder is not of the experiment or has no blocks, or a strategy or pair makes no sense.
+        An encoder is not of the experiment or has no blocks, or a strategy, pair or loss makes no sense.
     """
     settings = experiment.finetune
+    if (settings.encoders or settings.also) and MIXUP in parse(experiment.losses.loss):
+        raise UserError(f"losses.loss: {MIXUP} is for stage 3's head {ALIGNED} alone; leave it out, or finetune.encoders")
     for own in [settings, *settings.also] if settings.encoders else settings.also:
         pairs = staged_pairs(own.pairs or settings.pairs, experiment.corpora)
         for encoder in own.encoders or settings.encoders:

@@ -16,11 +16,12 @@ from utils.registry import hint
 
 PLAIN = "ce"
 ALIGNED = "aligned"  # stage 3's head that is trained so
+MIXUP = "mixup"  # for it alone
 LOSSES = {
     "supcon": "supervised contrast across languages",
     "grl": "a speaker adversary",
     "dann": "a language adversary",
-    "mixup": "mixed pairs of utterances",
+    MIXUP: "mixed pairs of utterances",
 }
 
 

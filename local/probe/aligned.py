@@ -97,7 +97,7 @@ class _Pupil:
             self._parts, strengths, layers, losses.hidden, losses.projection, int(scene.speakers.max()) + 1,
             int(scene.languages.max()) + 1, losses.across, seeds[0] + 1,
         )  # fmt: skip
-        self._mixup = [one.mixup for one in strengths][0]
+        self._mixup = strengths[0].mixup
         self._optimiser = torch.optim.AdamW(
             [*self.weights, *self._objective.parameters()], lr=probe.lr, eps=probe.eps, weight_decay=probe.weight_decay
         )

@@ -73,3 +73,8 @@ def test_strengths_are_those_that_the_probe_chose() -> None:
     config = dataclasses.replace(settings(**LORA), losses=Losses(loss="supcon"))
     with pytest.raises(UserError, match="no condition of small with the aligned head and loss supcon"):
         conditions.strength(training(config))
+
+
+def test_what_stage_4_does_not_mix_is_not_called_so() -> None:
+    with pytest.raises(UserError, match="losses.loss: mixup is for stage 3's head aligned alone"):
+        training(asks("supcon+mixup"))
