@@ -43,7 +43,7 @@ def asked(experiment: Experiment) -> Iterator[dict[str, Value]]:
     """
     settings = experiment.finetune
     if (settings.encoders or settings.also) and MIXUP in parse(experiment.losses.loss):
-        raise UserError(f"losses.loss: {MIXUP} is for stage 3's head {ALIGNED} alone; leave it out, or finetune.encoders")
+        raise UserError(f"losses.loss: {MIXUP} is for stage 3's head {ALIGNED} alone; leave one or the other out")
     for own in [settings, *settings.also] if settings.encoders else settings.also:
         pairs = staged_pairs(own.pairs or settings.pairs, experiment.corpora)
         for encoder in own.encoders or settings.encoders:
