@@ -122,8 +122,11 @@ EXPERIMENT = Experiment(corpora=["a"], encoders=["mini"])
 def test_two_conditions_never_share_a_name(stage: str, data: st.DataObject) -> None:
     found = data.draw(st.lists(conditions(stage), min_size=2, max_size=12))
     assert len({one.name for one in found}) == len(set(found))
-    apart = ("test", "cross_dev")  # of which only whose dev lists stop the training counts
-    trained = {(tuple(pair for pair in one.factors.items() if pair[0] not in apart), one.dev) for one in found}
+    # Of these only whose dev lists stop the training counts, and the test corpus where training looks at it.
+    apart = ("test", "cross_dev")
+    trained = {
+        (tuple(pair for pair in one.factors.items() if pair[0] not in apart), one.dev, one.looks_at) for one in found
+    }
     assert len({group.directory for group in grid.groups(found)}) == len(trained)
     for one in found:
         assert "/" not in one.name and len(one.name.encode()) < 255 and one.directory.name == one.name
