@@ -21,8 +21,12 @@ if "PYTEST_XDIST_WORKER" in os.environ:
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
-def pytest_collection_modifyitems() -> Iterator[None]:
-    """Keep Hypothesis, which asks all modules for their file, from importing what SpeechBrain has put off importing."""
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> Iterator[None]:
+    """Keep Hypothesis, which asks all modules for their file, from importing what SpeechBrain has put off importing.
+
+    The file that takes longest comes first, or one worker would still be at it when the others are done.
+    """
+    items.sort(key=lambda item: item.path.name != "test_mini.py")
     for module in list(sys.modules.values()):
         if any(kind.__name__ == "LazyModule" for kind in type(module).__mro__):
             module.__dict__.setdefault("__file__", None)
