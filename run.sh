@@ -3,7 +3,7 @@
 set -euo pipefail
 
 XSER_ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
-readonly called=("$0" "$@")
+readonly called=("$0" "$@") called_in=$PWD
 
 # number | name | built | reads -> writes.  This table drives --help, --list-stages, the headings, the
 # stage ranges and the resume hint; a test holds the README to it.
@@ -31,6 +31,7 @@ wait=false               # for a run that is in this recipe's folder already
 list_stages=false
 list_fields=false
 plan=false
+doctor=false
 dry_run=false
 
 help_message="Usage: ./run.sh [options]        (in the root or in egs/<recipe>)
@@ -55,6 +56,8 @@ Options:
                        (python3 -m local.experiment; without values in docs/configuration.md)
   --plan               print what is to be made, and how small a difference its tests could show, and exit; makes
                        nothing (python3 -m local.plan; needs what stage 1 writes)
+  --doctor             look at what a run needs (versions, devices, disk, encoders, corpora), say what to mend, and
+                       exit; makes nothing (python3 -m local.doctor)
   --dry-run            print the commands without running them
   --help               print this and exit
 
@@ -92,7 +95,7 @@ fi
 recipe_dir=$XSER_ROOT/egs/$recipe
 [ -d "$recipe_dir/conf" ] || fail "--recipe '$recipe': no such recipe; recipes: $(cd "$XSER_ROOT/egs" && echo */)"
 
-$dry_run || "$XSER_ROOT/utils/install.sh"
+$dry_run || $doctor || XSER_PYTHON=$("$XSER_ROOT/utils/install.sh" --print)
 . "$XSER_ROOT/path.sh"
 . "$XSER_ROOT/cmd.sh"
 cd "$recipe_dir"
@@ -118,13 +121,25 @@ options=(--config "$config")
 [ -z "$expdir" ] || options+=(--set "expdir=$expdir")
 for override in ${set[@]+"${set[@]}"}; do options+=(--set "$override"); done
 
+if $doctor; then exec python3 -m local.doctor "${options[@]}" ${db_root:+--db-root "$db_root"} --ngpu "$ngpu"; fi
 if $plan; then exec python3 -m local.plan "${options[@]}"; fi
 if $list_fields; then exec python3 -m local.experiment "${options[@]}"; fi
 
-if $dry_run; then exp=${expdir:-exp${tag:+_$tag}}; else exp=$(python3 -m local.experiment "${options[@]}" --get exp); fi
+if $dry_run; then
+  exp=${expdir:-exp${tag:+_$tag}}
+else
+  told=$(python3 -m local.experiment "${options[@]}" --get exp --get prepared)
+  exp=${told%%$'\n'*}
+  read -ra prepared <<< "${told#*$'\n'}"
+fi
 
 run() { # run a command, or show it
   if $dry_run; then printf '%q ' "$@"; echo; else "$@"; fi
+}
+
+provenance() { # say in $exp what made it; after stage 1, which makes the data that it names
+  $dry_run || python3 -m utils.provenance --exp "$exp" --root "$XSER_ROOT" --data "${prepared[@]/#/data/}" \
+    --cwd "$called_in" -- "${called[@]:1}"
 }
 
 stage_data() {
@@ -187,6 +202,7 @@ hint() {
 }
 $dry_run || lock
 
+[ "$first" -eq 1 ] || provenance
 for ((current = first; current <= last; current++)); do
   name=$(stage_field "$current" 2)
   if [ "$(stage_field "$current" 3)" = no ]; then
@@ -195,5 +211,6 @@ for ((current = first; current <= last; current++)); do
   fi
   echo "== $recipe, stage $current $name: $(stage_field "$current" 4)"
   "stage_$name"
+  [ "$current" -ne 1 ] || provenance
 done
 current=
