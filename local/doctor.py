@@ -92,7 +92,8 @@ def machine(ngpu: int, precision: str) -> Iterator[Finding]:
     present = _gpus()
     visible = torch.cuda.device_count()
     if present and not torch.version.cuda:
-        yield MEND, f"{present[0]} is there, but torch {torch.__version__} is a CPU build: remove .venv, utils/install.sh"
+        build = f"torch {torch.__version__} is a CPU build"
+        yield MEND, f"{present[0]} is there, but {build}: remove .venv, utils/install.sh"
     elif present and not visible:
         shown = os.environ.get("CUDA_VISIBLE_DEVICES")
         yield MEND, f"{present[0]} is there, but torch sees none (driver; CUDA_VISIBLE_DEVICES is {shown})"
@@ -111,8 +112,8 @@ def disk() -> Iterator[Finding]:
     """Look at free space and permissions where a run writes."""
     from huggingface_hub.constants import HF_HUB_CACHE
 
-    places = (("results", Path()), ("temporary files", Path(tempfile.gettempdir())), ("checkpoints", Path(HF_HUB_CACHE)))
-    for what, place in places:
+    places = {"results": ".", "temporary files": tempfile.gettempdir(), "checkpoints": HF_HUB_CACHE}
+    for what, place in ((what, Path(place)) for what, place in places.items()):
         there = next(path for path in (place.absolute(), *place.absolute().parents) if path.exists())
         free = shutil.disk_usage(there).free / 2**30
         if not os.access(there, os.W_OK):
@@ -133,7 +134,7 @@ def corpora(settings: Experiment, db_root: Path | None) -> Iterator[Finding]:
             registry.module(spec).check(root, spec)
         except UserError as error:
             # What an earlier run has prepared is enough for all other stages.
-            yield (NOTE, f"{name}: prepared (start with --stage 2); {error}") if prepared else (MEND, f"{name}: {error}")
+            yield NOTE if prepared else MEND, f"{name}: {'prepared (start with --stage 2); ' * prepared}{error}"
         else:
             yield OK, f"{name}: {os.path.relpath(root)}" + (", prepared" if prepared else "")
 

@@ -25,7 +25,6 @@ import json
 import tarfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path, PurePosixPath
-from typing import IO
 
 from utils import provenance
 from utils.atomic import atomic_file
@@ -34,7 +33,7 @@ from utils.errors import UserError, run_main
 SUMS = "SHA256SUMS"
 _MANIFEST, _DONE, _SCORES = "manifest.jsonl", ".done", ("scores.csv", "eder.json")
 _CONDITION = ("meta.json", "config.yaml", *_SCORES, "hyp", "hyp.rttm", "train.log", _DONE)
-_SAME = {"summary.csv": "summary.csv", "significance.csv": "significance.csv"}  # beside RESULTS.md: in the results
+_TAKEN_FROM = {"headlines.csv": "results.csv"}  # others have the same name; that of sed/results.csv is sed_results.csv
 _LARGEST = 1 << 30  # bytes of a file in an archive
 
 
@@ -104,7 +103,8 @@ def verify(path: Path) -> list[str]:
     if wrong:
         more = f" (and {len(wrong) - 1} more)" if len(wrong) > 1 else ""
         raise UserError(f"{path}: {wrong[0][0]}: {wrong[0][1]}{more}; get the archive anew from who packed it")
-    lines = [f"{path}: {len(listed)} files are whole, {conditions} conditions have their scores", f"SHA-256 {_of_file(path)}"]
+    lines = [f"{path}: {len(listed)} files are whole, {conditions} conditions have their scores"]
+    lines.append(f"SHA-256 {_of_file(path)}")
     environment = next((kept[name] for name in kept if PurePosixPath(name).name == provenance.ENVIRONMENT), None)
     if environment is not None:
         lines += _made_by(environment)
@@ -127,8 +127,7 @@ def _members(exp: Path) -> dict[str, Path]:
         own += [path / name for path in stage.iterdir() for name in _CONDITION]
     base = recipe.parent.parent
     found |= {path.relative_to(base).as_posix(): path for path in own if path.is_file()}
-    hidden = {name for name in found if any(part.startswith(".") for part in name.split("/")) and Path(name).name != _DONE}
-    return {name: found[name] for name in sorted(found.keys() - hidden)}
+    return {name: found[name] for name in sorted(found) if "/." not in name.removesuffix(f"/{_DONE}")}
 
 
 def _add(archive: tarfile.TarFile, name: str, content: bytes) -> None:
@@ -152,7 +151,7 @@ def _read(path: Path) -> tuple[dict[str, bytes], dict[str, str]]:
                     raise UserError(f"{path}: '{entry.name}' has {entry.size} bytes, which no result has")
                 content = archive.extractfile(entry).read()
                 sums[entry.name] = hashlib.sha256(content).hexdigest()
-                if pure.name in (SUMS, _MANIFEST, provenance.ENVIRONMENT) or pure.name in _SAME:
+                if pure.name in (SUMS, _MANIFEST, provenance.ENVIRONMENT) or pure.suffix == ".csv":
                     kept[entry.name] = content
     except FileNotFoundError:
         raise UserError(f"{path}: no such file") from None
@@ -177,17 +176,18 @@ def _listed(path: Path, name: str, manifest: bytes) -> Iterator[str]:
             raise UserError(f"{path}: {name}:{number}: not a line of a manifest") from None
 
 
-def _disagree(kept: Mapping[str, bytes]) -> list[tuple[str, str]]:
-    """Compare tables beside RESULTS.md with those they were taken from."""
-    wrong = []
+def _disagree(kept: Mapping[str, bytes]) -> Iterator[tuple[str, str]]:
+    """Compare the tables beside RESULTS.md, ``results[.TAG]``, with those of the results that they were taken from."""
     for name in kept:
-        place = PurePosixPath(name)
-        if place.name in _SAME and place.parent.name.startswith("results"):
-            tag = place.parent.name.removeprefix("results").removeprefix(".")
-            origin = str(place.parent.parent / "_".join(filter(None, ("exp", tag))) / _SAME[place.name])
+        recipe, _, rest = name.rpartition("/results")
+        tag, _, table = rest.partition("/")
+        if not recipe or not table.endswith(".csv"):
+            continue
+        exp = f"{recipe}/{'_'.join(filter(None, ('exp', tag.removeprefix('.'))))}"
+        stage, _, own = table.partition("_")
+        for origin in (f"{exp}/{_TAKEN_FROM.get(table, table)}", f"{exp}/{stage}/{own}"):
             if origin in kept and not {*_rows(kept[name])} <= {*_rows(kept[origin])}:
-                wrong.append((name, f"has rows that {origin} has not"))
-    return wrong
+                yield name, f"has rows that {origin} has not"
 
 
 def _rows(content: bytes) -> Iterator[tuple[str, ...]]:
@@ -202,19 +202,16 @@ def _made_by(environment: bytes) -> list[str]:
         changed = f", and {len(git['changed'])} files that differ from it" if git and git["changed"] else ""
     except (ValueError, KeyError, TypeError):
         return [f"{provenance.ENVIRONMENT} is not readable"]
-    return [f"made by {commit}{changed}, Python {made.get('python')}", *(f"data {name} {own}" for name, own in data.items())]
+    lines = [f"made by {commit}{changed}, Python {made.get('python')}"]
+    return lines + [f"data {name} {own}" for name, own in data.items()]
 
 
 def _of_file(path: Path) -> str:
     digest = hashlib.sha256()
     with open(path, "rb") as file:
-        _feed(file, digest)
+        while block := file.read(1 << 20):
+            digest.update(block)
     return digest.hexdigest()
-
-
-def _feed(file: IO[bytes], digest: hashlib._Hash) -> None:
-    while block := file.read(1 << 20):
-        digest.update(block)
 
 
 if __name__ == "__main__":

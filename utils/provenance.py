@@ -26,7 +26,7 @@ from utils.atomic import atomic_file
 from utils.errors import run_main
 
 ENVIRONMENT, COMMAND = "env.json", "run.sh"
-_TABLES = ("utt2spk", "utt2emo", "utt2digest")  # who, what, and the decoded samples: nothing of where they lie
+_TABLES = ("utt2spk", "utt2emo", "ref.rttm", "utt2digest")  # the last, of decoded samples; nothing of where they lie
 _VARIABLES = (
     "train_cmd", "feature_cmd", "cmd_backend", "CUDA_VISIBLE_DEVICES", "OMP_NUM_THREADS", "MKL_NUM_THREADS",
     "HF_HUB_OFFLINE",
@@ -45,11 +45,12 @@ def main() -> None:
     parser.add_argument("--cwd", default=".", help="where the command was given (default: here)")
     parser.add_argument("command", nargs="*", help="what run.sh was called with")
     arguments = parser.parse_args()
-    _write(arguments.exp / ENVIRONMENT, json.dumps(describe(arguments.root, arguments.data), indent=1) + "\n")
+    made = describe(arguments.root, arguments.data, arguments.exp)
+    _write(arguments.exp / ENVIRONMENT, json.dumps(made, indent=1) + "\n")
     record(arguments.exp, arguments.root, absolute(arguments.command, arguments.cwd))
 
 
-def describe(root: Path, data: Iterable[Path] = ()) -> dict[str, Any]:
+def describe(root: Path, data: Iterable[Path] = (), exp: Path | None = None) -> dict[str, Any]:
     """Describe what a run computes with and from.
 
     Parameters
@@ -58,6 +59,8 @@ def describe(root: Path, data: Iterable[Path] = ()) -> dict[str, Any]:
         The clone.
     data : iterable of Path
         Data directories; one that is not prepared has no digest.
+    exp : Path, optional
+        The results, which do not count as a change of the clone.
 
     Returns
     -------
@@ -65,22 +68,26 @@ def describe(root: Path, data: Iterable[Path] = ()) -> dict[str, Any]:
         ``git`` (None outside a clone), ``python``, ``packages``, ``machine``, ``variables``, ``data``; for JSON.
     """
     return {
-        "git": git(root),
+        "git": git(root, exp),
         "python": platform.python_version(),
-        "packages": environment.versions(set(root.glob("requirements*.txt")) - {root / "requirements-dev.txt"}),
+        "packages": environment.versions(
+            path for path in sorted(root.glob("requirements*.txt")) if path.stem != "requirements-dev"
+        ),
         "machine": machine(),
         "variables": {name: os.environ[name] for name in _VARIABLES if name in os.environ},
         "data": {folder.name: digest(folder) for folder in data},
     }
 
 
-def git(root: Path) -> dict[str, Any] | None:
+def git(root: Path, exp: Path | None = None) -> dict[str, Any] | None:
     """Give a clone's commit, and the files that differ from it, results apart; None if it is no clone."""
+    where = _from(root, exp) if exp else ".."
+    but = _RESULTS if where.startswith("..") else (*_RESULTS, f":(exclude,literal){where}")
     try:
         top, commit = _output("git", "-C", root, "rev-parse", "--show-toplevel", "HEAD").split("\n")
         if not os.path.samefile(top, root):
             return None
-        changed = _output("git", "-C", root, "status", "--porcelain", "-z", "--", ".", *_RESULTS)
+        changed = _output("git", "-C", root, "status", "--porcelain", "-z", "-uall", "--", ".", *but)
     except (OSError, ValueError, subprocess.CalledProcessError):
         return None
     return {"commit": commit, "changed": sorted(line[3:] for line in changed.split("\0") if line[2:3] == " ")}
@@ -108,17 +115,15 @@ def machine() -> dict[str, Any]:
 
 
 def digest(data_dir: Path) -> str | None:
-    """Digest what a prepared corpus holds: utterances, speakers, emotions and decoded samples; not where they lie.
+    """Digest what a prepared corpus holds: utterances, speakers, emotions, and samples where stage 1 has decoded them.
 
-    None where something of that is missing.
+    Where they lie has no influence. None for what is not prepared.
     """
-    whole = hashlib.sha256()
-    try:
-        for name in _TABLES:
-            whole.update(hashlib.sha256((data_dir / name).read_bytes()).digest())
-    except FileNotFoundError:
+    tables = [data_dir / name for name in _TABLES if (data_dir / name).is_file()]
+    if not tables:
         return None
-    return whole.hexdigest()
+    lines = (f"{path.name} {hashlib.sha256(path.read_bytes()).hexdigest()}\n" for path in tables)
+    return hashlib.sha256("".join(lines).encode()).hexdigest()
 
 
 def absolute(command: Sequence[str], cwd: str) -> list[str]:
@@ -152,8 +157,8 @@ def record(exp: Path, root: Path, command: Sequence[str]) -> None:
         earlier = [line for line in lines if line.startswith(_EARLIER)]
         if lines and (last := lines[-1].removeprefix("exec ")) != call:
             earlier.append(_EARLIER + last)
-    inside = os.path.realpath(exp).startswith(os.path.realpath(root) + os.sep)
-    place = f'"$(dirname "${{BASH_SOURCE[0]}}")"/{os.path.relpath(os.path.realpath(root), os.path.realpath(exp))}'
+    place = f'"$(dirname "${{BASH_SOURCE[0]}}")"/{_from(exp, root)}'
+    inside = not _from(root, exp).startswith("..")
     text = [
         "#!/usr/bin/env bash",
         "# The command that made the results beside this script: give it once more.",
@@ -162,6 +167,10 @@ def record(exp: Path, root: Path, command: Sequence[str]) -> None:
         f"exec {call}",
     ]
     _write(path, "\n".join(text) + "\n", 0o111)
+
+
+def _from(folder: Path, path: Path) -> str:
+    return os.path.relpath(os.path.realpath(path), os.path.realpath(folder))
 
 
 def _write(path: Path, text: str, mode: int = 0) -> None:
