@@ -104,6 +104,13 @@ def test_a_plan_is_told_without_a_run_and_documented(repo: Path) -> None:
     assert "`--plan`" in (repo / "README.md").read_text(encoding="utf-8")
 
 
+def test_support_is_documented(repo: Path) -> None:
+    readme = (repo / "README.md").read_text(encoding="utf-8")
+    assert "--doctor  " in driver(repo, "--help").stdout
+    for word in ("`--doctor`", "`exp/env.json`", "`exp/run.sh`", "`utils/pack.sh --verify"):
+        assert word in readme
+
+
 def test_a_recipe_calls_the_driver(repo: Path) -> None:
     for script in sorted(repo.glob("egs/*/run.sh")):
         result = subprocess.run(

@@ -24,7 +24,6 @@ def test_the_bundled_recipe_has_nothing_to_mend(repo: Path) -> None:
         assert f"\n{heading}" in f"\n{result.stdout}"
     assert "  ok    mini_de: corpus" in result.stdout and "  ok    mini: encoder" in result.stdout
     assert {*(repo / "egs/mini").iterdir()} == before
-    assert "--doctor " in subprocess.run(["bash", "run.sh", "--help"], cwd=repo, capture_output=True, text=True).stdout
 
 
 def test_each_thing_that_a_run_would_stop_at_is_named_with_its_mend(repo: Path, tmp_path: Path) -> None:
