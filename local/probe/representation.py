@@ -236,9 +236,9 @@ def _points(
     """Lay both sides' test lists out in two dimensions."""
     test = before[1]
     rows = np.concatenate([_spread(np.flatnonzero(test.corpora == own)) for own in range(len(corpora))])
-    (first, share), (second, other) = (_plane(*side, rows) for side in (before, after))
-    left, _, right = np.linalg.svd(second.T @ first)
-    for side, plane, explained in ((INPUT, first, share), (HIDDEN, second @ left @ right, other)):
+    first, share = plane_of(*before, rows)
+    second, other = plane_of(*after, rows, first)
+    for side, plane, explained in ((INPUT, first, share), (HIDDEN, second, other)):
         for row, (x, y) in zip(rows, plane, strict=True):
             yield {
                 "side": side, "layer": layer, "utt": test.utts[row], "speaker": test.persons[row],
@@ -252,11 +252,31 @@ def _spread(rows: np.ndarray) -> np.ndarray:
     return rows[np.unique(np.linspace(0, len(rows) - 1, min(POINTS, len(rows))).astype(int))]
 
 
-def _plane(train: Lists, test: Lists, rows: np.ndarray) -> tuple[np.ndarray, float]:
-    """Project test utterances on principal components of the sources' train lists, at a mean square distance of 1."""
+def plane_of(train: Lists, test: Lists, rows: np.ndarray, like: np.ndarray | None = None) -> tuple[np.ndarray, float]:
+    """Project test utterances on the first two principal components of the sources' train lists.
+
+    Parameters
+    ----------
+    train, test : Lists
+        What components are of, and what is projected.
+    rows : ndarray of int, shape (n,)
+        Which test utterances.
+    like : ndarray, shape (n, 2), optional
+        Where they lie in another plane: this one is turned or mirrored to lie as near to it as can be.
+
+    Returns
+    -------
+    ndarray, shape (n, 2)
+        At a mean square distance of 1 from the mean of the train lists.
+    float
+        The share of the train lists' variance that both have.
+    """
     own = train.x[~train.target].astype(np.float64)
     mean = own.mean(axis=0)
     _, sizes, axes = np.linalg.svd(own - mean, full_matrices=False)
     plane = (test.x[rows] - mean) @ axes[:2].T
-    share = float((sizes[:2] ** 2).sum() / max((sizes**2).sum(), 1e-12))
-    return plane / max(float(np.sqrt((plane**2).sum(axis=1).mean())), 1e-12), share
+    plane = plane / max(float(np.sqrt((plane**2).sum(axis=1).mean())), 1e-12)
+    if like is not None:
+        left, _, right = np.linalg.svd(plane.T @ like)
+        plane = plane @ left @ right
+    return plane, float((sizes[:2] ** 2).sum() / max((sizes**2).sum(), 1e-12))

@@ -8,6 +8,7 @@ from local.report import answer, claims, headline, limits, study
 from local.report.contents import Sources
 from local.report.figures import headlines
 from local.report.figures.drawing import Figure
+from local.report.tables import ablation
 from local.report.tables.cells import Table
 
 
@@ -27,6 +28,8 @@ class Summary:
         One, or none before anything was run.
     claims : Table or None
         A study's claims, where there are any.
+    ablation : Table or None
+        What losses gain over cross entropy, where that is asked.
     """
 
     question: list[str]
@@ -36,6 +39,7 @@ class Summary:
     short: Table
     figures: list[Figure]
     claims: Table | None
+    ablation: Table | None
 
 
 def make(sources: Sources) -> Summary:
@@ -50,4 +54,5 @@ def make(sources: Sources) -> Summary:
         table if sources.study else headline.table(headline.shortened(found)),
         [headlines.figure(found)] if found else [],
         claims.shortened(claims.table(sources.claims)) if sources.claims else None,
+        ablation.short(sources.inputs) if sources.inputs else None,
     )
