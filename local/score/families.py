@@ -235,12 +235,15 @@ def ablation(conditions: Sequence[Described], names: Names) -> list[Comparison]:
     shaped = {_but_loss(one) for one in conditions if one.factors.get("loss", PLAIN) != PLAIN}
     found: list[Comparison] = []
     means: dict[tuple, list[tuple[int, int]]] = {}
-    for second, base in enumerate(conditions):
-        if base.factors.get("loss") != PLAIN or base.group != "across" or _but_loss(base) not in shaped:
-            continue
+    plain = [
+        place for place, one in enumerate(conditions)
+        if one.factors.get("loss", PLAIN) == PLAIN and one.group == "across" and _but_loss(one) in shaped
+    ]  # fmt: skip
+    for second in plain:
+        base = conditions[second]
         for first, one in enumerate(conditions):
             factor = _instead(one, base)
-            if factor is None:
+            if factor is None or (first in plain and first < second):  # of two that losses stand beside, once
                 continue
             value = "" if factor == "train" else show(dict(one.system)[factor])
             labels = {"stage": one.stage, "train": base.train, "test": base.test, "factor": factor, "value": value}

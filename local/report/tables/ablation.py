@@ -56,7 +56,9 @@ def short(inputs: Inputs) -> Table | None:
     tests = means(inputs)
     rows = []
     for base, own in _by_base(tests).items():
-        rows.append([*_names(inputs, base), Cell(PLAIN), _reached(inputs, base), *[DASH] * 4])
+        more = [what(test) for test in tests if test.a == base]  # compared itself, and compared with
+        name = Cell(", ".join([PLAIN, *more]))
+        rows.append([*_names(inputs, base), name, _reached(inputs, base), *[DASH] * 4])
         for test in own:
             clear = test.adjusted < inputs.level
             seen = test.detectable_family > 0 and test.reachable < inputs.level
@@ -75,8 +77,9 @@ def short(inputs: Inputs) -> Table | None:
         "that corpus alone, on other speakers. *more*: points over cross entropy on batches drawn in the same way, "
         f"paired test over speakers, after Holm (bold: < {inputs.level:.2g}) and after Benjamini and Hochberg (q), in "
         "one family; *detectable*: a true difference that 80% of such experiments would have shown, as the first of it."
-        f"{notes(inputs)}"
     )
+    if any(test.factor in ("normalise", "adapt") for test in tests):
+        caption += " What is standardised per corpus, or adapted, uses audio of the target, without labels."
     header = ["encoder", "trained", "with", "UA", "more", "p Holm", "q", "detectable"]
     return Table("ablation-short", TITLE, caption, header, rows)
 
@@ -95,7 +98,7 @@ def table(inputs: Inputs) -> Table:
         f"Beside cross entropy alone, on batches drawn in the same way; *{OWN}*: trained on the tested corpus and on "
         "no other, which is what there is to gain. UA in percent, differences in points [95% interval]. The means are "
         "one family, single corpora another. Strengths of losses, layer and epochs are chosen by leaving out one "
-        "training language after the other (frozen), or taken from there (tuned); scores.csv of a condition names them. "
+        "training language after the other (frozen), or taken from there (tuned); scores.csv names them. "
         f"{tests_note(inputs.level, tested)}{interval_note(inputs, (test.difference for _, test in tested))}"
         f"{trained(inputs, inputs.results)}{notes(inputs)}"
     )
