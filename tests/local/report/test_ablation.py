@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.local.report.page import Page, markdown_table, section
+from tests.local.report.page import Page, longest, markdown_table, paragraphs, section
 from tests.local.report.test_make import build
 from tests.local.score.synthetic import World, read_csv, small_world, where
 from tests.local.score.test_ablation import FULL, PLAIN, ablated_world
@@ -22,7 +22,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> World:
 @pytest.fixture(scope="module")
 def documents(world: World) -> tuple[str, Page]:
     with pytest.MonkeyPatch.context() as patch:
-        return build(world, patch)
+        return build(world, patch, draw=("representation",))
 
 
 def test_results_hold_one_table_of_all_ways(world: World, documents: tuple[str, Page]) -> None:
@@ -58,6 +58,14 @@ def test_the_page_has_every_test_and_what_became_of_the_representation(
     assert changes["cross entropy"]["less"] == "input"
     assert changes["with supcon+grl"]["speaker"].startswith("-10.0")
     assert any("Before and after: big, tested on uno" in text for text in page.pictures)
+
+
+def test_sentences_can_be_read(documents: tuple[str, Page]) -> None:
+    text, page = documents
+    for prose in (paragraphs(text), page.prose):
+        words, sentence = longest(prose)
+        assert words <= 60, sentence
+    assert text.count("\n") <= 120
 
 
 def test_nothing_of_it_where_no_loss_is_compared(tmp_path: Path) -> None:
