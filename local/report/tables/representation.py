@@ -29,18 +29,22 @@ WHAT = (
 def levels(inputs: Inputs) -> Table:
     """Give the values of each side, means over tested corpora."""
     rows, shown = [], set()
+    plain = {_input(inputs, system) for system, _ in _chosen(inputs) if called(inputs, system) == PLAIN}
     for (system, side), measures in _chosen(inputs).items():
         first = _input(inputs, system)
         if side == INPUT:
             if first in shown:
                 continue
             shown.add(first)
-        name = "input" if side == INPUT else called(inputs, system)
+        name = called(inputs, system)
+        if side == INPUT:
+            name = "input" if first in plain else f"input, {name}"
         cells = [_reading(measures[key], 100) for key in READ] + [_reading(measures[key], 1) for key in LAID]
         rows.append([Cell(system.encoder), Cell(name), *cells])
     caption = (
         f"Mean over tested corpora [95% interval], in percent (chance) and, of centroids, between -1 and 1. *input*: "
-        f"the standardised features of the layer that dev chose, before the head; others: its hidden values. {WHAT}"
+        f"the standardised features of the layer that dev chose, before the head; others: its hidden values. {WHAT} "
+        "Ends beyond 0 and 100% are cut."
     )
     return Table("representation", "What is read before and after", caption, _header("side"), rows)
 
@@ -97,7 +101,8 @@ def _reading(measure: Measure, scale: float) -> Cell:
     if isnan(score.ua):
         return DASH
     digits = 1 if scale == 100 else 2
-    ends = "" if isnan(score.lo) else f" [{scale * score.lo:.{digits}f}, {scale * score.hi:.{digits}f}]"
+    low, high = (max(score.lo, 0.0), min(score.hi, 1.0)) if scale == 100 else (score.lo, score.hi)
+    ends = "" if isnan(score.lo) else f" [{scale * low:.{digits}f}, {scale * high:.{digits}f}]"
     chance = "" if isnan(measure.chance) else f" ({scale * measure.chance:.0f})"
     return Cell(f"{scale * score.ua:.{digits}f}{ends}{chance}", value=score.ua)
 
