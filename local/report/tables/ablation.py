@@ -46,10 +46,10 @@ def called(inputs: Inputs, system: System) -> str:
     return system.method
 
 
-def means(inputs: Inputs, tests: Sequence[Ablation] | None = None) -> list[Ablation]:
-    """Keep means over tested corpora; where one corpus is tested, its tests."""
-    tests = inputs.aligned.tests if tests is None else tests
-    return [test for test in tests if test.test == "*"] or list(tests)
+def means(inputs: Inputs) -> list[Ablation]:
+    """Keep means over tested corpora; of what was tested on one, its tests."""
+    averaged = {test.b for test in inputs.aligned.tests if test.test == "*"}
+    return [test for test in inputs.aligned.tests if (test.test == "*") == (test.b in averaged)]
 
 
 def short(inputs: Inputs) -> Table | None:
