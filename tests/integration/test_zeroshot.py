@@ -13,8 +13,9 @@ pytestmark = pytest.mark.integration
 
 SETTINGS = [
     "corpora=[esd,iemocap,emodb]", "encoders=[wavlm_base_plus]", "split.cap.train=4", "split.cap.dev=2",
-    "split.cap.test=4", "vary={loss: [ce, supcon+grl]}", "losses.reversals=[0.1,1.0]", "probe.epochs=5", "score.permutations=200",
-    "probe.also=[{pairs: [within], vary: {loss: [ce], select: [auto]}}]", "finetune.pairs=['iemocap+emodb:esd']",
+    "split.cap.test=4", "vary={loss: [ce, supcon+grl]}", "probe.epochs=5", "score.permutations=200",
+    "losses.reversals=[0.1,1.0]", "probe.also=[{pairs: [within], vary: {loss: [ce], select: [auto]}}]",
+    "finetune.pairs=['iemocap+emodb:esd']",
 ]  # fmt: skip
 
 

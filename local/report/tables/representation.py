@@ -114,4 +114,3 @@ def _change(score: Score, scale: float) -> Cell:
     ends = "" if isnan(score.lo) else f" [{scale * score.lo:+.{digits}f}, {scale * score.hi:+.{digits}f}]"
     clear = score.lo > 0 or score.hi < 0
     return Cell(f"{scale * score.ua:+.{digits}f}{ends}", best=clear, value=score.ua)
-
