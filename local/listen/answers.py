@@ -20,7 +20,7 @@ from utils.errors import UserError
 
 CLIPS, ANSWERS, LISTENERS = "clips.csv", "answers.csv", "listeners.csv"
 TASKS = CHOICE, SEGMENT = ("choice", "segment")
-# A spreadsheet takes a cell that begins so for a formula: a quotation mark before it, removed on reading, keeps it data.
+# A spreadsheet takes a cell that begins so for a formula: a quotation mark before it, which reading removes.
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "'")
 
 
