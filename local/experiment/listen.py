@@ -31,6 +31,7 @@ class Listen:
     loudness: float | None = None  # all clips are brought to so many LUFS (ITU-R BS.1770-4); null leaves them
     seed: int = 0  # of clips and orders
     port: int = 8650  # of the server, on this machine alone: 127.0.0.1
+    address: str = ""  # what links begin with where another server stands before this one: https://listen.example.org
     simulated: int = 0  # listeners made up in each group, marked in every table; for synthetic corpora only
 
     def __post_init__(self) -> None:
