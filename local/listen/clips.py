@@ -123,8 +123,8 @@ def choose(read: dict[str, Folder], settings: experiment.Experiment) -> tuple[li
     chosen: list[Clip] = []
     practice: list[Clip] = []
     for task, names in ((CHOICE, listen.corpora), (SEGMENT, listen.segments)):
-        candidates = {_draw(listen.seed, task, read[name].content[utt]): _clip(read[name], utt)
-                      for name in names for utt in read[name].pool}  # fmt: skip
+        candidates = {_draw(listen.seed, task, place, read[name].content[utt]): _clip(read[name], utt)
+                      for place, name in enumerate(names) for utt in read[name].pool}  # fmt: skip
         own: list[Clip] = []
         for language, emotion in sorted({(clip.language, clip.emotion) for clip in candidates.values()}):
             kind = (language, emotion)
@@ -189,8 +189,8 @@ def _task(clip: Clip) -> str:
     return next(task for task, letter in _LETTER.items() if clip.clip.startswith(letter))
 
 
-def _draw(seed: int, task: str, content: str) -> str:
-    return hashlib.sha256(f"{seed} {task} {content}".encode()).hexdigest()
+def _draw(*what: object) -> str:
+    return hashlib.sha256(" ".join(map(str, what)).encode()).hexdigest()
 
 
 def _clip(folder: Folder, utt: str) -> Clip:

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 from local import experiment
 from local.listen import checks, sessions, texts, trials
-from local.listen.answers import CLIPS, SEGMENT, TASKS, read_clips
+from local.listen.answers import CLIPS, TASKS, read_clips
 from local.listen.clips import AUDIO, PRACTICE
 from utils import audio
 from utils.errors import UserError, run_main
@@ -121,7 +121,7 @@ class Test:
         """Keep what one page gave; tell whether it was new. The caller holds the session's lock."""
         plan = {trial["key"]: trial for trial in session.start["plan"]}
         if not isinstance(key, str) or key not in {"q", "h", *plan}:
-            raise checks.Refused("key: not of this test")
+            raise checks.RefusedError("key: not of this test")
         if key in session.saved:
             return False
         if key == "q":
@@ -172,7 +172,7 @@ def create_app(test: Test) -> flask.Flask:
     def body(*names: str) -> list[Any]:
         given = flask.request.get_json(silent=True)
         if not isinstance(given, dict) or set(given) != set(names):
-            raise checks.Refused(f"expected exactly {', '.join(names)}")
+            raise checks.RefusedError(f"expected exactly {', '.join(names)}")
         return [given[name] for name in names]
 
     @app.get("/t/<token>")
@@ -191,7 +191,7 @@ def create_app(test: Test) -> flask.Flask:
         who, session = admit(token)
         language, agreed = body("language", "agreed")
         if language not in test.listen.languages or agreed is not True:
-            raise checks.Refused("agreed: expected true, and a language of the test")
+            raise checks.RefusedError("agreed: expected true, and a language of the test")
         with session.lock:
             reply = flask.jsonify(started=True)
             if status(session) == "new":
@@ -230,8 +230,8 @@ def create_app(test: Test) -> flask.Flask:
             flask.abort(404)
         return flask.send_file(test.files[names[name]].resolve(), "audio/wav", conditional=True, etag=False)
 
-    @app.errorhandler(checks.Refused)
-    def refused(error: checks.Refused) -> Any:
+    @app.errorhandler(checks.RefusedError)
+    def refused(error: checks.RefusedError) -> Any:
         return {"error": str(error)}, 400
 
     @app.after_request

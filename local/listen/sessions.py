@@ -101,7 +101,7 @@ def invite(folder: Path, groups: Sequence[str], each: int) -> list[Invitation]:
     for name in wanted:
         if name not in names:
             group = next(group for group in groups if name[: len(group)] == group and name[len(group) :].isdecimal())
-            known.append(Invitation(name, group, len(known), secrets.token_urlsafe(16)))
+            known.append(Invitation(name, group, len(known), secrets.token_hex(16)))
     if len(known) > len(names):
         path = folder / TOKENS
         rows = [vars(one) for one in known]

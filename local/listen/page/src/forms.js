@@ -91,7 +91,7 @@ export class Headphones {
     const round = (number) => {
       const [quiet, antiphase] = this.jsPsych.randomization.shuffle([0, 1, 2]);
       let source = null;
-      const play = make("button", { type: "button", onclick: async () => {
+      const play = make("button", { type: "button", className: "play", onclick: async () => {
         await context.resume();
         source?.stop();
         source = new AudioBufferSourceNode(context, { buffer: tones(context, quiet, antiphase) });

@@ -31,7 +31,12 @@ export class Listening {
     this.jsPsych = jsPsych;
   }
 
-  async trial(place, { words, state, item, next }) {
+  trial(place, given) {
+    // Not returned: for jsPsych a trial would be over with the promise.
+    this.begin(place, given);
+  }
+
+  async begin(place, { words, state, item, next }) {
     const own = words[item.task];
     const marks = item.task === "segment";
     const blob = await server.clip(item.clip, words);

@@ -117,6 +117,7 @@ async function main() {
     document.getElementById("progress").replaceChildren();
     say("done");
   };
+  page.replaceChildren();
   if (!screens.length) return end();
   await initJsPsych({ display_element: page, on_finish: end, override_safe_mode: true }).run(screens);
 }
