@@ -183,21 +183,26 @@ def main() -> None:
     if arguments.delete or arguments.release:
         with sessions.alone(folder):
             _change(folder, arguments.delete, arguments.release)
-    print(collect(folder))
+    if (folder / sessions.SESSIONS).is_dir():
+        print(collect(folder))
 
 
 def collect(folder: Path) -> str:
-    """Write ``answers.csv`` and ``listeners.csv`` of all sessions, and tell how many there are."""
+    """Write ``answers.csv`` and ``listeners.csv`` of all sessions, and tell how many there are.
+
+    Rows of listeners who had no session here, which were imported, stay.
+    """
     begun = sessions.read_all(folder)
-    if not begun:
-        if (folder / sessions.SESSIONS).is_dir():  # all were taken back
-            for name in (ANSWERS, LISTENERS):
-                (folder / name).unlink(missing_ok=True)
-        return f"{folder}: no answers yet"
+    ours = {path.stem for path in (folder / sessions.SESSIONS).glob("*.jsonl")}
     clips = {clip.clip: clip for clip in read_clips(folder / CLIPS)}
     answers = [answer for session in begun for answer in _answers(session, clips)]
+    listeners = [_listener(session) for session in begun]
+    if (folder / ANSWERS).is_file():
+        answers += [answer for answer in read_answers(folder / ANSWERS) if answer.listener not in ours]
+    if (folder / LISTENERS).is_file():
+        listeners += [own for own in read_listeners(folder / LISTENERS) if own.listener not in ours]
     write_answers(folder / ANSWERS, answers)
-    write_listeners(folder / LISTENERS, map(_listener, begun))
+    write_listeners(folder / LISTENERS, listeners)
     made_up = sum(bool(session.start["simulated"]) for session in begun)
     note = f", {made_up} of them made up" if made_up else ""
     done = sum(session.ended for session in begun)

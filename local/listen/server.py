@@ -44,7 +44,7 @@ HEADERS = {
 }  # fmt: skip
 
 
-class Test:
+class Served:
     """All that requests share: clips, texts, invitations and sessions."""
 
     def __init__(self, folder: Path, settings: experiment.Experiment) -> None:
@@ -137,7 +137,7 @@ class Test:
         return True
 
 
-def create_app(test: Test) -> flask.Flask:
+def create_app(test: Served) -> flask.Flask:
     """Make the web application (WSGI)."""
     import flask
 
@@ -260,7 +260,7 @@ def main() -> None:
         raise UserError("waitress and flask are not installed; run: utils/install.sh --extra listen") from None
     folder = settings.exp / "listen"
     with sessions.alone(folder):
-        test = Test(folder, settings)
+        test = Served(folder, settings)
         app, listen = create_app(test), settings.listen
         try:
             server = waitress.create_server(

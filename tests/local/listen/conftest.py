@@ -32,7 +32,8 @@ LISTEN = {
 
 def write_corpus(root: Path, name: str, language: str, emotions: tuple[str, ...], folds: int = 3, seconds: float = 0.3):
     """Write data/<name>: three speakers, two sentences of every emotion each; every fold tests another speaker."""
-    tables: dict[str, dict[str, str]] = {table: {} for table in ("wav.scp", "utt2spk", "utt2emo", "utt2lang", "utt2sent")}
+    names = ("wav.scp", "utt2spk", "utt2emo", "utt2lang", "utt2sent")
+    tables: dict[str, dict[str, str]] = {table: {} for table in names}
     segments = []
     for place, emotion in enumerate(emotions):
         for speaker in "abc":
@@ -54,7 +55,7 @@ def write_corpus(root: Path, name: str, language: str, emotions: tuple[str, ...]
         parts = []
         for number in range(folds):
             turned = "abc"[number:] + "abc"[:number]
-            part = {who: p for who, p in zip(turned, ("test", "dev", "train"), strict=True)}
+            part = dict(zip(turned, ("test", "dev", "train"), strict=True))
             fold: dict[str, list[str]] = {"train": [], "dev": [], "test": []}
             for utt, speaker in tables["utt2spk"].items():
                 fold[part[speaker[-1]]].append(utt)

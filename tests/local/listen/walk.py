@@ -89,7 +89,8 @@ class Listener:
         """Press a button, and wait for another screen."""
         self.driver.execute_script("document.querySelector('h1').dataset.old = 1")
         self.press(selector)
-        self.wait(lambda: self.driver.execute_script("const h = document.querySelector('h1'); return h && !h.dataset.old"))
+        another = "const title = document.querySelector('h1'); return title && !title.dataset.old"
+        self.wait(lambda: self.driver.execute_script(another))
 
     def tell(self, **answers: str) -> None:
         """Fill the questionnaire in."""

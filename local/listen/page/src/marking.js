@@ -17,7 +17,7 @@ export class Marking {
     this.regions = Regions.create();
     this.wave = WaveSurfer.create({
       container: place, height: 110, interact: false, hideScrollbar: true, normalize: true, waveColor: "#5a6b7d",
-      progressColor: "#1f4e79", cursorColor: "#b00020", plugins: [this.regions],
+      progressColor: "#5a6b7d", cursorColor: "#b00020", plugins: [this.regions],
       cspNonce: document.getElementById("page").dataset.nonce,
     });
     this.wave.loadBlob(blob);
