@@ -216,7 +216,7 @@ def test_reload_and_restart_go_on_where_it_was(driver, serve, server: Server, wo
 
 
 def test_a_part_is_moved_by_keys_and_withdrawing_removes_everything(driver, server: Server, world: Path) -> None:
-    from selenium.webdriver.common.keys import Keys
+    from selenium.webdriver import ActionChains, Keys
 
     one = Listener(driver, server.links["zh02"])
     one.agree()
@@ -227,8 +227,9 @@ def test_a_part_is_moved_by_keys_and_withdrawing_removes_everything(driver, serv
     one.wait(lambda: driver.execute_script("return document.querySelector('.wave') !== null"))
     one.play()
     start, end = driver.find_elements("css selector", ".slider input")
-    start.send_keys(Keys.ARROW_RIGHT * 5)
-    end.send_keys(Keys.ARROW_LEFT * 10)
+    for slider, keys in ((start, Keys.ARROW_RIGHT * 5), (end, Keys.ARROW_LEFT * 10)):
+        driver.execute_script("arguments[0].focus()", slider)
+        ActionChains(driver).send_keys(keys).perform()
     found = one.marked()
     assert (found["start"], found["end"]) == (pytest.approx(0.05), pytest.approx(0.7))
     assert found["left"] == pytest.approx(found["width"] * 0.05 / 0.8, abs=1)

@@ -112,7 +112,7 @@ class Listener:
     def play(self) -> None:
         """Play the clip, and hear it to its end."""
         self.press("button.play")
-        self.wait(lambda: self.find("#page fieldset").is_enabled())
+        self.wait(lambda: self.find("#page fieldset input").is_enabled())
 
     def choose(self, emotion: str) -> None:
         """Choose an emotion."""
