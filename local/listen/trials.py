@@ -1,7 +1,7 @@
 """In which order a listener hears the clips: balanced between listeners, drawn for each, and then kept (sessions).
 
 A task's clips come in blocks, one a language, whose order turns with the listener's number, as in a Latin square;
-within a block chance decides, but neither a speaker nor an emotion twice follows itself where that can be avoided.
+within a block chance decides, but seldom does a speaker follow itself, or an emotion twice.
 Practice is before a task, checks of attention are between its clips.
 """
 
@@ -14,6 +14,7 @@ from dataclasses import asdict, dataclass
 from local.experiment import Listen
 from local.listen.answers import TASKS, Clip
 
+_SHUFFLES = 100
 KINDS = TRIAL, PRACTICE, ATTENTION = ("trial", "practice", "attention")
 
 
@@ -82,13 +83,11 @@ def choices(task: str, clips: Sequence[Clip], emotions: Sequence[str]) -> list[s
 
 
 def _shuffled(clips: Sequence[Clip], rng: random.Random) -> list[Clip]:
-    """Shuffle; of those that are left, one comes next that shares least with the two before."""
-    left = rng.sample(list(clips), len(clips))
-    order: list[Clip] = []
-    while left:
-        def clashes(clip: Clip) -> int:
-            thrice = len(order) > 1 and order[-1].emotion == order[-2].emotion == clip.emotion
-            return (2 if thrice else 0) + (1 if order and order[-1].speaker == clip.speaker else 0)
+    """Of many shuffles, give the one in which fewest clips follow one of their speaker, or two of their emotion."""
 
-        order.append(left.pop(min(range(len(left)), key=lambda at: clashes(left[at]))))
-    return order
+    def clashes(order: list[Clip]) -> int:
+        speakers = sum(one.speaker == next_.speaker for one, next_ in zip(order, order[1:], strict=False))
+        triples = zip(order, order[1:], order[2:], strict=False)
+        return speakers + 2 * sum(a.emotion == b.emotion == c.emotion for a, b, c in triples)
+
+    return min((rng.sample(list(clips), len(clips)) for _ in range(_SHUFFLES)), key=clashes)
