@@ -165,5 +165,3 @@ def _guarded(row: Mapping[str, object]) -> dict[str, object]:
         name: f"'{value}" if isinstance(value, str) and value.startswith(_FORMULA) else value
         for name, value in row.items()
     }
-
-

@@ -21,13 +21,13 @@ from utils.significance import holm
 PERMUTATIONS = 9999
 SEED = 0  # of the permutations
 BESIDE = (
-    "people", "corpus", "stage", "system", "train", "n", "speakers", "runs", "ua", "ua_lo", "ua_hi", "people_ua",
-    "people_lo", "people_hi", "difference", "difference_lo", "difference_hi", "rho", "rho_lo", "rho_hi", "within",
-    "within_lo", "within_hi", "within_p", "within_p_holm", "ceiling",
+    "people", "corpus", "stage", "encoder", "heard", "system", "train", "n", "speakers", "runs", "ua", "ua_lo", "ua_hi",
+    "people_ua", "people_lo", "people_hi", "difference", "difference_lo", "difference_hi", "rho", "rho_lo", "rho_hi",
+    "within", "within_lo", "within_hi", "within_p", "within_p_holm", "ceiling",
 )  # fmt: skip
 ITEMS = (
-    "people", "corpus", "utt", "speaker", "emotion", "recognised", "listeners", "stage", "system", "train",
-    "model_recognised", "model_posterior",
+    "people", "corpus", "utt", "speaker", "emotion", "recognised", "listeners", "stage", "encoder", "system",
+    "train",     "model_recognised", "model_posterior",
 )  # fmt: skip
 
 
@@ -76,9 +76,10 @@ def compare(people: People, models: Sequence[Model], speakers: Mapping[str, str]
             continue
         utts = [model.utts[index] for index in chosen]
         share = np.array([people.recognised[utt] for utt in utts])
-        about = {"people": people.name, "corpus": people.corpus, "stage": model.stage, "system": model.system}
-        about["train"] = model.train
-        own = _row(model, chosen, share, [people.listeners[utt] for utt in utts], [speakers[utt] for utt in utts])
+        about = {"people": people.name, "corpus": people.corpus}
+        about |= {name: getattr(model, name) for name in ("stage", "encoder", "system", "train")}
+        listeners, voices = ([table[utt] for utt in utts] for table in (people.listeners, speakers))
+        own = {"heard": model.heard} | _row(model, chosen, share, listeners, voices)
         beside.append(about | own)
         items += [
             about | {

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from local.grid import manifest
-from local.results import read
+from local.results import heard, read
 
 
 @dataclass(frozen=True)
@@ -17,7 +17,7 @@ class Model:
 
     Attributes
     ----------
-    stage, system, train, test : str
+    stage, encoder, system, train, test : str
         As in exp/results.csv.
     emotions : list of str
     utts : list of str
@@ -29,9 +29,12 @@ class Model:
         Mean posteriors.
     runs : int
         Trainings that tested an utterance, at least.
+    heard : str
+        How the encoder's training heard the test corpus (local/results/heard.py); empty if it did not.
     """
 
     stage: str
+    encoder: str
     system: str
     train: str
     test: str
@@ -41,6 +44,7 @@ class Model:
     answers: np.ndarray
     belief: np.ndarray
     runs: int
+    heard: str = ""
 
     @property
     def right(self) -> np.ndarray:
@@ -72,6 +76,7 @@ def _model(condition: read.Finished, name: str) -> Model:
     reference[place] = condition.reference
     times = np.bincount(place) * seeds
     return Model(
-        condition.stage, name, condition.train, condition.test, condition.emotions, utts.tolist(), reference,
-        answers / times[:, None], belief / times[:, None], int(times.min()),
+        condition.stage, condition.factors["encoder"], name, condition.train, condition.test, condition.emotions,
+        utts.tolist(), reference, answers / times[:, None], belief / times[:, None], int(times.min()),
+        heard.read(condition.meta["contaminated"]).get(condition.test, ""),
     )  # fmt: skip

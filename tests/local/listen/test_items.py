@@ -14,7 +14,8 @@ EMOTIONS = ["angry", "happy"]
 def model(name: str, belief: np.ndarray, reference: np.ndarray, test: str = "one") -> Model:
     both = np.where(reference[:, None] == np.arange(2), belief[:, None], 1 - belief[:, None])
     utts = [f"u{index:03d}" for index in range(len(reference))]
-    return Model("probe", name, "one", test, EMOTIONS, utts, reference, (both > 0.5).astype(float), both, 1)
+    said = (both > 0.5).astype(float)
+    return Model("probe", name, f"{name}.linear", "one", test, EMOTIONS, utts, reference, said, both, 1)
 
 
 def planted(clips: int = 120) -> tuple[People, dict[str, str], np.ndarray, np.ndarray]:
