@@ -30,7 +30,7 @@ class Model:
     runs : int
         Trainings that tested an utterance, at least.
     heard : str
-        How the encoder's training heard the test corpus (local/results/heard.py); empty if it did not.
+        How the encoder's training heard the test corpus, in words as of local/results/heard.py; ``no`` if it did not.
     """
 
     stage: str
@@ -44,7 +44,7 @@ class Model:
     answers: np.ndarray
     belief: np.ndarray
     runs: int
-    heard: str = ""
+    heard: str = "no"
 
     @property
     def right(self) -> np.ndarray:
@@ -78,5 +78,5 @@ def _model(condition: read.Finished, name: str) -> Model:
     return Model(
         condition.stage, condition.factors["encoder"], name, condition.train, condition.test, condition.emotions,
         utts.tolist(), reference, answers / times[:, None], belief / times[:, None], int(times.min()),
-        heard.read(condition.meta["contaminated"]).get(condition.test, ""),
+        heard.read(condition.meta["contaminated"]).get(condition.test, "no"),
     )  # fmt: skip
