@@ -184,7 +184,7 @@ stage_listen() { # serves the test if it is asked for alone; else works with the
     run python3 -m local.listen.server "${options[@]}"
   else
     run python3 -m local.listen.simulate "${options[@]}"
-    run python3 -m local.listen.answers "${options[@]}"
+    run python3 -m local.listen.collect "${options[@]}"
     run python3 -m local.listen.analyse "${options[@]}"
   fi
 }

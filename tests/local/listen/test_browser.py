@@ -149,7 +149,7 @@ def test_a_whole_session(driver, server, world, pictures, violations, listener: 
     assert [entry for entry in complaints if entry["level"] in ("SEVERE", "WARNING")] == []
     host = urlsplit(server.links[listener]).netloc
     assert {urlsplit(url).netloc for url in asked(driver) if not url.startswith(("data:", "blob:"))} == {host}
-    assert command(world, "local.listen.answers").returncode == 0
+    assert command(world, "local.listen.collect").returncode == 0
     rows = [row for row in read(world / "exp/listen/answers.csv") if row["listener"] == listener]
     # Neither practice nor checks of attention are among the answers; the rest is what was pressed.
     counted = [(answer, part) for note, answer, part in given if not note]
@@ -241,7 +241,7 @@ def test_a_part_is_moved_by_keys_and_withdrawing_removes_everything(driver, serv
     one.press("#foot button")
     one.wait(lambda: one.heading == "Everything is removed")
     assert [json.loads(line)["event"] for line in path.read_text().splitlines()] == ["gone"]
-    assert command(world, "local.listen.answers").returncode == 0
+    assert command(world, "local.listen.collect").returncode == 0
     assert "zh02" not in (world / "exp/listen/answers.csv").read_text()
 
 

@@ -11,7 +11,7 @@ import pytest
 import soundfile
 
 from local import experiment
-from local.listen import answers, clips, sessions, simulate, trials
+from local.listen import answers, clips, collect, sessions, simulate, trials
 from tests.local.listen.conftest import EMOTIONS, write_world
 from utils import config
 from utils.errors import UserError
@@ -172,12 +172,12 @@ def test_listeners_are_made_up_for_synthetic_speech_alone(recipe: Path) -> None:
     own = settings("listen.simulated=2", "listen.each=3")
     clips.make(folder, own)
     simulate.make(folder, own)
-    answers.collect(folder)
+    collect.collect(folder)
     made = answers.read_answers(folder / "answers.csv")
     assert {answer.simulated for answer in made} == {True} and len({answer.listener for answer in made}) == 4
     before = (folder / "answers.csv").read_bytes()
     simulate.make(folder, own)
-    answers.collect(folder)
+    collect.collect(folder)
     assert (folder / "answers.csv").read_bytes() == before
     (recipe / "conf/corpora.yaml").write_text((recipe / "conf/corpora.yaml").read_text().replace("true", "false"))
     with pytest.raises(UserError, match="people spoke toy_de"):

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from local import experiment
-from local.listen import answers, sessions
+from local.listen import answers, collect, sessions
 from local.listen.server import BURST, Served, create_app
 from tests.local.listen.conftest import Server, command, free_port, write_world
 from utils import config
@@ -178,7 +178,7 @@ def test_hostile_values_stay_data(test: Served, value: str) -> None:
     one.post("start", TRUE)
     data = dict.fromkeys(test.listen.questions, value) | {"age": ""}
     assert one.post("save", {"key": "q", "data": data}).status_code == 200
-    answers.collect(test.folder)
+    collect.collect(test.folder)
     kept = answers.read_listeners(test.folder / "listeners.csv")[0]
     assert kept.native_language == value.encode("utf-8", "replace").decode().strip()
     assert one.post("save", {"key": "q", "data": data}).json["new"] is False
@@ -203,9 +203,9 @@ def test_withdrawing_removes_all_but_that_the_link_is_spent(test: Served) -> Non
     # And by its token, when no browser has it any more.
     other = Browser(test, 1)
     other.post("start", TRUE)
-    answers.collect(test.folder)
-    answers._change(test.folder, other.token, None)
-    answers.collect(test.folder)
+    collect.collect(test.folder)
+    collect.change(test.folder, other.token, None)
+    collect.collect(test.folder)
     assert [event["event"] for event in other.lines] == ["gone"]
     assert answers.read_listeners(test.folder / "listeners.csv") == []
 
@@ -215,7 +215,7 @@ def test_a_released_link_goes_on_elsewhere(test: Served) -> None:
     one.post("start", TRUE)
     key = one.plan[0]["key"]
     one.save(key)
-    answers._change(test.folder, None, one.listener)
+    collect.change(test.folder, None, one.listener)
     later = Browser(Served(test.folder, test.settings))
     assert later.get("state").json["status"] == "new"
     assert later.post("start", TRUE).status_code == 200
@@ -279,7 +279,7 @@ def test_two_hundred_listeners_at_once_lose_nothing(serve, tmp_path: Path) -> No
         list(pool.map(lambda one: one.answer(gate), people.values()))
     for listener, one in people.items():
         assert len(one.acknowledged) == 15 and kept(root, listener) == one.acknowledged
-    assert "2200 answers of 200 listeners (200 at the end)" in command(root, "local.listen.answers").stdout
+    assert "2200 answers of 200 listeners (200 at the end)" in command(root, "local.listen.collect").stdout
     assert len(answers.read_answers(root / "exp/listen/answers.csv")) == 2200
 
 
