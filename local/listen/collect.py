@@ -2,8 +2,8 @@
 
     cd egs/<recipe> && python3 -m local.listen.collect [--delete TOKEN | --release LISTENER]
 
-Two tables (local/listen/answers.py): a row an answer, with the truth joined from ``clips.csv``, and a row a listener who
-agreed to take part. Practice and attention trials are in neither; how many of the latter were right stands with the
+Two tables (local/listen/answers.py): a row an answer, with the truth joined from ``clips.csv``, and a row a listener
+who agreed to take part. Practice and attention trials are in neither; how many of the latter were right stands with the
 listener. ``--delete`` removes all that a listener gave, by the token of the link; ``--release`` lets a listener's link
 be opened in another browser.
 """
