@@ -12,7 +12,8 @@ import pytest
 
 from local import experiment
 from local.listen import answers, collect, sessions
-from local.listen.server import BURST, Served, create_app
+from local.listen.routes import create_app
+from local.listen.served import BURST, Served
 from tests.local.listen.conftest import Server, command, free_port, write_world
 from utils import config
 
