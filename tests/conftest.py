@@ -7,6 +7,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import hypothesis
 import pytest
 
 REPO = Path(__file__).resolve().parent.parent
@@ -20,9 +21,19 @@ if "PYTEST_XDIST_WORKER" in os.environ:
     os.environ |= {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
 
 
+# What is green here is green elsewhere; HYPOTHESIS_PROFILE=explore draws other cases every time.
+hypothesis.settings.register_profile("same", derandomize=True)
+hypothesis.settings.register_profile("explore", derandomize=False)
+hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "same"))
+
+
 @pytest.hookimpl(wrapper=True, tryfirst=True)
-def pytest_collection_modifyitems() -> Iterator[None]:
-    """Keep Hypothesis, which asks all modules for their file, from importing what SpeechBrain has put off importing."""
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> Iterator[None]:
+    """Keep Hypothesis, which asks all modules for their file, from importing what SpeechBrain has put off importing.
+
+    The file that takes longest comes first, or one worker would still be at it when the others are done.
+    """
+    items.sort(key=lambda item: item.path.name != "test_mini.py")
     for module in list(sys.modules.values()):
         if any(kind.__name__ == "LazyModule" for kind in type(module).__mro__):
             module.__dict__.setdefault("__file__", None)

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from local.experiment.listen import Listen
 from utils import stamp
 from utils.config_fields import one_of, some_of
 
@@ -341,6 +342,7 @@ class Experiment:
     sed: Sed = field(default_factory=Sed)
     finetune: Finetune = field(default_factory=Finetune)
     pretrain: list[Pretrain] = field(default_factory=list)  # encoders that the recipe pre-trains itself before stage 2
+    listen: Listen = field(default_factory=Listen)
     study: Study = field(default_factory=Study)
 
     def __post_init__(self) -> None:
@@ -388,4 +390,4 @@ class Experiment:
     def prepared(self) -> list[str]:
         """Corpora that stage 1 prepares, each once."""
         heard = [corpus for own in self.pretrain for corpus in own.data]
-        return list(dict.fromkeys([*self.folded, *heard, *self.sed.test]))
+        return list(dict.fromkeys([*self.folded, *heard, *self.sed.test, *self.listen.corpora, *self.listen.segments]))

@@ -88,8 +88,7 @@ class Condition:
     @property
     def looks_at(self) -> tuple[str, ...]:
         """The corpus whose train list training looks at, though it is not trained on; see ``Factor.sees_test``."""
-        sees = any(factor.sees_test and value != factor.default for factor, value in self.values)
-        return (self.test,) if sees else ()
+        return (self.test,) if any(factor.looks(value) for factor, value in self.values) else ()
 
     @property
     def name(self) -> str:

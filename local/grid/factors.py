@@ -46,9 +46,9 @@ class Factor:
         conditions then differ in nothing else.
     module : str
         Of the probes: the module that carries it out (its ``fit``), where the value is not the default.
-    sees_test : bool
-        Whether training looks at the train list of the test corpus, where the value is not the default: conditions
-        with other test corpora then share no training.
+    sees_test : bool or tuple
+        Whether training looks at the train list of the test corpus, where the value is not the default, or is among
+        these: conditions with other test corpora then share no training.
     control : bool
         Whether other values ask what explains a result, or use more of the test corpus than a system would be given:
         such conditions are never the one that dev prefers, and stand in no headline by themselves.
@@ -61,7 +61,7 @@ class Factor:
     phrase: str = ""
     seeded: bool = False
     module: str = ""
-    sees_test: bool = False
+    sees_test: bool | tuple[Value, ...] = False
     control: bool = False
 
     def says(self, value: Value) -> str:
@@ -69,6 +69,11 @@ class Factor:
         if value == self.default:
             return ""
         return (self.phrase or f"{self.name} {{value}}").format(value=show(value))
+
+    def looks(self, value: Value) -> bool:
+        """Whether training looks at the test corpus, see ``sees_test``."""
+        among = self.sees_test if isinstance(self.sees_test, tuple) else (value,) * self.sees_test
+        return value != self.default and value in among
 
 
 # In the order of names and columns. The first five make a condition; the default of the others is not mentioned.
@@ -93,7 +98,7 @@ FACTORS = {
         ),
         Factor(
             "adapt", (PROBE,), "probe.adapt", phrase="adapted without labels by {value}",
-            module="local.probe.steps.adapt", sees_test=True, control=True,
+            module="local.probe.steps.adapt", sees_test=("coral", "coral+em"), control=True,
         ),
         Factor(
             "erase", (PROBE,), "probe.erase", phrase="erased: {value}", module="local.probe.steps.erase", control=True

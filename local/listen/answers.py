@@ -1,12 +1,6 @@
-"""Answers of listeners: append-only sessions of the server -> exp/listen/{answers,listeners}.csv, read here alone.
+"""Clips, answers and listeners as tables: exp/listen/{clips,answers,listeners}.csv, read and written here alone.
 
-    cd egs/<recipe> && python3 -m local.listen.answers [--delete TOKEN | --release LISTENER]
-
-A session is ``exp/listen/sessions/<listener>.jsonl``, a line an event (local/listen/sessions.py). The command reads all
-of them and writes two tables: ``answers.csv``, a row an answer, with the truth joined from ``clips.csv``, and
-``listeners.csv``, a row a listener who agreed to take part. Practice and attention trials are in neither; how many of
-the latter were right stands with the listener. ``--delete`` removes all that a listener gave, by the token of the link;
-``--release`` lets a listener's link be opened in another browser.
+What comes from the listening test is collected by local/listen/collect.py; what others asked is imported.
 """
 
 from __future__ import annotations
@@ -20,7 +14,7 @@ from utils.errors import UserError
 
 CLIPS, ANSWERS, LISTENERS = "clips.csv", "answers.csv", "listeners.csv"
 TASKS = CHOICE, SEGMENT = ("choice", "segment")
-# A spreadsheet takes a cell that begins so for a formula: a quotation mark before it, removed on reading, keeps it data.
+# A spreadsheet takes a cell that begins so for a formula: a quotation mark before it, which reading removes.
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "'")
 
 

@@ -201,6 +201,10 @@ class TestGroups:
         assert [group.name for group in groups] == ["enc.linear.a", "enc.linear.a.dev-b", "enc.linear.b"]
         assert groups[1].learnt == ["a", "b"]
 
+    def test_whose_training_looks_at_the_test_corpus_differ_in_it(self):
+        groups = grid.groups(probes("a:b", "a:c", vary={"adapt": ["coral", "em"]}))
+        assert sorted(map(len, (group.conditions for group in groups))) == [1, 1, 2]
+
     def test_of_other_factors_are_others(self):
         groups = grid.groups(tuned("b:b", "a>b:b", "a>b:a", vary={"pooling": ["mean", "weighted"]}))
         assert [(group.name, len(group.conditions)) for group in groups] == [

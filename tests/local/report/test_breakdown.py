@@ -23,7 +23,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> World:
 @pytest.fixture(scope="module")
 def documents(world: World) -> tuple[str, Page]:
     with pytest.MonkeyPatch.context() as patch:
-        return build(world, patch)
+        return build(world, patch, draw=("reliability",))
 
 
 def name(row: dict[str, str]) -> str:

@@ -13,7 +13,6 @@ import pytest
 
 from local.report import contents
 from local.report.tables.cells import Cell, Table
-from tests.local.report.conftest import leave_undrawn
 from tests.local.report.test_make import build
 from tests.local.score.synthetic import Corpus, Encoder, small_world
 
@@ -68,8 +67,7 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> str:
     section = contents.Section("Crafted", lambda inputs: [crafted()])
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(contents, "SECTIONS", (*contents.SECTIONS, section))
-        leave_undrawn(patch, but=("encoders", "matrix_big", "confusion_big"))
-        build(world, patch)
+        build(world, patch, draw=("encoders", "matrix_big", "confusion_big"))
     return (world.root / "exp/report/index.html").as_uri()
 
 

@@ -12,7 +12,6 @@ from tests.local.report.test_make import build
 from tests.local.score.synthetic import Corpus, Encoder, World, read_csv, small_world, where
 from utils.errors import UserError
 
-pytestmark = pytest.mark.usefixtures("undrawn")
 COMMON = {"place": "abstract", "published": "as is said", "a": "weak", "method": "linear", "group": "within"}
 
 

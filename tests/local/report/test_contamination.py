@@ -25,12 +25,9 @@ MARKS = {  # of (train, test)
 
 @pytest.fixture(scope="module")
 def documents(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, Page]:
-    from tests.local.report.conftest import leave_undrawn
-
     corpora = [Corpus("uno", "it"), Corpus("due", "de")]
     world = small_world(tmp_path_factory.mktemp("heard") / "toy", corpora=corpora, encoders=ENCODERS)
     with pytest.MonkeyPatch.context() as patch:
-        leave_undrawn(patch)
         return build(world, patch)
 
 
@@ -68,7 +65,7 @@ def test_they_are_ranked_with_and_without(documents: tuple[str, Page]) -> None:
     assert "Across corpora, without" not in said
 
 
-def test_nothing_heard_nothing_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, undrawn: None) -> None:
+def test_nothing_heard_nothing_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     encoders = [Encoder("free"), Encoder("other")]
     world = small_world(tmp_path / "toy", corpora=[Corpus("uno", "it")], encoders=encoders)
     _, page = build(world, monkeypatch)

@@ -24,7 +24,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> World:
 @pytest.fixture(scope="module")
 def page(world: World) -> Page:
     with pytest.MonkeyPatch.context() as patch:
-        return build(world, patch)[1]
+        return build(world, patch, draw=("erasure",))[1]
 
 
 def test_a_row_a_condition_with_what_is_left_and_the_controls(world: World, page: Page) -> None:
@@ -51,7 +51,7 @@ def test_the_figure_is_there_and_nothing_of_it_where_nothing_is_erased(page: Pag
     assert any("erasure" in name for name in page.ids)
     assert any("Speakers and emotions as speakers are erased" in text for text in page.pictures)
     with pytest.MonkeyPatch.context() as patch:
-        plain = build(small_world(tmp_path / "toy"), patch)[1]
+        plain = build(small_world(tmp_path / "toy"), patch, draw=("erasure",))[1]
     assert "erasure" not in plain.tables and "table-erasure" not in plain.ids and "figure-erasure" not in plain.ids
 
 

@@ -133,9 +133,7 @@ def test_every_figure_tells_systems_apart(
     assert {f"uno (it), {PLAIN}", f"uno (it), {OTHER}"} <= drawn["layers_big"]
 
 
-def test_marks_and_caveats_are_of_those_values_that_need_them(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, undrawn: None
-) -> None:
+def test_marks_and_caveats_are_of_those_values_that_need_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     flat = Encoder("flat", 1, 0.7)
     world = small_world(tmp_path / "toy", corpora=[Corpus("uno", "it"), Corpus("zwei", "de")], encoders=[flat])
     for own in ({"cross_dev": "target"}, {"split": "random"}):

@@ -9,7 +9,6 @@ import pytest
 from local import encoders
 from local.report.figures import layers
 from local.report.material import NO_EARS, baseline
-from tests.local.report.conftest import leave_undrawn
 from tests.local.report.page import Page
 from tests.local.report.test_make import build
 from tests.local.report.test_tuned import read
@@ -30,7 +29,6 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> World:
 @pytest.fixture(scope="module")
 def page(world: World) -> Page:
     with pytest.MonkeyPatch.context() as patch:
-        leave_undrawn(patch)
         return build(world, patch)[1]
 
 

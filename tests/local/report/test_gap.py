@@ -24,7 +24,7 @@ def documents(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, Page, Path
             world.write_condition(encoder, "linear", [train], test, normalise="per-corpus")
     world.write_tuned(encoder, "lora", ["one"], "one", params=9000, gain=0.1)
     with pytest.MonkeyPatch.context() as patch:
-        return *build(world, patch), root
+        return *build(world, patch, draw=("gap", "gap_big")), root
 
 
 def test_the_table_holds_every_pair_and_mean(documents: tuple[str, Page, Path]) -> None:

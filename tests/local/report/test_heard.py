@@ -14,7 +14,6 @@ from tests.local.score.synthetic import Encoder, World, read_csv, small_world, w
 from utils.errors import UserError
 
 APART, MIXED = "speaker", "speaker+mixed"
-pytestmark = pytest.mark.usefixtures("undrawn")
 
 
 def box(world: World, rows: str) -> None:

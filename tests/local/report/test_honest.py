@@ -41,7 +41,6 @@ def test_two_speakers_get_a_dash_and_the_reason_in_tables_and_figures(
     assert "of 2 conditions were not shown to be above guessing" in page.sections["conditions"]
 
 
-@pytest.mark.usefixtures("undrawn")
 def test_a_collapsed_head_is_called_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     world = small_world(tmp_path / "toy", pairs=[(["uno"], "uno")], encoders=[Encoder("flat", 1), Encoder("big", 1)])
     path = world.root / "exp/probe/flat.linear.uno-uno"
@@ -60,7 +59,6 @@ def test_a_collapsed_head_is_called_so(tmp_path: Path, monkeypatch: pytest.Monke
     assert "25.0 [25.0" not in "".join(page.text) and "No interval: collapsed (uno)." in section(text, "Limits")
 
 
-@pytest.mark.usefixtures("undrawn")
 def test_standardising_by_the_test_corpus_is_told_wherever_it_counts(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -91,7 +89,6 @@ def test_standardising_within_the_training_lists_is_not_warned_of(
     assert "standardised" not in overview.encoders(read()).caption
 
 
-@pytest.mark.usefixtures("undrawn")
 def test_a_null_stands_beside_what_could_have_been_seen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     encoders = [Encoder("big", 1, 0.7, ["it"]), Encoder("like", 1, 0.7, ["de"])]
     world = small_world(tmp_path / "toy", encoders=encoders, seeds=[0, 1, 2])
@@ -115,7 +112,6 @@ def test_a_null_stands_beside_what_could_have_been_seen(tmp_path: Path, monkeypa
     assert all(kind in page.blocks[key] for key in shown)
 
 
-@pytest.mark.usefixtures("undrawn")
 def test_equivalent_is_said_where_it_was_shown_and_nowhere_else(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -168,7 +164,6 @@ def test_sed_marks_shared_speakers_and_single_ones(tmp_path: Path, monkeypatch: 
     assert "**Beforehand: on *.single no difference could be significant" in shown["sed-tests"].caption
 
 
-@pytest.mark.usefixtures("undrawn")
 def test_a_head_that_is_best_on_test_alone_is_not_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     world = small_world(tmp_path / "toy", encoders=[Encoder("big", 3)], heads=["linear", "mlp"])
     monkeypatch.chdir(world.root)

@@ -6,13 +6,15 @@ import html
 import json
 import re
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 from xml.etree import ElementTree
 
 import numpy as np
 import pytest
 
-from local.report import make
+from local.report import contents, make
+from local.report.figures.drawing import Figure
 from local.score import collect
 from tests.local.report.page import PICTURE, Page, markdown_table, section
 from tests.local.score.synthetic import EMOTIONS, Corpus, Encoder, World, read_csv, small_world, where
@@ -46,9 +48,15 @@ def audit(one_speaker: bool = False) -> dict:
     return {"audio": audio, "schemes": {"speaker": found}}
 
 
-def build(world: World, patch: pytest.MonkeyPatch, *options: str) -> tuple[str, Page]:
-    """Run stages 5 and 8; return RESULTS.md and the page."""
+def build(world: World, patch: pytest.MonkeyPatch, *options: str, draw: Sequence[str] | None = ()) -> tuple[str, Page]:
+    """Run stages 5 and 8; return RESULTS.md and the page, of whose figures those named are drawn (``None``: all)."""
     patch.chdir(world.root)
+    if draw is not None:
+        made = contents.sections
+        patch.setattr(contents, "sections", lambda sources: [
+            (section, [block for block in blocks if not isinstance(block, Figure) or block.name in draw])
+            for section, blocks in made(sources)
+        ])  # fmt: skip
     collect.main([])
     make.main(list(options))
     page = Page((world.root / "exp/report/index.html").read_text(encoding="utf-8"))
@@ -73,7 +81,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> World:
 @pytest.fixture(scope="module")
 def documents(world: World) -> tuple[str, Page]:
     with pytest.MonkeyPatch.context() as patch:
-        return build(world, patch)
+        return build(world, patch, draw=None)
 
 
 def percent(row: dict[str, str], *keys: str) -> str:
@@ -163,9 +171,7 @@ def test_a_selection_is_counted_once_wherever_it_is_tested(world: World, documen
     assert (found["encoder"], found["most often"], found["last layer"]) == ("big", str(layer), "3")
 
 
-def test_tests_that_cannot_be_significant_are_told(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, undrawn: None
-) -> None:
+def test_tests_that_cannot_be_significant_are_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     world = small_world(tmp_path, corpora=[Corpus("few", "de", speakers=4), Corpus("uno", "it", speakers=20)])
     text, page = build(world, monkeypatch)
     tested = page.sections["paired-tests"]
@@ -179,7 +185,7 @@ def test_tests_that_cannot_be_significant_are_told(
 
 
 def test_conditions_that_test_voices_of_their_training_are_marked(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, undrawn: None
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     world = small_world(tmp_path, corpora=[Corpus("uno", "it")], changes={"voices_seen": 2})
     text, page = build(world, monkeypatch)
@@ -311,7 +317,7 @@ def test_target_dev_random_folds_and_one_speaker_are_marked(tmp_path: Path, monk
 
 def test_one_flat_encoder_on_one_corpus_is_enough(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     world = small_world(tmp_path / "toy", corpora=[Corpus("uno", "it")], encoders=[Encoder("flat", 1)])
-    text, page = build(world, monkeypatch, "--set", "probe.epochs=3", "--set", "corpora=[uno]")
+    text, page = build(world, monkeypatch, "--set", "probe.epochs=3", "--set", "corpora=[uno]", draw=None)
     assert set(page.tables) == {"headline", "means", "methods", "all", "encoders", "data", "by-speaker", "calibration"}
     assert set(page.pictures) == {
         "Systems beside baselines", "Encoders side by side", "Confusions", "Do posteriors mean what they say?",

@@ -27,7 +27,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> World:
 @pytest.fixture(scope="module")
 def page(world: World) -> Page:
     with pytest.MonkeyPatch.context() as patch:
-        return build(world, patch)[1]
+        return build(world, patch, draw=("shots",))[1]
 
 
 def load(world: World, monkeypatch: pytest.MonkeyPatch) -> reader.Inputs:

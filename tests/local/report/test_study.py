@@ -16,7 +16,6 @@ from tests.local.report.test_tuned import tune
 from tests.local.score.synthetic import Encoder, World, read_csv, small_world, where
 from utils.errors import UserError
 
-pytestmark = pytest.mark.usefixtures("undrawn")
 HEADER = "encoder,setting,source,train,test,method,ua"
 ROWS = [
     "big,mono,,uno,uno,head,60.5", "big,cross,,uno,zwei,lora+ba,70.0", "big,trans,uno,zwei,zwei,ba+lora,71.0",

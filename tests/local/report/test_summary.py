@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 
 from local.report import make, published
-from tests.local.report.conftest import leave_undrawn
 from tests.local.report.page import Page, longest, markdown_table, paragraphs, section
 from tests.local.report.test_make import build, percent
 from tests.local.score.synthetic import Corpus, Encoder, World, read_csv, small_world, where
@@ -27,7 +26,6 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> World:
 @pytest.fixture(scope="module")
 def documents(world: World) -> tuple[str, Page]:
     with pytest.MonkeyPatch.context() as patch:
-        leave_undrawn(patch)
         return build(world, patch)
 
 
@@ -110,7 +108,7 @@ def test_numbers_and_the_figure_are_kept_beside_the_results(world: World, docume
 
 
 def test_numbers_of_an_earlier_report_are_gone_and_those_of_a_variant_apart(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, undrawn: None
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     world = small_world(tmp_path, corpora=[Corpus("uno", "it")])
     for name in ("results", "results.mine"):

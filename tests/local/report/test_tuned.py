@@ -18,7 +18,6 @@ from local.report.figures import curves
 from local.report.material import System
 from local.report.tables import comparisons, results
 from local.score import collect
-from tests.local.report.conftest import leave_undrawn
 from tests.local.report.page import Page, section
 from tests.local.report.test_make import build
 from tests.local.score.synthetic import Corpus, World, read_csv, small_world, where
@@ -68,7 +67,6 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> World:
 @pytest.fixture(scope="module")
 def documents(world: World) -> tuple[str, Page]:
     with pytest.MonkeyPatch.context() as patch:
-        leave_undrawn(patch)
         return build(world, patch)
 
 
