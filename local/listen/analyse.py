@@ -65,8 +65,9 @@ def main(argv: Sequence[str] | None = None) -> None:
     tables = _of_answers(heard, clips, found, config.emotions) if heard else {}
     _add(tables, _of_rates(published, found, config.emotions))
     if figures:
+        ours = tables["scores"][1] if "scores" in tables else []
         tables |= {"study_tests": (study.TESTS, study.tests(figures))}
-        tables |= {"study_figures": (study.FIGURES, list(study.figures(figures)))}
+        tables |= {"study_figures": (study.FIGURES, list(study.figures(figures, ours, config.corpora)))}
     tables = {name: (columns, rows) for name, (columns, rows) in tables.items() if rows}
     for name in NAMES:
         if name not in tables:

@@ -9,7 +9,7 @@ figures agree with each other: UA with confusions, numbers of clips with accurac
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ import numpy as np
 
 from local.experiment import Experiment
 from local.listen.items import text
+from local.listen.recognition import PEOPLE
 from utils.config import read_yaml
 from utils.errors import UserError
 from utils.registry import folders
@@ -67,9 +68,43 @@ def _difference(confusions: dict[str, Any], one: dict[str, Any]) -> float:
     return float(a - b)
 
 
-def figures(path: Path) -> Iterator[dict]:
-    """Check figures against each other; rows of :data:`FIGURES`, in percent."""
+def figures(path: Path, scores: Sequence[Mapping] = (), corpora: Sequence[str] = ()) -> Iterator[dict]:
+    """Set figures beside ours, and check them against each other.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    scores : sequence of mapping
+        Our groups' rows of scores.csv; groups and languages as the study's, but for a dialect's.
+    corpora : sequence of str
+        The experiment's; one of a dialect alone tells whose column ours is.
+
+    Yields
+    ------
+    dict
+        Rows of :data:`FIGURES`, in percent.
+    """
     whole = read_yaml(path)
+    dialect = whole["dialects"].get(corpora[0]) if len(corpora) == 1 else None
+    ours = {(row["group"], dialect or row["language"]): row for row in scores if row["who"] == PEOPLE}
+    for group, languages in whole["ua"].items():
+        for language, published in languages.items():
+            if (dialect or language) != language:
+                continue
+            own = ours.get((group, language))
+            ends = {f"{end}": f"{100 * float(own[f'ua_{end}']):.1f}" for end in ("lo", "hi") if own and own[f"ua_{end}"]}
+            yield {
+                "what": "UA of listeners, beside ours", "of": group, "on": language, "published": published,
+                "computed": f"{100 * float(own['ua']):.1f}" if own else "",
+                "note": "" if own else "no listeners of ours", **ends,
+            }  # fmt: skip
+    if dialect is None:
+        yield from _checks(whole)
+
+
+def _checks(whole: dict[str, Any]) -> Iterator[dict]:
+    """Check figures against each other."""
     for group, languages in whole["confusions"].items():
         for language, rows in languages.items():
             ua, published = 100 * float(np.diagonal(rows).mean()), whole["ua"][group][language]

@@ -26,10 +26,21 @@ def test_p_follows_from_t_and_students_degrees_of_freedom():
 
 def test_figures_that_agree_and_those_that_do_not():
     rows = list(study.figures(FILE))
-    ua = {(row["of"], row["on"]): row["note"] for row in rows if row["what"].startswith("UA of listeners")}
+    ua = {(row["of"], row["on"]): row["note"] for row in rows if row["what"].startswith("UA of listeners, by")}
     assert [key for key, note in ua.items() if note != "agrees"] == [("de", "de")]
     (number,) = (row for row in rows if row["what"] == "clips a language")
     assert (number["published"], number["computed"]) == (144, 48)
     assert "48 a language, and 144 in three; all 45 accuracies in the logs are of 48" in number["note"]
     (cross,) = (row for row in rows if row["on"] == "cross, de clips")
     assert cross["published"] == "77.1" and float(cross["lo"]) < 73.3 < float(cross["hi"])
+
+
+def test_our_listeners_stand_beside_the_studys():
+    scores = [{"who": "people", "group": "de", "language": "zh", "ua": "0.5", "ua_lo": "0.4", "ua_hi": "0.6"}]
+    rows = {(row["of"], row["on"]): row for row in study.figures(FILE, scores, ["tjd"])}
+    assert set(rows) == {("zh", "tj"), ("de", "tj")}
+    assert (rows["de", "tj"]["published"], rows["de", "tj"]["computed"], rows["de", "tj"]["lo"]) == (29.2, "50.0", "40.0")
+    assert (rows["zh", "tj"]["published"], rows["zh", "tj"]["computed"]) == (67.5, "")
+    found = study.figures(FILE, scores, ["esd", "pavoque"])
+    both = {(row["of"], row["on"]): row for row in found if "ours" in row["what"]}
+    assert len(both) == 8 and both["de", "zh"]["computed"] == "50.0"
