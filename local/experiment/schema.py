@@ -314,6 +314,7 @@ class Study:
     claims: str = ""  # its claims, a YAML file of the recipe (local/report/claims.py)
     # EmoBox's figures, which the page sets beside ours: a CSV of the recipe or else of the repository; '' for none.
     emobox: str = "conf/emobox.csv"
+    listeners: str = ""  # its figures of listeners, to be checked and set beside ours: conf/study_a_listeners.yaml
     smoke: bool = False  # run the same matrix with stand-ins, to see that it runs; its scores mean nothing
     stand_ins: dict[str, str] = field(default_factory=dict)  # for each corpus and encoder, what stands for it
     smoke_set: list[str] = field(default_factory=list)  # further overrides of a smoke run, as KEY.PATH=VALUE

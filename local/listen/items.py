@@ -1,7 +1,7 @@
 """People beside models on the same clips: how often each is right, and whether both find the same clips hard.
 
 Models' rows are over the utterances that people heard, all of them in the test part of a fold. Intervals are for other
-speakers; those of UA know nothing of other listeners where there are rates alone. Agreement is the rank correlation of
+speakers; those of UA are for other listeners too, but where there are rates alone. Agreement is the rank correlation of
 the share of people who recognised a clip with the model's mean posterior of the right emotion, over all clips and with
 the emotions' means taken away (an emotion may be easy for both); its test exchanges clips of one speaker and emotion.
 """
@@ -9,7 +9,7 @@ the emotions' means taken away (an emotion may be easy for both); its test excha
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -44,12 +44,18 @@ class People:
         Utterance to the share of people who said its emotion.
     listeners : dict of str to int
         Utterance to the number of people who heard it.
+    variance : float
+        What other people would add to the variance of their UA; 0 where single answers are not known.
+    persons : int
+        Of so many that is known.
     """
 
     name: str
     corpus: str
     recognised: Mapping[str, float]
     listeners: Mapping[str, int]
+    variance: float = 0.0
+    persons: int = 1
 
 
 def compare(people: People, models: Sequence[Model], speakers: Mapping[str, str]) -> tuple[list[dict], list[dict]]:
@@ -79,7 +85,7 @@ def compare(people: People, models: Sequence[Model], speakers: Mapping[str, str]
         about = {"people": people.name, "corpus": people.corpus}
         about |= {name: getattr(model, name) for name in ("stage", "encoder", "system", "train")}
         listeners, voices = ([table[utt] for utt in utts] for table in (people.listeners, speakers))
-        own = {"heard": model.heard} | _row(model, chosen, share, listeners, voices)
+        own = {"heard": model.heard} | _row(model, chosen, share, listeners, voices, (people.variance, people.persons))
         beside.append(about | own)
         items += [
             about | {
@@ -92,11 +98,15 @@ def compare(people: People, models: Sequence[Model], speakers: Mapping[str, str]
     return [row | {"within_p_holm": text(p)} for row, p in zip(beside, adjusted, strict=True)], items
 
 
-def _row(model: Model, chosen: list[int], share: np.ndarray, listeners: list[int], speakers: list[str]) -> dict:
+def _row(
+    model: Model, chosen: list[int], share: np.ndarray, listeners: list[int], speakers: list[str],
+    extra: tuple[float, int],
+) -> dict:  # fmt: skip
     reference, right, belief = model.reference[chosen], model.right[chosen], model.belief_right[chosen]
     block = np.unique(speakers, return_inverse=True)[1]
-    ours, theirs = (unweighted(reference, scores, block, len(model.emotions)) for scores in (right, share))
-    apart = unweighted(reference, right - share, block, len(model.emotions), share=False)
+    ours = unweighted(reference, right, block, len(model.emotions))
+    theirs = unweighted(reference, share, block, len(model.emotions), extra=extra)
+    apart = unweighted(reference, right - share, block, len(model.emotions), share=False, extra=extra)
     over = rank_correlation(share, belief, block)
     within = rank_correlation(share, belief, block, reference)
     rng = np.random.default_rng(SEED)
@@ -115,14 +125,19 @@ def _row(model: Model, chosen: list[int], share: np.ndarray, listeners: list[int
 
 
 def unweighted(
-    reference: np.ndarray, scores: np.ndarray, block: np.ndarray, classes: int, share: bool = True
-) -> Estimate:
-    """UA of scores between 0 and 1, or their difference, with an interval for other speakers (utterances, of one)."""
+    reference: np.ndarray, scores: np.ndarray, block: np.ndarray, classes: int, share: bool = True,
+    extra: tuple[float, int] = (0.0, 1),
+) -> Estimate:  # fmt: skip
+    """UA of scores between 0 and 1, or their difference, with an interval for other speakers (utterances, of one).
+
+    ``extra`` is a variance over so many people that is added to that over speakers.
+    """
     unit = "speaker"
     if block.max() == 0:
         unit, block = "utterance", np.arange(len(block))
     tally = count(block, reference, scores, (block.max() + 1, classes))
-    return estimate(influence(tally, ua_weights(tally.totals), unit, share))
+    found = influence(tally, ua_weights(tally.totals), unit, share)
+    return estimate(replace(found, run_variance=extra[0], runs=extra[1]))
 
 
 def text(value: float) -> str:

@@ -14,7 +14,10 @@ from local.report.tables.cells import HEARD
 from utils import csv_file
 
 RATES, BESIDE, ITEMS = "listen/rates.csv", "listen/beside.csv", "listen/items.csv"
-KEPT = (RATES, BESIDE)  # small enough, and nothing of a single listener
+TABLES = (
+    "scores", "confusions", "contrasts", "logistic", "reliability", "segments", "study_tests", "study_figures",
+)  # fmt: skip
+KEPT = (RATES, BESIDE, *(f"listen/{name}.csv" for name in TABLES))  # nothing of a single listener or clip
 FILES = (*KEPT, ITEMS)
 
 
@@ -59,11 +62,18 @@ class Beside:
 
 @dataclass(frozen=True)
 class Listened:
-    """All of it; rows of tables that are shown as they are stay rows."""
+    """All of it; rows of tables that are shown as they are stay rows, ``tables`` by the names in :data:`TABLES`."""
 
     rates: list[dict[str, str]]
     beside: list[Beside]
     items: list[dict[str, str]]
+    tables: dict[str, list[dict[str, str]]]
+
+    @property
+    def simulated(self) -> bool:
+        """Whether any answer was made up."""
+        rows = (*self.tables["scores"], *self.tables["segments"])
+        return any(row["simulated"] == "true" for row in rows)
 
     @property
     def best(self) -> Beside | None:
@@ -78,12 +88,17 @@ class Listened:
 
 def load(exp: Path) -> Listened | None:
     """Read what stage 7 wrote; None where it has not been run, or there was nothing to analyse."""
-    rates, beside, items = (csv_file.read(exp / name) if (exp / name).is_file() else [] for name in FILES)
-    if not (rates or beside):
+
+    def read(name: str) -> list[dict[str, str]]:
+        return csv_file.read(exp / name) if (exp / name).is_file() else []
+
+    rates, beside, items = map(read, (RATES, BESIDE, ITEMS))
+    tables = {name: read(f"listen/{name}.csv") for name in TABLES}
+    if not (rates or beside or any(tables.values())):
         return None
     known = {row["encoder"] for row in beside}.intersection(encoders.names())
     kinds = {name: baseline(encoders.spec(name)) for name in known}
-    return Listened(rates, [_beside(row, kinds) for row in beside], items)
+    return Listened(rates, [_beside(row, kinds) for row in beside], items, tables)
 
 
 def score(row: Mapping[str, str], value: str, ends: str = "") -> Score:

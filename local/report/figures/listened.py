@@ -19,7 +19,7 @@ SHOWN = 10  # models
 
 def figures(found: Listened | None) -> Iterator[Figure]:
     """Give one figure, if there are people and models."""
-    if found is None or found.best is None:
+    if found is None or found.best is None or not found.items:
         return
     best = found.best
     caption = (

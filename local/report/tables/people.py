@@ -9,6 +9,7 @@ from pathlib import Path
 
 from local.report.listened import Listened, score
 from local.report.scores import Score
+from local.report.tables import listeners
 from local.report.tables.cells import DASH, Cell, Table, number, p_value, score_cell
 from utils import audio
 from utils.data_dir import Utterance, read_utterances
@@ -21,7 +22,7 @@ def sentences(found: Listened | None) -> list[str]:
     """Answer in short; nothing without people."""
     if found is None:
         return []
-    lines = [_rates(found)] if found.rates else []
+    lines = [*listeners.sentences(found), *([_rates(found)] if found.rates else [])]
     best = found.best
     if best is not None:
         ahead = "ahead of" if best.difference.ua > 0 else "behind"
@@ -71,6 +72,7 @@ def blocks(found: Listened) -> Iterator[str | Table]:
     yield _by_rates(found)
     yield _beside(found)
     yield _disagreements(found)
+    yield from listeners.blocks(found)
 
 
 def _by_rates(found: Listened) -> Table:
