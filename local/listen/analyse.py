@@ -32,7 +32,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from local import experiment
-from utils import csv_file
+from local.listen.tables import write
 from utils.errors import run_main
 from utils.rttm import read_rttm
 from utils.table import read_table
@@ -77,7 +77,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         return
     folder.mkdir(parents=True, exist_ok=True)
     for name, (columns, rows) in tables.items():
-        print(f"{folder}/{name}.csv: {csv_file.write(folder / f'{name}.csv', columns, rows)} rows")
+        print(f"{folder}/{name}.csv: {write(folder / f'{name}.csv', columns, rows)} rows")
 
 
 Tables = dict[str, tuple[Sequence[str], list[dict]]]

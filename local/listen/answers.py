@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 
+from local.listen import tables
 from utils import csv_file
 from utils.errors import UserError
 
@@ -68,7 +69,7 @@ COLUMNS = tuple(item.name for item in fields(Answer))
 
 def write_clips(path: Path, clips: Iterable[Clip]) -> None:
     """Write ``clips.csv``."""
-    csv_file.write(path, _CLIP, (_guarded(asdict(clip)) for clip in clips))
+    tables.write(path, _CLIP, (_guarded(asdict(clip)) for clip in clips))
 
 
 def read_clips(path: Path) -> list[Clip]:
@@ -85,7 +86,7 @@ def read_clips(path: Path) -> list[Clip]:
 def write_answers(path: Path, answers: Iterable[Answer]) -> None:
     """Write ``answers.csv``: numbers that are not known are empty, ``simulated`` is true or false."""
     rows = (asdict(answer) | {"simulated": str(answer.simulated).lower()} for answer in answers)
-    csv_file.write(path, COLUMNS, (_guarded(row) for row in rows))
+    tables.write(path, COLUMNS, (_guarded(row) for row in rows))
 
 
 def read_answers(path: Path) -> list[Answer]:
@@ -111,7 +112,7 @@ def write_listeners(path: Path, listeners: Iterable[Listener]) -> None:
     more = list(dict.fromkeys(name for one in listeners for name in one.more))
     rows = [{"listener": own.listener, "group": own.group, "native_language": own.native_language} | own.more
             for own in listeners]  # fmt: skip
-    csv_file.write(path, ("listener", "group", "native_language", *more), map(_guarded, rows))
+    tables.write(path, ("listener", "group", "native_language", *more), map(_guarded, rows))
 
 
 def read_listeners(path: Path) -> list[Listener]:

@@ -21,16 +21,16 @@ from pathlib import Path
 
 from local import experiment
 from local.encoders import registry as encoders
+from local.listen import sound
 from local.listen.answers import CHOICE, CLIPS, SEGMENT, Clip, read_clips, write_clips
 from local.results import heard
-from utils import audio, stamp
-from utils.atomic import atomic_dir, atomic_file
-from utils.data_dir import UNKNOWN, content_keys, read_persons, read_utt2, read_utterances
+from utils import stamp
+from utils.atomic import write_changed
+from utils.data_dir import UNKNOWN, content_keys, read_persons, read_utt2
 from utils.errors import UserError, run_main
 from utils.folds import count, read_folds
-from utils.loudness import loudness
 
-PRACTICE, AUDIO = "practice.csv", "audio"
+PRACTICE = "practice.csv"
 _LETTER = {CHOICE: "c", SEGMENT: "s"}  # a clip's name begins with its task's
 _KNEW = ("train", "dev")
 
@@ -80,10 +80,8 @@ def make(folder: Path, settings: experiment.Experiment) -> None:
         )
     write_clips(known, main_clips)
     write_clips(folder / PRACTICE, practice)
-    with atomic_file(folder / "audit.json") as file:
-        json.dump(found, file, indent=1, ensure_ascii=False)
-        file.write("\n")
-    again = _write_audio(folder / AUDIO, [*main_clips, *practice], settings.listen.loudness)
+    write_changed(folder / "audit.json", f"{json.dumps(found, indent=1, ensure_ascii=False)}\n")
+    again = sound.write(folder / sound.AUDIO, [*main_clips, *practice], settings.listen.loudness)
     cells = Counter((_task(clip), clip.language) for clip in main_clips)
     told = ", ".join(f"{number} {task} {language}" for (task, language), number in cells.items())
     print(f"{folder}: {len(main_clips)} clips ({told}), {len(practice)} to practise on; {again}")
@@ -211,44 +209,6 @@ def _balanced(cell: dict[str, Clip], wanted: int, before: Sequence[Clip]) -> lis
         key = min(left, key=lambda key: (often(left[key]), key))
         chosen.append(left.pop(key))
     return chosen
-
-
-def _write_audio(target: Path, clips: Sequence[Clip], level: float | None) -> str:
-    """Write the clips' audio, unless it is there."""
-    import soundfile
-
-    config = {"loudness": level, "clips": {clip.clip: [clip.corpus, clip.utt] for clip in clips}}
-    inputs = [Path("data", name, stamp.NAME) for name in sorted({clip.corpus for clip in clips})]
-    done = stamp.make(config, ["local.listen.clips"], inputs)
-    stale = stamp.why_stale(target, done)
-    if stale is None:
-        return "up to date"
-    known = {(name, own.id): own for name in {clip.corpus for clip in clips}
-             for own in read_utterances(Path("data", name))}  # fmt: skip
-    with atomic_dir(target) as temporary:
-        for clip in clips:
-            samples = known[clip.corpus, clip.utt].load()
-            if level is not None:
-                samples = _matched(samples, level, clip)
-            soundfile.write(temporary / f"{clip.clip}.wav", samples, audio.SAMPLE_RATE, subtype="PCM_16")
-    stamp.write(target, done)
-    return f"audio written [{stale}]"
-
-
-def _matched(samples, level: float, clip: Clip):
-    import numpy as np
-
-    now = loudness(samples, audio.SAMPLE_RATE)
-    if not np.isfinite(now):
-        raise UserError(f"{clip.corpus}: {clip.utt} is silent: it has no loudness; leave it out")
-    gain = 10 ** ((level - now) / 20)
-    peak = float(np.abs(samples).max()) * gain
-    if peak > 1:
-        at_most = level - 20 * np.log10(peak)
-        raise UserError(
-            f"listen.loudness={level:g}: {clip.utt} of {clip.corpus} would be cut off; it can have {at_most - 0.05:.1f}"
-        )
-    return samples * np.float32(gain)
 
 
 if __name__ == "__main__":

@@ -69,7 +69,10 @@ class Views:
             reply = flask.jsonify(started=True)
             if _status(session) == "new":
                 key = self.test.begin(who, session, language)
-                reply.set_cookie(COOKIE, key, COOKIE_AGE, path=f"/t/{token}", httponly=True, samesite="Strict")
+                reply.set_cookie(
+                    COOKIE, key, COOKIE_AGE, path=f"/t/{token}", httponly=True, samesite="Strict",
+                    secure=self.test.listen.address.startswith("https:"),
+                )  # fmt: skip
             elif not _known(session):
                 flask.abort(409)
             return reply

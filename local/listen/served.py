@@ -13,7 +13,8 @@ from typing import Any
 from local import experiment
 from local.listen import checks, sessions, texts, trials
 from local.listen.answers import CLIPS, TASKS, read_clips
-from local.listen.clips import AUDIO, PRACTICE
+from local.listen.clips import PRACTICE
+from local.listen.sound import AUDIO
 from utils import audio
 from utils.errors import UserError
 

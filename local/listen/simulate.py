@@ -16,7 +16,8 @@ from local import experiment
 from local.corpora import registry
 from local.listen import sessions, trials
 from local.listen.answers import CLIPS, SEGMENT, Clip, read_clips
-from local.listen.clips import AUDIO, PRACTICE
+from local.listen.clips import PRACTICE
+from local.listen.sound import AUDIO
 from utils import audio
 from utils.errors import UserError, run_main
 

@@ -40,7 +40,7 @@ def consent_version(texts: dict[str, Any], language: str) -> str:
     Examples
     --------
     >>> consent_version({"consent": {"version": 1, "text": ["Yes."]}}, "en")
-    '1.en.0dfd1be4'
+    '1.en.5da2a85a'
     """
     words = json.dumps(texts["consent"], sort_keys=True, ensure_ascii=False)
     return f"{texts['consent']['version']}.{language}.{hashlib.sha256(words.encode()).hexdigest()[:8]}"
