@@ -39,7 +39,7 @@ Runs a recipe's stages in order; what is already made and still valid is skipped
 
 Options:
   --stage N|NAME       first stage (default: 1)
-  --stop-stage N|NAME  last stage (default: report; --stage listen alone serves the listening test, and no more)
+  --stop-stage N|NAME  last stage (default: the last; but --stage listen alone serves the listening test)
   --db-root DIR        where the corpora are: corpus c at DIR/c
   --nj N               parallel jobs (default: 1, which uses all cores)
   --ngpu N             number of GPUs (default: 0)
@@ -82,7 +82,7 @@ fi
 first=$(stage_number --stage "$stage")
 serve=false
 if [ -z "$stop_stage" ] && [ "$(stage_field "$first" 2)" = listen ]; then serve=true stop_stage=listen; fi
-last=$(stage_number --stop-stage "${stop_stage:-report}")
+last=$(stage_number --stop-stage "${stop_stage:-$(awk -F"|" 'END { print $1 }' <<< "$stage_table")}")
 [ "$first" -le "$last" ] || fail "--stage $stage comes after --stop-stage $stop_stage: nothing to run"
 if [ "$first" -eq "$last" ] && [ "$(stage_field "$first" 3)" = no ]; then
   fail "stage $first ($(stage_field "$first" 2)) is not built yet"

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+import urllib3
 
 from local import experiment
 from local.listen import answers, collect, sessions
@@ -16,6 +20,7 @@ from local.listen.routes import create_app
 from local.listen.served import BURST, Served
 from tests.local.listen.conftest import Server, command, free_port, write_world
 from utils import config
+from utils.registry import REPO
 
 TRUE = {"language": "en", "agreed": True}
 
@@ -238,16 +243,17 @@ class Wire:
     """A listener who answers over the network."""
 
     def __init__(self, link: str) -> None:
-        import requests
+        self.base, self.acknowledged, self.cookie = link, [], ""
+        self.http = urllib3.PoolManager(retries=False, timeout=60)
 
-        self.base, self.session, self.acknowledged = link, requests.Session(), []
-
-    def post(self, path: str, body: object) -> dict:
-        """Send until it is taken."""
+    def ask(self, path: str, body: object = None) -> dict:
+        """Ask, or send, until it is taken."""
         while True:
-            reply = self.session.post(f"{self.base}/{path}", json=body, timeout=60)
-            if reply.status_code != 429:
-                assert reply.status_code == 200, reply.text
+            method = "GET" if body is None else "POST"
+            reply = self.http.request(method, f"{self.base}/{path}", json=body, headers={"Cookie": self.cookie})
+            if reply.status != 429:
+                assert reply.status == 200, reply.data
+                self.cookie = reply.headers.get("Set-Cookie", self.cookie).split(";")[0]
                 return reply.json()
             time.sleep(0.2)
 
@@ -255,10 +261,10 @@ class Wire:
         """Take the whole test."""
         if gate:
             gate.wait()
-        self.post("start", TRUE)
-        for trial in self.session.get(f"{self.base}/state", timeout=60).json()["plan"]:
+        self.ask("start", TRUE)
+        for trial in self.ask("state")["plan"]:
             part = {"start": 0.1, "end": 0.3} if trial["task"] == "segment" else {}
-            self.post("save", {"key": trial["key"], "data": {"answer": "sad", "plays": 1, "rt_ms": 900} | part})
+            self.ask("save", {"key": trial["key"], "data": {"answer": "sad", "plays": 1, "rt_ms": 900} | part})
             self.acknowledged.append(trial["key"])
 
 
@@ -286,8 +292,6 @@ def test_two_hundred_listeners_at_once_lose_nothing(serve, tmp_path: Path) -> No
 
 @pytest.mark.integration
 def test_nothing_acknowledged_is_lost_when_the_server_is_killed(serve, tmp_path: Path) -> None:
-    import requests
-
     root = write_world(tmp_path, listeners=10)
     assert command(root, "local.listen.clips").returncode == 0
     port = free_port()
@@ -297,7 +301,7 @@ def test_nothing_acknowledged_is_lost_when_the_server_is_killed(serve, tmp_path:
     def until_it_dies(one: Wire) -> None:
         try:
             one.answer()
-        except (requests.RequestException, ValueError):
+        except (urllib3.exceptions.HTTPError, ValueError):
             return
 
     with ThreadPoolExecutor(len(people)) as pool:
@@ -314,8 +318,7 @@ def test_nothing_acknowledged_is_lost_when_the_server_is_killed(serve, tmp_path:
     again = serve(root, port)
     assert again.links == server.links
     for one in people.values():
-        state = one.session.get(f"{one.base}/state", timeout=60).json()
-        assert set(one.acknowledged) <= set(state["saved"])
+        assert not one.cookie or set(one.acknowledged) <= set(one.ask("state")["saved"])
 
 
 @pytest.mark.integration
@@ -323,3 +326,10 @@ def test_only_one_server_writes(serve, world: Path) -> None:
     serve(world)
     second = command(world, "local.listen.server", "--set", f"listen.port={free_port()}")
     assert second.returncode == 1 and "being served" in second.stderr and "Traceback" not in second.stderr
+
+
+def test_a_missing_server_is_named_with_its_mend(world: Path) -> None:
+    code = "import sys; sys.modules['waitress'] = None; from local.listen import server; server.run_main(server.main)"
+    environment = os.environ | {"PYTHONPATH": str(REPO)}
+    run = subprocess.run([sys.executable, "-c", code], cwd=world, env=environment, capture_output=True, text=True)
+    assert run.returncode == 1 and "utils/install.sh --extra listen" in run.stderr and "Traceback" not in run.stderr
