@@ -30,8 +30,8 @@ _HALF = 0.005  # of a figure of two decimals
 
 
 def file(experiment: Experiment) -> Path | None:
-    """Find the file of figures, in the recipe or else in the repository; None where the experiment names none."""
-    if not experiment.study.listeners:
+    """Find the file of figures, in the recipe or else in the repository; None without one, and in a smoke run."""
+    if not experiment.study.listeners or experiment.study.smoke:
         return None
     found = [path for folder in folders(".") if (path := folder / experiment.study.listeners).is_file()]
     if not found:
@@ -93,11 +93,12 @@ def figures(path: Path, scores: Sequence[Mapping] = (), corpora: Sequence[str] =
             if (dialect or language) != language:
                 continue
             own = ours.get((group, language))
-            ends = {f"{end}": f"{100 * float(own[f'ua_{end}']):.1f}" for end in ("lo", "hi") if own and own[f"ua_{end}"]}
+            numbers = {"computed": "ua", "lo": "ua_lo", "hi": "ua_hi"} if own else {}
             yield {
                 "what": "UA of listeners, beside ours", "of": group, "on": language, "published": published,
-                "computed": f"{100 * float(own['ua']):.1f}" if own else "",
-                "note": "" if own else "no listeners of ours", **ends,
+                "computed": "", "note": "" if own else "no listeners of ours",
+            } | {
+                name: f"{100 * float(own[column]):.1f}" for name, column in numbers.items() if own[column]
             }  # fmt: skip
     if dialect is None:
         yield from _checks(whole)

@@ -19,6 +19,7 @@ TABLES = (
 )  # fmt: skip
 KEPT = (RATES, BESIDE, *(f"listen/{name}.csv" for name in TABLES))  # nothing of a single listener or clip
 FILES = (*KEPT, ITEMS)
+FEW = "too few for an interval"
 
 
 @dataclass(frozen=True)
@@ -60,6 +61,11 @@ class Beside:
     mark: str
 
 
+def rank(row: Beside) -> tuple[bool, float]:
+    """Order models: by UA, baselines last."""
+    return not row.baseline, row.ours.ua
+
+
 @dataclass(frozen=True)
 class Listened:
     """All of it; rows of tables that are shown as they are stay rows, ``tables`` by the names in :data:`TABLES`."""
@@ -78,7 +84,15 @@ class Listened:
     @property
     def best(self) -> Beside | None:
         """The best model by test among those that are no baselines, or else among all."""
-        return max(self.beside, key=lambda row: (not row.baseline, row.ours.ua), default=None)
+        return max(self.beside, key=rank, default=None)
+
+    @property
+    def by_people(self) -> dict[tuple[str, str], list[Beside]]:
+        """Models by the people and the corpus that they stand beside."""
+        found: dict[tuple[str, str], list[Beside]] = {}
+        for row in self.beside:
+            found.setdefault((row.people, row.corpus), []).append(row)
+        return found
 
     @cached_property
     def hearing(self) -> set[tuple[str, str]]:
@@ -103,7 +117,8 @@ def load(exp: Path) -> Listened | None:
 
 def score(row: Mapping[str, str], value: str, ends: str = "") -> Score:
     """Read a value with its interval, whose columns begin with ``ends`` (or ``value``)."""
-    return Score(*(float(row[name] or "nan") for name in (value, f"{ends or value}_lo", f"{ends or value}_hi")))
+    numbers = (float(row[name] or "nan") for name in (value, f"{ends or value}_lo", f"{ends or value}_hi"))
+    return Score(*numbers, reason="" if row[f"{ends or value}_lo"] else FEW)
 
 
 def _beside(row: dict[str, str], kinds: Mapping[str, str]) -> Beside:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from math import isnan
 from pathlib import Path
 
-from local.report.listened import Listened, score
+from local.report.listened import Beside, Listened, rank, score
 from local.report.scores import Score
 from local.report.tables import listeners
 from local.report.tables.cells import DASH, Cell, Table, number, p_value, score_cell
@@ -23,14 +23,15 @@ def sentences(found: Listened | None) -> list[str]:
     if found is None:
         return []
     lines = [*listeners.sentences(found), *([_rates(found)] if found.rates else [])]
-    best = found.best
-    if best is not None:
+    for rows in found.by_people.values():
+        best = max(rows, key=rank)
         ahead = "ahead of" if best.difference.ua > 0 else "behind"
         lines.append(
-            f"**Models beside people**, same {best.n} utterances: `{best.system}`{best.mark}, the best of "
-            f"{len(found.beside)} by test, reaches {best.ours} and is {_points(best.difference)} points {ahead} people."
+            f"**Models beside people** ({best.people}), same {best.n} utterances of {best.corpus}: "
+            f"`{best.system}`{best.mark}, the best of {len(rows)} by test, reaches {best.ours} and is "
+            f"{_points(best.difference)} points {ahead} people."
         )
-        lines.append(_agreement(found))
+        lines.append(_agreement(found, rows))
     return lines
 
 
@@ -50,20 +51,19 @@ def _rates(found: Listened) -> str:
     ) + "."  # fmt: skip
 
 
-def _agreement(found: Listened) -> str:
-    alike = [row for row in found.beside if row.adjusted < LEVEL and row.within.ua > 0]
-    heard = [row for row in found.beside if (row.system, row.train) in found.hearing and not isnan(row.within.ua)]
+def _agreement(found: Listened, rows: Sequence[Beside]) -> str:
+    alike = sum(row.adjusted < LEVEL and row.within.ua > 0 for row in rows)
+    heard = [row for row in rows if (row.system, row.train) in found.hearing and not isnan(row.within.ua)]
     if not heard:
         return "**The same clips?** Nothing to rank: all clips of an emotion were recognised alike."
     ends = f"{min(row.within.ua for row in heard):.2f} to {max(row.within.ua for row in heard):.2f}"
-    said = (
-        f"**The same clips?** Rank correlation of people's rates and models' posteriors within emotions: {ends}, where "
-        f"about {found.beside[0].ceiling:.2f} is the most that so few listeners allow and no interval reaches above "
-        f"{max(row.within.hi for row in heard):.2f}; "
-    )
-    if alike:
-        return f"{said}{len(alike)} of {len(found.beside)} models are shown to err on the clips that people err on."
-    return f"{said}none of {len(found.beside)} models is shown to err on the clips that people err on."
+    said = f"**The same clips?** Rank correlation of people's rates and models' posteriors within emotions: {ends}"
+    if not isnan(rows[0].ceiling):
+        said += f", where about {rows[0].ceiling:.2f} is the most that so few listeners allow"
+    highest = [row.within.hi for row in heard if not isnan(row.within.hi)]
+    said += f"; no interval reaches above {max(highest):.2f}; " if highest else "; "
+    verb = "is" if alike < 2 else "are"
+    return f"{said}{alike or 'none'} of {len(rows)} models {verb} shown to err on the clips that people err on."
 
 
 def blocks(found: Listened) -> Iterator[str | Table]:
@@ -98,9 +98,9 @@ def _beside(found: Listened) -> Table:
     for row in sorted(found.beside, key=lambda own: -own.ours.ua):
         kind = f"baseline: {row.baseline}" if row.baseline else "system"
         rows.append([
-            Cell(row.system, row.mark), Cell(kind), Cell(row.train), Cell(row.corpus), score_cell(row.ours),
-            score_cell(row.theirs), Cell(row.difference.signed(), value=row.difference.ua), Cell(str(row.n)),
-            Cell(str(row.speakers)), _correlation(row.rho), _correlation(row.within),
+            Cell(row.system, row.mark), Cell(kind), Cell(row.train), Cell(row.corpus), Cell(row.people),
+            score_cell(row.ours), score_cell(row.theirs), Cell(row.difference.signed(), value=row.difference.ua),
+            Cell(str(row.n)), Cell(str(row.speakers)), _correlation(row.rho), _correlation(row.within),
             Cell(p_value(row.p), value=row.p) if not isnan(row.p) else DASH,
             Cell(p_value(row.adjusted), best=row.adjusted < LEVEL, value=row.adjusted),
             number(row.ceiling, 2, 1) if not isnan(row.ceiling) else DASH,
@@ -110,10 +110,10 @@ def _beside(found: Listened) -> Table:
         "difference in points [95% interval for other speakers, paired]. *rho*: rank correlation over utterances of "
         "the share of people who recognised one and the mean posterior of its emotion; *within*: with the emotions' "
         "means taken away [95% interval, jackknife over speakers]. *p*: permutations among clips of one speaker and "
-        f"emotion, two-sided; Holm over this table (bold: < {LEVEL:g}). *at most*: what the truth itself would "
+        f"emotion, two-sided; Holm over the models beside the same people (bold: < {LEVEL:g}). *at most*: what the truth itself would "
         "correlate with the rates of so few listeners."
     )
-    header = ["model", "kind", "trained on", "tested on", "UA", "people", "model − people", "n", "speakers", "rho",
+    header = ["model", "kind", "trained on", "tested on", "who", "UA", "people", "model − people", "n", "speakers", "rho",
               "within", "p", "p Holm", "at most"]  # fmt: skip
     return Table("people-models", "Models beside people", caption, header, rows, "listen")
 
@@ -127,10 +127,10 @@ def _correlation(value: Score) -> Cell:
 
 def _disagreements(found: Listened) -> Table:
     """List the utterances on which people and the mean of all models with ears are furthest apart."""
-    by_utt: dict[tuple[str, str], list[dict[str, str]]] = {}
+    by_utt: dict[tuple[str, str, str], list[dict[str, str]]] = {}
     for row in found.items:
         if (row["system"], row["train"]) in found.hearing:
-            by_utt.setdefault((row["corpus"], row["utt"]), []).append(row)
+            by_utt.setdefault((row["people"], row["corpus"], row["utt"]), []).append(row)
     apart = []
     for key, rows in by_utt.items():
         models = sum(float(row["model_recognised"]) for row in rows) / len(rows)
@@ -138,11 +138,12 @@ def _disagreements(found: Listened) -> Table:
     apart.sort(key=lambda one: (-one[0], one[1]))
     kept = apart[:HARD] + [one for one in apart[HARD:][-EASY:] if one[0] < 0]
     known = {
-        (corpus, utterance.id): utterance for corpus in {key[0] for _, key, _, _ in kept}
+        (corpus, utterance.id): utterance for corpus in {key[1] for _, key, _, _ in kept}
         for utterance in read_utterances(Path("data", corpus))
     }  # fmt: skip
     rows = [
-        [Cell(key[1], audio=_mp3(known[key]) if key in known else b""), Cell(row["emotion"]), Cell(row["speaker"]),
+        [Cell(key[2], audio=_mp3(known[key[1:]]) if key[1:] in known else b""), Cell(row["emotion"]),
+         Cell(row["speaker"]), Cell(row["people"]),
          number(float(row["recognised"])), number(models), Cell(f"{100 * gap:+.0f}", value=gap)]
         for gap, key, models, row in kept
     ]  # fmt: skip
@@ -152,7 +153,7 @@ def _disagreements(found: Listened) -> Table:
         "are extreme, so that some of the distance is chance. The recordings are part of this page: mind the corpus's "
         "licence before passing it on."
     )
-    header = ["utterance", "emotion", "speaker", "people", "models", "people − models"]
+    header = ["utterance", "emotion", "speaker", "who", "people", "models", "people − models"]
     return Table("people-items", "Where people and models disagree most", caption, header, rows, "listen")
 
 
