@@ -109,7 +109,8 @@ def walk(one: Listener, look: Callable = lambda: None, stop: int | None = None) 
         part = None
         if one.driver.execute_script("return document.querySelector('.wave') !== null"):
             width = one.driver.execute_script(WAVE)["width"]
-            start, end = one.drag(round(width * 0.25), round(width * 0.5))
+            start, end = round(width * 0.25), round(width * 0.5)
+            one.drag(start, end)
             found = one.marked()
             assert abs(found["left"] - start) <= 1 and abs(found["right"] - end) <= 1
             part = (start / width * found["length"], end / width * found["length"])

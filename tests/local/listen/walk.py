@@ -34,6 +34,7 @@ class Listener:
         width, height = SIZES[size]
         metrics = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": size == "phone"}
         driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
+        driver.execute_cdp_cmd("Emulation.setTouchEmulationEnabled", {"enabled": size == "phone"})
         driver.execute_cdp_cmd("Network.clearBrowserCookies", {})
         driver.get(link)
         self.wait(lambda: self.heading)
@@ -123,25 +124,27 @@ class Listener:
         """The note above the clip."""
         return self.driver.execute_script("return document.querySelector('.note')?.textContent ?? ''")
 
-    def drag(self, start: float, end: float) -> tuple[float, float]:
-        """Drag over the waveform from one pixel to another; give the pixels, from its left edge, that were meant."""
+    def drag(self, start: float, end: float) -> None:
+        """Drag over the waveform from one pixel to another, from its left edge: a mouse, or a phone's finger."""
         box = self.driver.execute_script(WAVE)
         y = box["top"] + box["height"] / 2
-        points = [(box["left"] + start, y)]
-        points += [(box["left"] + start + (end - start) * step / 8, y) for step in range(1, 9)]
-        self._mouse("mousePressed", *points[0])
-        for x, _ in points[1:]:
-            self._mouse("mouseMoved", x, y)
-        self._mouse("mouseReleased", *points[-1])
-        return start, end
+        places = [box["left"] + start + (end - start) * step / 8 for step in range(9)]
+        self._point("touchStart", "mousePressed", places[0], y)
+        for x in places[1:]:
+            self._point("touchMove", "mouseMoved", x, y)
+        self._point("touchEnd", "mouseReleased", places[-1], y)
 
     def marked(self) -> dict[str, float]:
         """Where the marked part and its waveform are, in pixels of the page, and what the sliders say."""
         return self.driver.execute_script(MARKED)
 
-    def _mouse(self, kind: str, x: float, y: float) -> None:
-        pressed = {"button": "left", "buttons": 1, "clickCount": 1}
-        self.driver.execute_cdp_cmd("Input.dispatchMouseEvent", {"type": kind, "x": x, "y": y} | pressed)
+    def _point(self, touch: str, mouse: str, x: float, y: float) -> None:
+        if self.size == "phone":
+            points = [] if touch == "touchEnd" else [{"x": x, "y": y}]
+            self.driver.execute_cdp_cmd("Input.dispatchTouchEvent", {"type": touch, "touchPoints": points})
+        else:
+            pressed = {"button": "left", "buttons": 1, "clickCount": 1}
+            self.driver.execute_cdp_cmd("Input.dispatchMouseEvent", {"type": mouse, "x": x, "y": y} | pressed)
 
 
 WAVE = """
