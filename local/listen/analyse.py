@@ -62,7 +62,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     clips = answers.read_clips(folder / answers.CLIPS) if heard else []
     published, figures = rates.find(config), study.file(config)
     found = models.load(config.exp) if heard or published else []
-    tables = _of_answers(heard, clips, found, config.emotions) if heard else {}
+    tables = _of_answers(config.exp, heard, clips, found, config.emotions) if heard else {}
     _add(tables, _of_rates(published, found, config.emotions))
     if figures:
         ours = tables["scores"][1] if "scores" in tables else []
@@ -83,7 +83,9 @@ def main(argv: Sequence[str] | None = None) -> None:
 Tables = dict[str, tuple[Sequence[str], list[dict]]]
 
 
-def _of_answers(heard: Sequence[Answer], clips: Iterable[Clip], models: Sequence[Model], emotions: list[str]) -> Tables:
+def _of_answers(
+    exp: Path, heard: Sequence[Answer], clips: Iterable[Clip], models: Sequence[Model], emotions: list[str]
+) -> Tables:
     """Everything that single answers give."""
     from local.listen import contrasts, gather, items, logistic, recognition, segments
 
@@ -100,7 +102,7 @@ def _of_answers(heard: Sequence[Answer], clips: Iterable[Clip], models: Sequence
         "contrasts": (contrasts.COLUMNS, contrasts.table(single)),
         "logistic": (logistic.COLUMNS, logistic.table(groups)),
         "reliability": (recognition.RELIABILITY, [recognition.reliability(own) for own in groups]),
-        "segments": (segments.COLUMNS, list(segments.table(heard, *_segments(clips)))),
+        "segments": (segments.COLUMNS, [*segments.table(heard, *_segments(clips)), *segments.models(exp, heard)]),
     }
     for own in groups:
         for people in recognition.people(own, corpus):

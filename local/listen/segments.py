@@ -9,16 +9,20 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import permutations
+from pathlib import Path
 
 import numpy as np
 
+from local.grid import manifest
 from local.listen.answers import SEGMENT, Answer
-from local.listen.items import text
+from local.listen.items import text, unweighted
+from local.listen.recognition import PEOPLE
 from local.results.eder import score_all
-from utils import two_way
+from utils import csv_file, two_way
+from utils.estimates import Estimate
 from utils.rttm import Segment
 
-COLUMNS = ("group", "reference", "emotion", "listeners", "clips", "simulated", "eder", "eder_lo", "eder_hi")
+COLUMNS = ("who", "group", "reference", "emotion", "listeners", "clips", "simulated", "eder", "eder_lo", "eder_hi")
 CORPUS, OTHERS, ALL = "corpus", "leave one out", "all"
 
 
@@ -49,7 +53,36 @@ def table(
             (CORPUS, _against([own for own in mine if own.utt in references], references, durations)),
             (OTHERS, _among(mine, durations)),
         ):
-            yield from _rows(group, name, rates, truth, any(own.simulated for own in mine))
+            simulated = any(own.simulated for own in mine)
+            yield from (own | {"who": PEOPLE, "group": group} for own in _rows(name, rates, truth, simulated))
+
+
+def models(exp: Path, answers: Iterable[Answer]) -> Iterator[dict]:
+    """Rates of every diarizer of stage 6 that was tested on all clips which have been marked; its seeds are averaged.
+
+    Parameters
+    ----------
+    exp : Path
+        Holds ``sed/<condition>/eder.csv``.
+    answers : iterable of Answer
+        As of :func:`table`.
+
+    Yields
+    ------
+    dict
+        Rows of :data:`COLUMNS`; intervals are for other clips.
+    """
+    truth = {own.utt: own.emotion for own in answers if own.task == SEGMENT}
+    asked = [entry for entry in manifest.read(exp / "sed") if (entry.path / "eder.csv").is_file()] if truth else []
+    for entry in asked:
+        found: dict[tuple[str, str], list[float]] = {}
+        for row in csv_file.read(entry.path / "eder.csv"):
+            if row["utterance"] in truth:
+                found.setdefault(("", row["utterance"]), []).append(float(row["eder"]))
+        if found.keys() == {("", utt) for utt in truth}:
+            rates = {key: float(np.mean(own)) for key, own in found.items()}
+            for own in _rows(CORPUS, rates, truth, False):
+                yield own | {"who": entry.path.name, "group": "", "listeners": ""}
 
 
 def _segment(own: Answer, durations: Mapping[str, float]) -> list[Segment]:
@@ -84,7 +117,7 @@ def _among(answers: Sequence[Answer], durations: Mapping[str, float]) -> dict[tu
 
 
 def _rows(
-    group: str, reference: str, rates: Mapping[tuple[str, str], float], truth: Mapping[str, str], simulated: bool
+    reference: str, rates: Mapping[tuple[str, str], float], truth: Mapping[str, str], simulated: bool
 ) -> Iterator[dict]:
     listeners, utts = (sorted({key[place] for key in rates}) for place in (0, 1))
     kinds = sorted({truth[utt] for utt in utts})
@@ -92,9 +125,16 @@ def _rows(
     classes = np.array([kinds.index(truth[utt]) for utt in utts])
     for emotion in [*kinds, ALL] if rates else []:
         chosen = np.ones(len(utts), dtype=bool) if emotion == ALL else classes == kinds.index(emotion)
-        found = two_way.estimate(scores[:, chosen], classes[chosen])
+        found = two_way.estimate(scores[:, chosen], classes[chosen]) if len(listeners) > 1 else _one(
+            scores[0, chosen], classes[chosen])  # fmt: skip
         yield {
-            "group": group, "reference": reference, "emotion": emotion, "listeners": len(listeners),
+            "reference": reference, "emotion": emotion, "listeners": len(listeners),
             "clips": int(chosen.sum()), "simulated": str(simulated).lower(), "eder": text(found.value),
             "eder_lo": text(found.low), "eder_hi": text(found.high),
         }  # fmt: skip
+
+
+def _one(scores: np.ndarray, classes: np.ndarray) -> Estimate:
+    """Average one system's rates over classes, with an interval for other clips."""
+    kinds = np.unique(classes, return_inverse=True)[1]
+    return unweighted(kinds, scores, np.arange(len(scores)), kinds.max() + 1)

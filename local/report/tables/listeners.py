@@ -189,9 +189,10 @@ def _segments(found: Listened) -> Table:
     caption = (
         "EDER in percent of the segment that a listener marked, the lower the better [95% interval for other listeners "
         "and clips]; clips alike, *all*: the mean over emotions. *corpus*: against its segments; *leave one out*: "
-        "against every other listener of the group, which says how far they agree, not how far they are right."
+        "against every other listener of the group, which says how far they agree, not how far they are right. "
+        "Diarizers are those of stage 6 that were tested on all of these clips, with intervals for other clips."
     )
-    columns = {"group": "group", "reference": "reference", "emotion": "emotion", "listeners": "listeners",
+    columns = {"who": "who", "group": "group", "reference": "reference", "emotion": "emotion", "listeners": "listeners",
                "clips": "clips", "EDER": _ua("eder")}  # fmt: skip
     return _table("segments", "Where people hear the emotion", caption, found.tables["segments"], columns)
 

@@ -106,12 +106,12 @@ def _beside(found: Listened) -> Table:
             number(row.ceiling, 2, 1) if not isnan(row.ceiling) else DASH,
         ])  # fmt: skip
     caption = (
-        "The same utterances, each tested by models that were not trained on its speaker's fold. UA in percent, "
+        "The same utterances, each in the test part of the fold whose model is asked. UA in percent, "
         "difference in points [95% interval for other speakers, paired]. *rho*: rank correlation over utterances of "
         "the share of people who recognised one and the mean posterior of its emotion; *within*: with the emotions' "
         "means taken away [95% interval, jackknife over speakers]. *p*: permutations among clips of one speaker and "
-        f"emotion, two-sided; Holm over the models beside the same people (bold: < {LEVEL:g}). *at most*: what the truth itself would "
-        "correlate with the rates of so few listeners."
+        f"emotion, two-sided; Holm over the models beside the same people (bold: < {LEVEL:g}). *at most*: what the "
+        "truth itself would correlate with the rates of so few listeners."
     )
     header = ["model", "kind", "trained on", "tested on", "who", "UA", "people", "model − people", "n", "speakers", "rho",
               "within", "p", "p Holm", "at most"]  # fmt: skip

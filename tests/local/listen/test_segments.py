@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from local.grid import manifest
 from local.listen import segments
 from local.listen.answers import Answer
 from utils.rttm import Segment
@@ -35,3 +36,17 @@ def test_without_a_reference_listeners_are_scored_against_each_other_alone():
         ("leave one out", "sad", "0"), ("leave one out", "all", "0"),
     ]  # fmt: skip
     assert not list(segments.table([mark("a", "u", "sad", 0, 1)], {}, {"u": 2.0}))
+
+
+def test_diarizers_stand_beside_who_were_tested_on_every_clip(tmp_path):
+    marked = [mark("a", f"u{place}", "sad", 0, 1) for place in range(4)]
+    entries = [manifest.Entry(tmp_path / "sed" / name, {}, "") for name in ("whole", "part")]
+    for entry, number in zip(entries, (4, 3), strict=True):
+        entry.path.mkdir(parents=True)
+        rows = [f"u{place},{seed},{0.1 * place + 0.1 * seed}" for place in range(number) for seed in (0, 1)]
+        (entry.path / "eder.csv").write_text("\n".join(["utterance,seed,eder", *rows, "other,0,1"]) + "\n")
+    manifest.write(tmp_path / "sed", entries)
+    rows = list(segments.models(tmp_path, marked))
+    assert [(row["who"], row["emotion"], row["clips"]) for row in rows] == [("whole", "sad", 4), ("whole", "all", 4)]
+    assert float(rows[1]["eder"]) == pytest.approx(0.2) and float(rows[1]["eder_lo"]) < 0.2 < float(rows[1]["eder_hi"])
+    assert not list(segments.models(tmp_path, [])) and not list(segments.models(tmp_path / "none", marked))

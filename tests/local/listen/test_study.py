@@ -39,7 +39,8 @@ def test_our_listeners_stand_beside_the_studys():
     scores = [{"who": "people", "group": "de", "language": "zh", "ua": "0.5", "ua_lo": "0.4", "ua_hi": "0.6"}]
     rows = {(row["of"], row["on"]): row for row in study.figures(FILE, scores, ["tjd"])}
     assert set(rows) == {("zh", "tj"), ("de", "tj")}
-    assert (rows["de", "tj"]["published"], rows["de", "tj"]["computed"], rows["de", "tj"]["lo"]) == (29.2, "50.0", "40.0")
+    beside = rows["de", "tj"]
+    assert (beside["published"], beside["computed"], beside["lo"]) == (29.2, "50.0", "40.0")
     assert (rows["zh", "tj"]["published"], rows["zh", "tj"]["computed"]) == (67.5, "")
     found = study.figures(FILE, scores, ["esd", "pavoque"])
     both = {(row["of"], row["on"]): row for row in found if "ours" in row["what"]}
