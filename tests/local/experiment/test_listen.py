@@ -26,12 +26,11 @@ def load(tmp_path: Path, *overrides: str) -> experiment.Experiment:
 
 
 @pytest.mark.parametrize(
-    "override",
-    ["listen.each=0", "listen.listeners=0", "listen.port=0", "listen.plays=-1", "listen.groups=[]", "listen.groups=[-]"],
-)
+    "override", ["each=0", "listeners=0", "port=0", "plays=-1", "groups=[]", "groups=[a/b]"],
+)  # fmt: skip
 def test_what_makes_no_test_is_refused(tmp_path: Path, override: str) -> None:
-    with pytest.raises(UserError, match=override.split("=")[0].removeprefix("listen.")):
-        load(tmp_path, override)
+    with pytest.raises(UserError, match=override.split("=")[0]):
+        load(tmp_path, f"listen.{override}")
 
 
 def test_its_corpora_are_prepared_and_have_stand_ins(tmp_path: Path) -> None:
