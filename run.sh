@@ -54,8 +54,8 @@ Options:
   --list-stages        print the stages and exit
   --list-fields        print every field that --set knows, its value in this recipe and its meaning, and exit
                        (python3 -m local.experiment; without values in docs/configuration.md)
-  --plan               print what is to be made, and how small a difference its tests could show, and exit; makes
-                       nothing (python3 -m local.plan; needs what stage 1 writes)
+  --plan               print what is to be made, what it costs in hours, memory and disk, and how small a difference
+                       its tests could show, and exit; makes nothing (python3 -m local.plan; needs what stage 1 writes)
   --doctor             look at what a run needs (versions, devices, disk, encoders, corpora), say what to mend, and
                        exit; makes nothing (python3 -m local.doctor)
   --dry-run            print the commands without running them
@@ -124,7 +124,7 @@ options=(--config "$config")
 for override in ${set[@]+"${set[@]}"}; do options+=(--set "$override"); done
 
 if $doctor; then exec python3 -m local.doctor "${options[@]}" ${db_root:+--db-root "$db_root"} --ngpu "$ngpu"; fi
-if $plan; then exec python3 -m local.plan "${options[@]}"; fi
+if $plan; then exec python3 -m local.plan "${options[@]}" --ngpu "$ngpu"; fi
 if $list_fields; then exec python3 -m local.experiment "${options[@]}"; fi
 
 if $dry_run; then
