@@ -22,8 +22,8 @@ def stages(repo: Path) -> list[list[str]]:
 
 
 def test_stages_are_those_of_every_recipe(repo: Path) -> None:
-    names = ["data", "features", "probe", "finetune", "score", "sed", "listen", "report"]
-    assert [row[:2] for row in stages(repo)] == [[str(n), name] for n, name in enumerate(names, 1)]
+    names = ["download", "data", "features", "probe", "finetune", "score", "sed", "listen", "report"]
+    assert [row[:2] for row in stages(repo)] == [[str(n), name] for n, name in enumerate(names)]
 
 
 def test_help_and_readme_show_the_same_stages(repo: Path) -> None:
