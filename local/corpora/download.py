@@ -36,7 +36,7 @@ from local.corpora.registry import CorpusSpec
 from utils.atomic import atomic_dir, atomic_file
 from utils.errors import UserError, run_main
 from utils.fetch import digest_of, fetch
-from utils.registry import fill
+from utils.registry import REPO, fill
 from utils.unpack import is_archive, unpack
 
 
@@ -150,18 +150,20 @@ def download(spec: CorpusSpec, root: Path, wanted: Sequence[File | hub.Dataset])
             registry.module(spec).check(made, spec)
         except UserError as error:
             raise UserError(f"{spec.name}: what was downloaded does not look like it: {error}") from None
-    shutil.rmtree(work)
+    shutil.rmtree(work, ignore_errors=True)
     print(f"{spec.name}: {root} is there now; licence: {spec.licence}")
 
 
 def by_hand(spec: CorpusSpec, root: Path) -> str:
     """Say how a person gets a corpus that cannot be fetched for them."""
+    readme = Path("egs", spec.name, "README.md")
     return (
         f"{spec.name}: {spec.title or spec.name}\n"
         f"  licence: {spec.licence or 'not stated'}\n"
-        f"  ask for: {spec.access}\n"
-        f"  at:      {spec.source or 'not stated'}\n"
-        f"  put it:  {root}, to hold {registry.module(spec).LAYOUT}"
+        f"  where:   {spec.source or 'not stated'}\n"
+        f"  how:     {spec.access}\n"
+        f"  goes to: {root}, which then holds {registry.module(spec).LAYOUT}"
+        + (f"\n  see:     {readme}" if (REPO / readme).exists() else "")
     )
 
 

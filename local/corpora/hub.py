@@ -19,6 +19,7 @@ written as the dataset holds it, undecoded. Code that a dataset brings along is 
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 import sys
 from collections.abc import Iterator
@@ -91,14 +92,27 @@ def _load(item: Dataset, place: str, cache: Path) -> dict[str, datasets.Dataset]
     if not sys.stderr.isatty():
         datasets.disable_progress_bars()
     try:
-        loaded = datasets.load_dataset(
-            path, item.config or None, split=item.split or None, revision=item.revision or None, cache_dir=str(cache)
-        )
+        with _as_stored(datasets.Audio):
+            loaded = datasets.load_dataset(
+                path, item.config or None, split=item.split or None, revision=item.revision or None,
+                cache_dir=str(cache),
+            )  # fmt: skip
     # A hub that is out of reach, a name that it does not have, and files that are no dataset.
     except (OSError, ValueError, RuntimeError, datasets.exceptions.DatasetsError) as error:
         said = " ".join(str(error).split())
         raise UserError(f"{place}: {item.hf} cannot be loaded: {said[:300]}") from error
     return {item.split: loaded} if isinstance(loaded, datasets.Dataset) else dict(loaded)
+
+
+@contextlib.contextmanager
+def _as_stored(feature: type[datasets.Audio]) -> Iterator[None]:
+    """Let the library take audio as it is: to note a mere path of an audiofolder, it wants torchcodec and ffmpeg."""
+    original = feature.encode_example
+    feature.encode_example = lambda _, value: value if isinstance(value, dict) else {"bytes": None, "path": str(value)}
+    try:
+        yield
+    finally:
+        feature.encode_example = original
 
 
 def _rows(part: datasets.Dataset, wanted: dict[str, str], place: str) -> Iterator[dict[str, Any]]:

@@ -16,7 +16,7 @@ from typing import NamedTuple
 import pytest
 import yaml
 
-from local.corpora import download, names, registry, spec
+from local.corpora import download, iemocap, names, registry, spec
 from tests.web import Web, serve
 from utils.config import read_yaml
 from utils.errors import UserError, run_main
@@ -168,8 +168,10 @@ def test_others_are_told_what_to_ask_for_and_where(recipe: Recipe) -> None:
     recipe.write(entries, ["urdu", "iemocap"])
     result = recipe.run("--accept-licence=urdu")
     assert result.returncode == 1
-    for words in ("form at SAIL", "https://sail.usc.edu/iemocap/", f"{recipe.db}/iemocap, to hold ", "research only"):
-        assert words in result.stdout
+    assert "licence: on request, research only\n  where:   https://sail.usc.edu/iemocap/\n" in result.stdout
+    assert "how:     form at SAIL, University of Southern California\n" in result.stdout
+    assert f"goes to: {recipe.db}/iemocap, which then holds {iemocap.LAYOUT}\n" in result.stdout
+    assert "see:     egs/iemocap/README.md\n" in result.stdout
     assert "not to be had without you: iemocap (see above)" in result.stderr
     assert (recipe.db / "urdu").is_dir()
 
