@@ -73,6 +73,14 @@ def test_dry_run_runs_the_stages_asked_for_and_nothing_else(repo: Path) -> None:
     assert "stage 7 listen: not built yet, skipped" in everything.stdout
 
 
+def test_nothing_is_downloaded_unless_asked_for(repo: Path) -> None:
+    assert "local.corpora.download" not in driver(repo, "--dry-run").stdout
+    asked = driver(repo, "--dry-run", "--recipe=emodb", "--stage=download", "--stop-stage=0", "--accept-licence=emodb")
+    assert asked.returncode == 0, asked.stderr
+    assert re.search(r"local\.corpora\.download --config \S+ --accept-licence emodb *$", asked.stdout, re.MULTILINE)
+    assert "local.corpora.prepare" not in asked.stdout
+
+
 def test_overrides_reach_the_commands_unevaluated(repo: Path, tmp_path: Path) -> None:
     marker = tmp_path / "evaluated"
     result = driver(repo, "--dry-run", "--stage=5", "--stop-stage=5", "--set", f"probe.lr=$(touch {marker})")

@@ -75,12 +75,12 @@ def serve() -> Iterator[Web]:
                 self.send_header("Content-Length", str(len(rest)))
             self.end_headers()
             cut = web.cut.pop(0) if web.cut else len(rest) + 1
+            answer = rest[:cut]
             if web.chunked:
-                self.wfile.write(b"%x\r\n%s" % (len(rest), rest[:cut]))
-                if cut > len(rest):
-                    self.wfile.write(b"\r\n0\r\n\r\n")
-            else:
-                self.wfile.write(rest[:cut])
+                answer = b"%x\r\n%s" % (len(rest), answer) + (b"\r\n0\r\n\r\n" if cut > len(rest) else b"")
+            # The other end may have given up.
+            with contextlib.suppress(ConnectionError):
+                self.wfile.write(answer)
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     web.address = f"http://127.0.0.1:{server.server_port}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import bz2
+import contextlib
 import gzip
 import io
 import os
@@ -13,6 +14,8 @@ import zipfile
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from utils.errors import UserError
 from utils.unpack import is_archive, unpack
@@ -79,6 +82,22 @@ def test_no_path_leads_out(tmp_path: Path, folder: Path, name: str, make) -> Non
     # Not by leaving folders out either.
     with pytest.raises(UserError, match="the archive is refused"):
         unpack(archive, folder, strip=1)
+
+
+@settings(deadline=None, max_examples=50)
+@given(name=st.text("./\\aC: \n", min_size=1, max_size=12), strip=st.integers(0, 2), as_zip=st.booleans())
+def test_whatever_the_name_nothing_lands_outside(
+    tmp_path_factory: pytest.TempPathFactory, name: str, strip: int, as_zip: bool
+) -> None:
+    outer = tmp_path_factory.mktemp("names")
+    folder = outer / "b/c/d"
+    folder.mkdir(parents=True)
+    archive = zipped(outer / "a.zip", {name: b"x"}) if as_zip else tarred(outer / "a.tar", {name: b"x"})
+    with contextlib.suppress(UserError):
+        unpack(archive, folder, strip)
+    assert {path for path in outer.rglob("*") if folder not in path.parents} == {archive, *folder.parents, folder} - {
+        outer, *outer.parents
+    }  # fmt: skip
 
 
 def test_backslashes_part_folders(tmp_path: Path, folder: Path) -> None:
