@@ -8,7 +8,7 @@ from local.report import answer, claims, headline, limits, study
 from local.report.contents import Sources
 from local.report.figures import headlines, listened
 from local.report.figures.drawing import Figure
-from local.report.tables import people
+from local.report.tables import ablation, people
 from local.report.tables.cells import Table
 
 
@@ -28,6 +28,8 @@ class Summary:
         The headlines, and people beside models; none before anything was run.
     claims : Table or None
         A study's claims, where there are any.
+    ablation : Table or None
+        What losses gain over cross entropy, where that is asked.
     """
 
     question: list[str]
@@ -37,6 +39,7 @@ class Summary:
     short: Table
     figures: list[Figure]
     claims: Table | None
+    ablation: Table | None
 
 
 def make(sources: Sources) -> Summary:
@@ -51,4 +54,5 @@ def make(sources: Sources) -> Summary:
         table if sources.study else headline.table(headline.shortened(found)),
         [*([headlines.figure(found)] if found else []), *listened.figures(sources.listened)],
         claims.shortened(claims.table(sources.claims)) if sources.claims else None,
+        ablation.short(sources.inputs) if sources.inputs else None,
     )
