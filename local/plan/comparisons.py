@@ -74,7 +74,8 @@ def planned(settings: Experiment) -> dict[str, list[Basis]]:
         asked = families.in_order(asked)
         names = Names.of(asked, "")
         plain = [one for one in asked if not one.factors.get(families.SHOTS)]
-        for made, own in ((families.systems, asked), (families.languages, plain), (families.shots, asked)):
+        compared = (families.systems, asked), (families.languages, plain), (families.shots, asked)
+        for made, own in (*compared, (families.ablation, plain)):
             for one in made(own, names):
                 basis = _basis(own[a].condition for a, _ in one.pairs)
                 found.setdefault(one.labels["family"], []).append(basis)

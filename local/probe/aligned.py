@@ -152,6 +152,9 @@ def choose(
 ) -> Choice:  # fmt: skip
     """Train on every lesson, and take of each layer the strengths and the epoch that are best on what was left out.
 
+    The best has the highest UA, and of equals the lower loss. Loss alone would stop at once where whole languages are
+    left out: it grows as heads become sure of what they say of other recordings, well before they are less often right.
+
     Parameters
     ----------
     kind : Hidden
@@ -172,12 +175,12 @@ def choose(
     strengths = candidates(losses)
     pupils = [_Pupil(kind, one[0], strengths, probe, losses, own) for one, own in zip(lessons, seeds, strict=True)]
     shape = len(strengths), len(lessons[0][0].x)
-    best_loss, best_epoch, best_ua = np.full(shape, np.inf), np.zeros(shape, dtype=int), np.zeros(shape)
+    best_loss, best_epoch, best_ua = np.full(shape, np.inf), np.zeros(shape, dtype=int), np.full(shape, -1.0)
     for epoch in range(1, probe.epochs + 1):
         for pupil in pupils:
             pupil.epoch()
         loss, ua = _left_out(pupils, lessons)
-        better = loss < best_loss
+        better = (ua > best_ua) | ((ua == best_ua) & (loss < best_loss))
         best_loss, best_epoch = np.where(better, loss, best_loss), np.where(better, epoch, best_epoch)
         best_ua = np.where(better, ua, best_ua)
         if epoch - best_epoch.max() >= probe.patience:

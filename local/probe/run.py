@@ -10,7 +10,7 @@ import numpy as np
 from local import encoders
 from local.grid.conditions import Condition, Group
 from local.losses import ALIGNED, candidates
-from local.probe import draws, features, fewshot, selection
+from local.probe import draws, features, fewshot, representation, selection
 from local.probe.conditions import STAGE, matched, seeds, settings
 from local.probe.fit import Source
 from local.probe.group import Heads, Selection, records, train
@@ -82,6 +82,9 @@ def run(group: Group) -> None:
                 meta["inner"] = config["probe"]["inner"] = heads.inner
             write(directory, condition, meta, config, corpora.values(), test, runs)
             made = records(group, heads, known_of(group.first.train), (*target, None)[0], test, tested)
+            if condition.method == ALIGNED and condition.test not in condition.train:
+                own = known_of(condition.train), (test, tested), condition.factors["emotions"], seeds(condition)
+                made |= representation.records(heads, *own)
             for name, (columns, rows) in made.items():
                 csv_file.write(directory / name, columns, rows)
             stamp.write(directory, stamps[condition])

@@ -15,17 +15,22 @@ from local.report import claims, findings, sed
 from local.report.claims import Claims
 from local.report.diarized import Diarization
 from local.report.figures import confusions, curves, erasure, gap, layers, overview, reliability
+from local.report.figures import representation as planes
 from local.report.figures import shots as learning
 from local.report.figures.drawing import Figure
+from local.report.listened import Listened
 from local.report.material import Inputs
 from local.report.study import Study
 from local.report.tables import (
+    ablation,
     audit,
     breakdown,
     comparisons,
     emobox,
     heard,
     language,
+    people,
+    representation,
     results,
     selected,
     shortcuts,
@@ -47,6 +52,7 @@ class Sources:
     diarization: Diarization | None = None
     study: Study | None = None
     claims: Claims | None = None
+    listened: Listened | None = None
 
 
 @dataclass(frozen=True)
@@ -60,7 +66,8 @@ class Section:
         Makes what it holds, of what ``of`` names: lines of Markdown, tables and figures. Tables without rows are left
         out, and so are sections of nothing.
     of : str
-        A field of :class:`Sources`: ``inputs``, ``diarization`` or ``claims``; without it there is no such section.
+        A field of :class:`Sources`: ``inputs``, ``diarization``, ``listened`` or ``claims``; without it there is no
+        such section.
     """
 
     title: str
@@ -92,6 +99,10 @@ def _gap(inputs: Inputs) -> Iterator[Block]:
         yield from (*gap_table.sentences(inputs), *gap.figures(inputs), gap_table.table(inputs))
 
 
+def _representation(inputs: Inputs) -> Iterator[Block]:
+    yield from (representation.levels(inputs), representation.changes(inputs), *planes.planes(inputs))
+
+
 SECTIONS = (
     Section("The study's claims", lambda own: [claims.table(own)], of="claims"),
     Section("What was run", lambda i: [*findings.asked(i), results.methods(i), results.encoders(i)]),
@@ -100,6 +111,8 @@ SECTIONS = (
     Section("Language", lambda i: [*language.sentences(i), language.table(i)]),
     Section("Tuning", lambda i: [comparisons.tuning(i), comparisons.strategies(i), *curves.two_stage(i)]),
     Section("Conditions", lambda i: chain(findings.transfer(i), findings.chance(i), _conditions(i))),
+    Section("Losses", lambda i: [*ablation.sentences(i), ablation.table(i)]),
+    Section("Representation", _representation),
     Section("Few shots", lambda i: [*shots.sentences(i), *learning.curves(i), shots.until(i), shots.table(i)]),
     Section("Heard speakers", lambda i: [*heard.sentences(i), heard.table(i), *emobox.sentences(i), emobox.table(i)]),
     Section("What the gap is made of", _gap),
@@ -109,6 +122,7 @@ SECTIONS = (
     Section("Speaker erasure", lambda i: [erasure_table.table(i), *erasure.curves(i)]),
     Section("Paired tests", lambda i: [*findings.tested(i), comparisons.compared_means(i), comparisons.compared(i)]),
     Section("Diarization", sed.blocks, of="diarization"),
+    Section("People", people.blocks, of="listened"),
     Section("Corpora and audit", lambda i: [results.data(i), audit.by_corpus(i), audit.by_fold(i), audit.in_words(i)]),
 )
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from local.report.diarized import Diarization
 from local.report.material import Inputs
 from local.report.sed import row_marks
-from local.report.tables.cells import HEARD, MARKS, code, marks, notes
+from local.report.tables.cells import HEARD, MARKS, NAMED, code, marks, notes
 from local.results.heard import UNKNOWN
 
 FEW_SPEAKERS = 10  # below, a percentile bootstrap's interval is clearly too narrow (utils/intervals.py)
@@ -39,7 +39,8 @@ def caveats(inputs: Inputs, diarization: Diarization | None = None) -> list[str]
     # A logistic regression draws nothing.
     drawn = [r for r in inputs.results if r.factors["method"] != "logreg"]
     if once := dict.fromkeys(r.system.method for r in drawn if "seed_sd" not in r.spread):
-        lines.append(f"Trained with one seed, so that no interval knows what another would change: {code(once)}.")
+        which = code(once) if len(once) < NAMED else f"{len(once)} of {len(inputs.methods)} methods"
+        lines.append(f"Trained with one seed, so that no interval knows what another would change: {which}.")
     lines.append(
         "Methods are those that dev prefers; the best of several encoders, and the strongest of several baselines, are "
         "so by test. No means are compared whose conditions are on other corpora."

@@ -11,6 +11,7 @@ from local import encoders
 from local.encoders import EncoderSpec, kinds
 from local.experiment import Experiment
 from local.grid.factors import freeze, known
+from local.report.aligned import Aligned
 from local.report.erased import Curve
 from local.report.failures import Failures
 from local.report.gaps import Gap
@@ -247,6 +248,8 @@ class Inputs:
         What erasing speakers does.
     gaps : list of Gap
         What zero-shot pairs lose, in parts; CORAL before other ways to mend a shift.
+    aligned : Aligned
+        What losses beside the cross entropy do.
     """
 
     recipe: str
@@ -264,6 +267,7 @@ class Inputs:
     shots: list[ShotsTest] = field(default_factory=list)
     erased: list[Curve] = field(default_factory=list)
     gaps: list[Gap] = field(default_factory=list)
+    aligned: Aligned = field(default_factory=Aligned)
 
     @cached_property
     def systems(self) -> list[System]:

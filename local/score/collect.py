@@ -25,6 +25,8 @@ It writes
 - ``exp/mixed.csv``: encoders compared by a mixed model with speakers, sentences and corpora as random effects.
 - ``exp/erasure.csv``: what erasing speakers does to speakers and emotions, beside its controls.
 - ``exp/gap.csv``: what the drop of each zero-shot pair is made of: priors, shift, concept, representation.
+- ``exp/ablation.csv``: what losses beside the cross entropy gain, and what else might have.
+- ``exp/representation.csv``, ``exp/points.csv``: who and what is read before and after a head that losses shape.
 - ``exp/confusion.json``: every condition's meta.json, its headline's confusion counts over all seeds and, of tuned
   encoders, the layer behind which each was cut.
 """
@@ -54,7 +56,8 @@ if TYPE_CHECKING:
 
 NAMES = (
     "results.csv", "summary.csv", "significance.csv", "language.csv", "shots.csv", "breakdown.csv", "calibration.csv",
-    "reliability.csv", "mixed.csv", "erasure.csv", "gap.csv", "confusion.json",
+    "reliability.csv", "mixed.csv", "erasure.csv", "gap.csv", "ablation.csv", "representation.csv", "points.csv",
+    "confusion.json",
 )  # fmt: skip
 
 
@@ -84,10 +87,11 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 def _stamp(config: experiment.Experiment, paths: Sequence[Path]) -> dict:
     from local.results import read
-    from local.score import erasure, facts
+    from local.score import erasure, facts, representation
 
     splits = factors.schemes(config)
-    inputs = [*(path / name for path in paths for name in read.FILES), *erasure.files(paths)]
+    inputs = [path / name for path in paths for name in read.FILES]
+    inputs += [*erasure.files(paths), *representation.files(paths)]
     inputs += [Path("data") / corpus / name for corpus in config.corpora for name in facts.TABLES]
     inputs += [Path("data") / corpus / "folds" / split / DIGEST for corpus in config.corpora for split in splits]
     # The tables are among the fingerprints, so that one which was removed or edited is made again.
@@ -98,6 +102,7 @@ def _stamp(config: experiment.Experiment, paths: Sequence[Path]) -> dict:
 def _collect(paths: Sequence[Path], config: experiment.Experiment, recipe: str) -> None:
     from local.results import read
     from local.score import (
+        ablation,
         breakdown,
         calibration,
         compare,
@@ -106,6 +111,7 @@ def _collect(paths: Sequence[Path], config: experiment.Experiment, recipe: str) 
         gap,
         language,
         mixed,
+        representation,
         shots,
         tabulate,
         unheard,
@@ -138,6 +144,9 @@ def _collect(paths: Sequence[Path], config: experiment.Experiment, recipe: str) 
         (mixed.columns(names), mixed.rows(plain, facts, names, score)),
         (erasure.columns(names), erasure.rows(conditions, names)),
         (gap.columns(names), gap.rows(plain, blocks, names, score)),
+        (ablation.columns(names), ablation.rows(plain, blocks, names, score)),
+        (representation.columns(names), representation.rows(conditions, names, score.confidence)),
+        (representation.point_columns(), representation.points(conditions, names)),
     )
     for name, (columns, rows) in zip(NAMES, tables, strict=False):
         print(f"{config.exp / name}: {csv_file.write(config.exp / name, columns, rows)} rows")

@@ -14,7 +14,9 @@ A family of tests is what one table shows (``family``; local/report/tables):
 - ``<factor>, <stage>``: other values of one factor, in single conditions;
 - ``language``, ``language by corpus``: encoders of one language each (local/score/language.py);
 - ``shots <system>``, ``shots <system>, languages``, ``shots means``: few utterances of the test corpus beside a source,
-  and alone (local/score/shots.py). Numbers of shots are compared with none, not with each other.
+  and alone (local/score/shots.py). Numbers of shots are compared with none, not with each other;
+- ``ablation means``, ``ablation``: losses, and what else might do as well, beside cross entropy alone
+  (local/score/ablation.py).
 """
 
 from __future__ import annotations
@@ -25,6 +27,8 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from local.encoders import needs
+from local.grid.factors import show
+from local.losses import PLAIN
 from local.results.read import HEAD_ALONE, Described
 from local.score.tabulate import Names
 
@@ -211,3 +215,56 @@ def _comparable(conditions: Sequence[Described]) -> Iterator[tuple[str, int, int
             for place in places:
                 if spoken[place] == language:
                     yield from ((question, place, other) for other in others)
+
+
+def ablation(conditions: Sequence[Described], names: Names) -> list[Comparison]:
+    """List what exp/ablation.csv compares: each system beside cross entropy alone, and means over tested corpora.
+
+    Parameters
+    ----------
+    conditions : sequence of Described
+        All conditions, in the order of tables.
+    names : Names
+        How tables call systems.
+
+    Returns
+    -------
+    list of Comparison
+        First of each pair is the other system. None where no condition has a loss beside the cross entropy.
+    """
+    shaped = {_but_loss(one) for one in conditions if one.factors.get("loss", PLAIN) != PLAIN}
+    found: list[Comparison] = []
+    means: dict[tuple, list[tuple[int, int]]] = {}
+    plain = [
+        place for place, one in enumerate(conditions)
+        if one.factors.get("loss", PLAIN) == PLAIN and one.group == "across" and _but_loss(one) in shaped
+    ]  # fmt: skip
+    for second in plain:
+        base = conditions[second]
+        for first, one in enumerate(conditions):
+            factor = _instead(one, base)
+            if factor is None or (first in plain and first < second):  # of two that losses stand beside, once
+                continue
+            value = "" if factor == "train" else show(dict(one.system)[factor])
+            labels = {"stage": one.stage, "train": base.train, "test": base.test, "factor": factor, "value": value}
+            labels |= {"a": names.system(one), "b": names.system(base)}
+            found.append(Comparison(labels | {"family": "ablation"}, [(first, second)]))
+            key = tuple((labels | {"train": "*", "test": "*"}).items())
+            means.setdefault(key, []).append((first, second))
+    many = [(key, pairs) for key, pairs in means.items() if len(pairs) > 1]
+    return [Comparison(dict(key) | {"family": "ablation means"}, pairs) for key, pairs in many] + found
+
+
+def _but_loss(one: Described) -> tuple:
+    return one.stage, one.train, one.test, tuple(item for item in one.system if item[0] != "loss")
+
+
+def _instead(one: Described, base: Described) -> str | None:
+    """Name what a condition has in the place of what cross entropy alone has, if it is one thing."""
+    if (one.stage, one.test) != (base.stage, base.test):
+        return None
+    ours, theirs = dict(one.system), dict(base.system)
+    if one.group == "within":  # one corpus leaves no training language to leave out
+        return "train" if ours | {"select": ""} == theirs | {"select": ""} else None
+    factor = _differing(one, base) if one.train == base.train else None
+    return factor if factor not in ("encoder", "method", SHOTS) else None
