@@ -7,7 +7,8 @@ readonly called=("$0" "$@") called_in=$PWD
 
 # number | name | built | reads -> writes.  This table drives --help, --list-stages, the headings, the
 # stage ranges and the resume hint; a test holds the README to it.
-stage_table='1|data|yes|corpus roots -> data/<corpus>/{wav.scp,utt2emo,...}, folds, audit.json
+stage_table='0|download|yes|URLs, where licences permit it -> <db-root>/<corpus>/ (optional: only if asked for)
+1|data|yes|corpus roots -> data/<corpus>/{wav.scp,utt2emo,...}, folds, audit.json
 2|features|yes|data -> dump/<encoder>/<corpus>/feats.scp, one (layers x dim) matrix an utterance
 3|probe|yes|folds, feats -> exp/probe/<condition>/
 4|finetune|yes|folds, wav -> exp/finetune/<condition>/
@@ -23,6 +24,7 @@ nj=1                     # parallel jobs a sharded stage is cut into
 ngpu=0                   # GPUs; 0 runs on the CPU
 precision=               # of the encoders in stage 2: fp32 (the default) or bf16
 db_root=                 # corpus c is at <db-root>/c
+accept_licence=          # of these corpora, c,d, which stage 0 then downloads
 config=conf/experiment.yaml # of the recipe
 set=()                   # overrides of the configuration
 tag=                     # keeps this run's results apart
@@ -42,6 +44,7 @@ Options:
   --stage N|NAME       first stage (default: 1)
   --stop-stage N|NAME  last stage (default: the last; but --stage listen alone serves the listening test)
   --db-root DIR        where the corpora are: corpus c at DIR/c
+  --accept-licence C,D  of corpora that --stage download is to fetch (default: show them, and ask)
   --nj N               parallel jobs (default: 1, which uses all cores)
   --ngpu N             number of GPUs (default: 0)
   --precision fp32|bf16  of the encoders in stage 2 (features.precision of the experiment)
@@ -144,6 +147,11 @@ provenance() { # say in $exp what made it; after stage 1, which makes the data t
     --cwd "$called_in" -- "${called[@]:1}"
 }
 
+stage_download() {
+  run python3 -m local.corpora.download "${options[@]}" ${db_root:+--db-root "$db_root"} \
+    ${accept_licence:+--accept-licence "$accept_licence"}
+}
+
 stage_data() {
   run python3 -m local.corpora.prepare "${options[@]}" ${db_root:+--db-root "$db_root"}
   run python3 -m local.splits.make "${options[@]}"
@@ -215,7 +223,7 @@ hint() {
 }
 $dry_run || lock
 
-[ "$first" -eq 1 ] || provenance
+[ "$first" -le 1 ] || provenance
 for ((current = first; current <= last; current++)); do
   name=$(stage_field "$current" 2)
   if [ "$(stage_field "$current" 3)" = no ]; then

@@ -22,8 +22,8 @@ def stages(repo: Path) -> list[list[str]]:
 
 
 def test_stages_are_those_of_every_recipe(repo: Path) -> None:
-    names = ["data", "features", "probe", "finetune", "score", "sed", "listen", "report"]
-    assert [row[:2] for row in stages(repo)] == [[str(n), name] for n, name in enumerate(names, 1)]
+    names = ["download", "data", "features", "probe", "finetune", "score", "sed", "listen", "report"]
+    assert [row[:2] for row in stages(repo)] == [[str(n), name] for n, name in enumerate(names)]
 
 
 def test_help_and_readme_show_the_same_stages(repo: Path) -> None:
@@ -78,6 +78,14 @@ def test_the_listening_test_is_served_where_it_alone_is_asked_for(repo: Path) ->
     assert "local.listen.clips" in alone and "local.listen.server" in alone and "local.report" not in alone
     both = driver(repo, "--dry-run", "--stage=7", "--stop-stage", "report").stdout
     assert "local.listen.collect" in both and "local.report.make" in both and "local.listen.server" not in both
+
+
+def test_nothing_is_downloaded_unless_asked_for(repo: Path) -> None:
+    assert "local.corpora.download" not in driver(repo, "--dry-run").stdout
+    asked = driver(repo, "--dry-run", "--recipe=emodb", "--stage=download", "--stop-stage=0", "--accept-licence=emodb")
+    assert asked.returncode == 0, asked.stderr
+    assert re.search(r"local\.corpora\.download --config \S+ --accept-licence emodb *$", asked.stdout, re.MULTILINE)
+    assert "local.corpora.prepare" not in asked.stdout
 
 
 def test_overrides_reach_the_commands_unevaluated(repo: Path, tmp_path: Path) -> None:

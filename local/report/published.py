@@ -32,9 +32,7 @@ def write(experiment: Experiment, folder: Path) -> dict[str, int]:
     if chosen:
         made[HEADLINES] = csv_file.write(folder / HEADLINES, list(chosen[0]), chosen)
     tables = (inputs.SUMMARY, inputs.SIGNIFICANCE, inputs.LANGUAGE, inputs.SHOTS)
-    tables += (
-        *failures.FILES, erased.FILE, gaps.FILE, aligned.ABLATION, aligned.REPRESENTATION, *listened.KEPT,
-    )  # fmt: skip
+    tables += (*failures.FILES, erased.FILE, gaps.FILE, aligned.ABLATION, aligned.REPRESENTATION, *listened.KEPT)
     for name in (*tables, *(inputs.SED_RESULTS, inputs.SED_SIGNIFICANCE) * bool(experiment.sed.encoders)):
         path = exp / name
         number = len(csv_file.read(path)) if path.is_file() and path.stat().st_size <= LIMIT else 0
