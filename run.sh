@@ -135,7 +135,8 @@ if $dry_run; then
 else
   told=$(python3 -m local.experiment "${options[@]}" --get exp --get prepared)
   exp=${told%%$'\n'*}
-  read -ra prepared <<< "${told#*$'\n'}"
+  prepared=()
+  if [[ $told == *$'\n'* ]]; then read -ra prepared <<< "${told#*$'\n'}"; fi
 fi
 
 run() { # run a command, or show it
@@ -143,7 +144,7 @@ run() { # run a command, or show it
 }
 
 provenance() { # say in $exp what made it; after stage 1, which makes the data that it names
-  $dry_run || python3 -m utils.provenance --exp "$exp" --root "$XSER_ROOT" --data "${prepared[@]/#/data/}" \
+  $dry_run || $serve || python3 -m utils.provenance --exp "$exp" --root "$XSER_ROOT" --data "${prepared[@]/#/data/}" \
     --cwd "$called_in" -- "${called[@]:1}"
 }
 
