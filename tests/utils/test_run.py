@@ -309,6 +309,9 @@ def test_cmd_sh_knows_its_backends(repo):
     assert run('echo "$train_cmd,$feature_cmd"').stdout == "run.py,run.py\n"
     site = run('echo "$train_cmd,$feature_cmd"', train_cmd="slurm.pl --mem 8G")
     assert site.stdout == "slurm.pl --mem 8G,run.py\n"
+    assert run('echo "$train_cmd"', cmd_backend="slurm").stdout == "submit.py slurm\n"
+    assert run('echo "$train_cmd"', cmd_backend="sge", ngpu="2").stdout == "submit.py sge --gpu 1 --max-jobs-run 2\n"
+    assert run('echo "$feature_cmd"', cmd_backend="ssh").stdout == "run.py --machines .queue/machines\n"
     unknown = run("echo went on", cmd_backend="pbs")
     assert (unknown.returncode, unknown.stdout) == (2, "")
     assert "cmd_backend 'pbs' is not known; known: local" in unknown.stderr
