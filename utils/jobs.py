@@ -193,5 +193,3 @@ def stop_at_signals(program: str) -> None:
         # Under nohup, or in a script's background, some are ignored and stay so.
         if signal.getsignal(number) != signal.SIG_IGN:
             signal.signal(number, interrupt)
-
-

@@ -21,8 +21,9 @@ _AWAY_S = 300.0  # for so long a scheduler that does not answer is asked again
 def arguments(file: Path, given: Mapping[str, str]) -> list[str]:
     """Turn options into those of a scheduler, as a file for Kaldi's slurm.pl or queue.pl says.
 
-    ``command C`` is the command; ``option NAME=VALUE WORDS`` are its words for an option's value; ``option NAME=* WORDS``
-    for any other, which ``$0`` stands for; ``default NAME=VALUE`` holds where the option is not given.
+    ``command C`` is the command; ``option NAME=VALUE WORDS`` are its words for an option's value, and those of
+    ``option NAME=* WORDS`` for any other, which ``$0`` stands for; ``default NAME=VALUE`` holds where the option is not
+    given.
 
     Parameters
     ----------
@@ -56,7 +57,7 @@ def arguments(file: Path, given: Mapping[str, str]) -> list[str]:
         elif match := re.fullmatch(r"default (\S+?)=(\S+)", line):
             wanted[match[1]] = match[2]
         elif line.strip():
-            raise UsageError(f"{file}:{number}: '{line}': expected 'command ...', 'option NAME=VALUE ...' or 'default ...'")
+            raise UsageError(f"{file}:{number}: '{line}': expected command, option NAME=VALUE or default NAME=VALUE")
     if not command:
         raise UsageError(f"{file}: no line 'command ...' in it")
     for name, value in (wanted | dict(given)).items():

@@ -1,18 +1,18 @@
 #!/usr/bin/env python3
-"""Run a command, or a numbered array of commands, on a cluster: the calling convention of Kaldi's slurm.pl and queue.pl.
+"""Run a command, or a numbered array of commands, on a cluster: called as Kaldi's slurm.pl and queue.pl are.
 
     submit.py slurm JOB=1:4 exp/x/log/train.JOB.log python3 -m local.x.train --job JOB --nj 4
     submit.py slurm --mem 4G --time 1:00:00 --gpu 1 --max-jobs-run 10 JOB=1:40 exp/x/log/train.JOB.log ...
     submit.py sge --config conf/queue.conf --num-threads 4 exp/x/log/pool.log python3 -m local.x.pool
 
-The first word is the kind of cluster. Options stand as in run.py; what ``--mem``, ``--time``, ``--gpu``, ``--num-threads``
-and any other mean is in the file of ``--config``, as for Kaldi's scripts: the recipe's conf/slurm.conf or
-conf/queue.conf, or else the repository's. Options with one dash go to the scheduler's command as they are.
-``JOB=3,7:9`` runs these jobs alone.
+The first word is the kind of cluster. Options stand as in run.py; what ``--mem``, ``--time``, ``--gpu``,
+``--num-threads`` and any other mean is in the file of ``--config``, as for Kaldi's scripts: the recipe's
+conf/slurm.conf or conf/queue.conf, or else the repository's. Options with one dash go to the scheduler's command as
+they are. ``JOB=3,7:9`` runs these jobs alone.
 
-Nodes see this folder under the same path. A job's log and its failures are those of run.py, which runs it there. Meanwhile
-submit.py waits; an interrupt cancels all jobs. When submit.py is killed, its jobs go on; the next call with the same log
-cancels them. A scheduler that restarts is waited for, and arrays beyond its limit are cut.
+Nodes see this folder under the same path. A job's log and its failures are those of run.py, which runs it there.
+Meanwhile submit.py waits; an interrupt cancels all jobs. When submit.py is killed, its jobs go on; the next call with
+the same log cancels them. A scheduler that restarts is waited for, and arrays beyond its limit are cut.
 """
 
 from __future__ import annotations

@@ -122,7 +122,7 @@ class Cluster:
         process = self._daemons.pop(name)
         process.send_signal(signal.SIGTERM)
         try:
-            process.wait(timeout=10)
+            process.wait(timeout=5)
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()

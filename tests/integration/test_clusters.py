@@ -129,7 +129,8 @@ def test_jobs_of_a_call_that_was_killed_end_before_the_next(cluster, tmp_path):
 
 def test_a_job_that_is_killed_or_cancelled_has_failed(slurm, tmp_path):
     call = held(slurm, tmp_path, jobs=3)
-    killed = next(pid for pid in processes(tmp_path) if "touch runs.3" in _command(pid) and "run.py" not in _command(pid))
+    of_three = {pid: _command(pid) for pid in processes(tmp_path) if "touch runs.3" in _command(pid)}
+    killed = next(pid for pid, command in of_three.items() if "run.py" not in command)
     os.kill(int(killed), signal.SIGKILL)
     wait_for(lambda: (tmp_path / "q/x.JOB.log/ended.3").exists())
     slurm.call("scancel", f"{call.id()}_2")
@@ -171,7 +172,7 @@ def test_the_controller_restarts_and_a_node_is_drained(slurm, tmp_path):
     assert call.end() == (0, "")
     slurm.call("scontrol", "update", "NodeName=two", "State=DRAIN", "Reason=test")
     try:
-        assert later.end() == (0, "")
+        assert later.end()[0] == 0  # nodes may not be back at once, which it says
         assert Submitted(slurm, tmp_path, "JOB=1:3", "y.JOB.log", "printenv", "SLURMD_NODENAME").end() == (0, "")
         assert all("\none\n" in (tmp_path / f"y.{number}.log").read_text() for number in (1, 2, 3))
     finally:
@@ -198,8 +199,8 @@ def test_what_a_scheduler_refuses_is_said(cluster, tmp_path):
 
 
 SMALL = [
-    "corpora=[mini_de]", "encoders=[mini]", "sed.encoders=[]", "sed.corpora=[]", "sed.test=[]", "split.folds=3",
-    "split.cap.train=4", "split.cap.dev=2", "split.cap.test=2", "probe.heads=[linear]", "probe.epochs=5",
+    "corpora=[mini_de]", "encoders=[logmel]", "sed.encoders=[]", "sed.corpora=[]", "sed.test=[]", "split.folds=3",
+    "split.cap.train=4", "split.cap.dev=2", "split.cap.test=2", "probe.heads=[linear]", "probe.epochs=2",
 ]  # fmt: skip
 
 
@@ -209,7 +210,8 @@ def test_a_recipe_gives_the_same_scores_as_on_one_machine(slurm, checkout: Check
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
 
     def results() -> dict[str, bytes]:
-        files = sorted([*recipe.glob("dump/**/feats.ark"), *recipe.glob("exp/**/scores.csv"), *recipe.glob("exp/**/hyp")])
+        patterns = ("dump/**/feats.ark", "exp/**/scores.csv", "exp/**/hyp")
+        files = [path for pattern in patterns for path in sorted(recipe.glob(pattern))]
         return {str(path.relative_to(recipe)): path.read_bytes() for path in files}
 
     local = checkout.run("mini", "--stop-stage", "probe", *settings)
