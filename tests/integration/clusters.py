@@ -75,12 +75,25 @@ def wait_for(condition: Callable[[], object], seconds: float = 60) -> None:
         time.sleep(0.1)
 
 
-def _ports(count: int) -> list[int]:
+def free_ports(count: int) -> list[int]:
+    """Find ports that nobody listens on."""
     with contextlib.ExitStack() as stack:
         sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
         for one in sockets:
             one.bind(("127.0.0.1", 0))
         return [one.getsockname()[1] for one in sockets]
+
+
+def processes(folder: Path) -> list[str]:
+    """List processes that run in a folder."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*"):
+        try:
+            if os.readlink(path / "cwd") == str(folder):
+                found.append(path.name)
+        except OSError:
+            continue
+    return found
 
 
 class Cluster:
@@ -140,7 +153,7 @@ class Slurm(Cluster):
     def start(self) -> None:
         root, host = self.root, socket.gethostname().split(".")[0]
         (root / "state").mkdir()
-        (root / "slurm.conf").write_text(_SLURM.format(root=root, host=host, ports=_ports(3)))
+        (root / "slurm.conf").write_text(_SLURM.format(root=root, host=host, ports=free_ports(3)))
         (root / "gres.conf").write_text("".join(f"NodeName={n} Name=gpu File={root}/gpu.{n}\n" for n in ("one", "two")))
         for node in ("one", "two"):
             os.mknod(root / f"gpu.{node}", 0o020600, os.makedev(1, 3))
@@ -175,7 +188,7 @@ class GridEngine(Cluster):
             (root / name).symlink_to(f"/var/lib/gridengine/{name}")
         for name in ("spooldb", "qmaster", "execd"):
             (root / name).mkdir()
-        master, node = map(str, _ports(2))
+        master, node = map(str, free_ports(2))
         self.environment |= {"SGE_ROOT": str(root), "SGE_CELL": "default", "SGE_QMASTER_PORT": master,
                              "SGE_EXECD_PORT": node}  # fmt: skip
         (common / "bootstrap").write_text(_BOOTSTRAP.format(root=root))

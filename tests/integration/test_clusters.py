@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import REPO
-from tests.integration.clusters import Cluster, GridEngine, Slurm, running, wait_for
+from tests.integration.clusters import Cluster, GridEngine, Slurm, processes, running, wait_for
 from tests.integration.conftest import Checkout
 
 pytestmark = pytest.mark.integration
@@ -66,18 +66,6 @@ def held(cluster: Cluster, folder: Path, jobs: int = 2) -> Submitted:
     call = Submitted(cluster, folder, f"JOB=1:{jobs}", "log/x.JOB.log", "bash", "-c", HELD)
     wait_for(lambda: len(list(folder.glob("runs.*"))) == jobs)
     return call
-
-
-def processes(folder: Path) -> list[str]:
-    """Jobs' processes, known by their folder."""
-    found = []
-    for path in Path("/proc").glob("[0-9]*"):
-        try:
-            if os.readlink(path / "cwd") == str(folder):
-                found.append(path.name)
-        except OSError:
-            continue
-    return found
 
 
 def test_an_array_fails_in_one_job_which_alone_runs_again(cluster, tmp_path):
