@@ -5,6 +5,7 @@ Both are called through their own commands, which every site has, and which Kald
 
 from __future__ import annotations
 
+import getpass
 import re
 import shlex
 import subprocess
@@ -85,7 +86,7 @@ class Scheduler:
         return [*arguments(file, options), *call.raw]
 
     def array(self, count: int, at_once: int, folder: Path, after: str | None) -> list[str]:
-        """Give the words for an array of jobs 1 to count, whose output goes to folder/INDEX.out."""
+        """Give the words for an array of jobs 1 to count, whose output goes to folder/ARRAY.INDEX.out."""
         raise NotImplementedError
 
     def states(self, ids: Sequence[str]) -> dict[tuple[str, int], str] | None:
@@ -128,7 +129,7 @@ class Slurm(Scheduler):
         return int(found[1]) - 1 if found else None
 
     def array(self, count: int, at_once: int, folder: Path, after: str | None) -> list[str]:
-        output = f"{folder}/%a.out".replace(f"{folder}", str(folder).replace("%", "%%"), 1)
+        output = str(folder).replace("%", "%%") + "/%A.%a.out"
         return [
             f"--array=1-{count}{f'%{at_once}' if at_once else ''}", f"--output={output}", "--open-mode=append",
             *([f"--dependency=afterany:{after}"] if after else []),
@@ -163,10 +164,10 @@ class GridEngine(Scheduler):
 
     def array(self, count: int, at_once: int, folder: Path, after: str | None) -> list[str]:
         limit = ["-tc", str(at_once)] if at_once else []
-        return ["-t", f"1-{count}", *limit, "-o", f":{folder}/$TASK_ID.out"]
+        return ["-t", f"1-{count}", *limit, "-o", f":{folder}/$JOB_ID.$TASK_ID.out"]
 
     def states(self, ids: Sequence[str]) -> dict[tuple[str, int], str] | None:
-        answer = _ask(["qstat", "-u", "*"])
+        answer = _ask(["qstat", "-u", getpass.getuser()])
         if answer.returncode:
             return None
         found = {}

@@ -81,8 +81,10 @@ class Submission:
             self._cancel()
             raise
         if self.failed:
-            last = self._folder / f"{self._index(self.failed[0][0])}.out"
-            said = [line for line in tail(last) if not line.startswith("run.py: ") and not line.startswith("    ")]
+            first = self.failed[0][0]
+            # Where its log has no end, the scheduler or bash may have said why.
+            output = self._folder / f"{self._array(first)}.{self._index(first, within=True)}.out"
+            said = [] if self._ends(first) else tail(output)
             report(self.call, f"submit.py {self.scheduler.name}", self.failed, said)
         shutil.rmtree(self._folder, ignore_errors=True)
         return bool(self.failed)
@@ -126,7 +128,7 @@ class Submission:
             for number in self._ended() & missing:
                 missing.discard(number)
                 if (self._folder / f"ended.{number}").read_text().strip() != "0":
-                    self.failed.append((number, self._how(number)))
+                    self.failed.append((number, self._ends(number) or "before it started"))
             if missing and time.monotonic() > ask:
                 self._look(missing, gone)
                 pause = min(2 * pause, _ASK_S)
@@ -157,9 +159,10 @@ class Submission:
         with os.scandir(self._folder) as entries:
             return {int(entry.name[6:]) for entry in entries if entry.name.startswith("ended.")}
 
-    def _how(self, number: int) -> str:
-        ends = [line for line in tail(self.call.log_of(number)) if line.startswith("# Ended (")]
-        return ends[-1][len("# Ended (") :].partition(") at ")[0] if ends else "before it started"
+    def _ends(self, number: int) -> str:
+        """Give the status that a job's log ends with, if it does."""
+        line = (tail(self.call.log_of(number)) or [""])[-1]
+        return line[len("# Ended (") :].partition(") at ")[0] if line.startswith("# Ended (") else ""
 
     def _array(self, number: int) -> str:
         return self._ids[(self._index(number) - 1) // self._size]
@@ -177,7 +180,7 @@ class Submission:
     def _cancel_those_of_a_dead_call(self) -> None:
         with contextlib.suppress(FileNotFoundError):
             ids = (self._folder / "ids").read_text().split()
-            if self.scheduler.states(ids):
+            if self.scheduler.states(ids) != {}:
                 print(f"submit.py: cancelling {', '.join(ids)}, of a call that was killed", file=sys.stderr)
                 self._end(ids)
         shutil.rmtree(self._folder, ignore_errors=True)
@@ -206,6 +209,9 @@ def main() -> int:
     except UsageError as error:
         print(f"submit.py: error: {error}", file=sys.stderr)
         return 2
+    except OSError as error:
+        print(f"submit.py: error: {error.filename}: {error.strerror}", file=sys.stderr)
+        return 1
 
 
 if __name__ == "__main__":

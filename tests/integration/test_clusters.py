@@ -77,10 +77,10 @@ def test_an_array_fails_in_one_job_which_alone_runs_again(cluster, tmp_path):
     assert status == 1
     first, *shown, count, again = said.splitlines()
     assert first == "submit.py: job 4 failed (code 1); the end of its log log/x.4.log:"
-    assert "    of 4: it's \"$HOME\" *" in shown
+    assert '    of 4: it\'s "$HOME" *' in shown
     assert count == "submit.py: 1 / 5 failed, logs are in log/x.*.log"
     assert sorted(path.name for path in tmp_path.glob("ran.*")) == [f"ran.{number}" for number in range(1, 6)]
-    assert "of 5: it's \"$HOME\" *\n" in (tmp_path / "log/x.5.log").read_text()
+    assert 'of 5: it\'s "$HOME" *\n' in (tmp_path / "log/x.5.log").read_text()
     for path in tmp_path.glob("ran.*"):
         path.unlink()
     (tmp_path / "mended").touch()

@@ -70,7 +70,7 @@ def folder(tmp_path: Path) -> Path:
 
 def test_jobs_run_on_the_machines_in_this_folder_and_environment(environment, folder):
     script = 'echo "$PWD $XSER_X $1"; sleep 0.5; [ JOB != 2 ] || exit 3'
-    words = ["JOB=1:4", "log/x.JOB.log", "bash", "-c", script, "-", "it's \"$HOME\" *", "|", "cat"]
+    words = ["JOB=1:4", "log/x.JOB.log", "bash", "-c", script, "-", 'it\'s "$HOME" *', "|", "cat"]
     result = subprocess.run(
         [*RUN, *words], cwd=folder, env=environment | {"XSER_X": "a  b"}, capture_output=True, text=True
     )
@@ -78,7 +78,7 @@ def test_jobs_run_on_the_machines_in_this_folder_and_environment(environment, fo
     assert result.stderr.startswith("run.py: job 2 failed (code 3); the end of its log log/x.2.log:")
     assert "--machines .queue/machines JOB=2 log/x.JOB.log" in result.stderr
     logs = [(folder / f"log/x.{number}.log").read_text() for number in (1, 2, 3, 4)]
-    assert all(f"\n{folder} a  b it's \"$HOME\" *\n" in log for log in logs)
+    assert all(f'\n{folder} a  b it\'s "$HOME" *\n' in log for log in logs)
     assert all(any(f"Running on {name}\n" in log for log in logs) for name in ("here", "there"))
 
 
