@@ -22,8 +22,8 @@ def stages(repo: Path) -> list[list[str]]:
 
 
 def test_stages_are_those_of_every_recipe(repo: Path) -> None:
-    names = ["data", "features", "probe", "finetune", "score", "sed", "listen", "report"]
-    assert [row[:2] for row in stages(repo)] == [[str(n), name] for n, name in enumerate(names, 1)]
+    names = ["download", "data", "features", "probe", "finetune", "score", "sed", "listen", "report"]
+    assert [row[:2] for row in stages(repo)] == [[str(n), name] for n, name in enumerate(names)]
 
 
 def test_help_and_readme_show_the_same_stages(repo: Path) -> None:
@@ -43,7 +43,6 @@ def test_help_and_readme_show_the_same_stages(repo: Path) -> None:
         (["--stage"], "--stage"),
         (["--stage="], "stage"),
         (["--stage", "5", "--stop-stage", "3"], "nothing to run"),
-        (["--stage", "listen", "--stop-stage", "7"], "not built"),
         (["--stop-stag", "3"], "--stop-stag"),
         (["positional"], "positional"),
         (["--nj", "0"], "--nj"),
@@ -70,7 +69,23 @@ def test_dry_run_runs_the_stages_asked_for_and_nothing_else(repo: Path) -> None:
     assert "local.finetune.train" in by_number.stdout
     assert not re.search("local.features|local.report", by_number.stdout)
     everything = driver(repo, "--dry-run")
-    assert "stage 7 listen: not built yet, skipped" in everything.stdout
+    assert "stage 7 listen: data, answers" in everything.stdout
+    assert "local.listen.collect" in everything.stdout and "local.listen.server" not in everything.stdout
+
+
+def test_the_listening_test_is_served_where_it_alone_is_asked_for(repo: Path) -> None:
+    alone = driver(repo, "--dry-run", "--stage", "listen").stdout
+    assert "local.listen.clips" in alone and "local.listen.server" in alone and "local.report" not in alone
+    both = driver(repo, "--dry-run", "--stage=7", "--stop-stage", "report").stdout
+    assert "local.listen.collect" in both and "local.report.make" in both and "local.listen.server" not in both
+
+
+def test_nothing_is_downloaded_unless_asked_for(repo: Path) -> None:
+    assert "local.corpora.download" not in driver(repo, "--dry-run").stdout
+    asked = driver(repo, "--dry-run", "--recipe=emodb", "--stage=download", "--stop-stage=0", "--accept-licence=emodb")
+    assert asked.returncode == 0, asked.stderr
+    assert re.search(r"local\.corpora\.download --config \S+ --accept-licence emodb *$", asked.stdout, re.MULTILINE)
+    assert "local.corpora.prepare" not in asked.stdout
 
 
 def test_overrides_reach_the_commands_unevaluated(repo: Path, tmp_path: Path) -> None:
@@ -102,6 +117,13 @@ def test_a_plan_is_told_without_a_run_and_documented(repo: Path) -> None:
     assert not (repo / "egs/table/nowhere").exists()
     assert "--plan " in driver(repo, "--help").stdout
     assert "`--plan`" in (repo / "README.md").read_text(encoding="utf-8")
+
+
+def test_support_is_documented(repo: Path) -> None:
+    readme = (repo / "README.md").read_text(encoding="utf-8")
+    assert "--doctor  " in driver(repo, "--help").stdout
+    for word in ("`--doctor`", "`exp/env.json`", "`exp/run.sh`", "`utils/pack.sh --verify"):
+        assert word in readme
 
 
 def test_a_recipe_calls_the_driver(repo: Path) -> None:

@@ -26,7 +26,7 @@ They stand in a recipe's `conf/experiment.yaml`, and any can be set on the comma
 `egs/emodb/run.sh --set probe.epochs=20 --set probe.heads=[linear,mlp]`. With `--list-fields` a recipe's `run.sh` prints
 them with its own values. Fields after `[]` belong to every item of a list: `pretrain: [{name: own, data: [emodb]}]`.
 
-Made of the comments in `local/experiment/schema.py`:
+Made of the comments in `local/experiment/{schema,listen}.py`:
 `python3 -m local.experiment --markdown > docs/configuration.md`.
 """
 
@@ -38,17 +38,22 @@ def main() -> None:
     )
     experiment.add_arguments(parser)
     parser.add_argument("--markdown", action="store_true", help="write docs/configuration.md to standard output")
-    parser.add_argument("--get", metavar="NAME", help="print one value alone: a field, or exp or results (their paths)")
+    parser.add_argument(
+        "--get", metavar="NAME", action="append", default=[],
+        help="print one value alone, a line each: a field, exp or results (their paths), or prepared (the corpora)",
+    )  # fmt: skip
     arguments = parser.parse_args()
     if arguments.markdown:
         print(markdown(), end="")
         return
     settings = experiment.load(arguments)
-    if arguments.get:
+    for name in arguments.get:
         try:
-            print(functools.reduce(getattr, arguments.get.split("."), settings))
+            value = functools.reduce(getattr, name.split("."), settings)
         except AttributeError:
-            raise UserError(f"--get {arguments.get}: there is no such field") from None
+            raise UserError(f"--get {name}: there is no such field") from None
+        print(*value if isinstance(value, list) else [value])
+    if arguments.get:
         return
     print(f"{arguments.config}: set any of these with --set FIELD=VALUE; * differs from the default")
     for line in resolved(settings):
