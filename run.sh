@@ -31,6 +31,8 @@ wait=false               # for a run that is in this recipe's folder already
 list_stages=false
 list_fields=false
 plan=false
+verify=false
+allow_pipes=false
 dry_run=false
 
 help_message="Usage: ./run.sh [options]        (in the root or in egs/<recipe>)
@@ -55,6 +57,9 @@ Options:
                        (python3 -m local.experiment; without values in docs/configuration.md)
   --plan               print what is to be made, and how small a difference its tests could show, and exit; makes
                        nothing (python3 -m local.plan; needs what stage 1 writes)
+  --verify             compare audio, features, conditions and models with the checksums that were taken when they were
+                       made, name what is damaged, and exit; makes nothing (python3 -m local.verify)
+  --allow-pipes        run the commands that a wav.scp of yours may hold in place of files (default: refuse)
   --dry-run            print the commands without running them
   --help               print this and exit
 
@@ -118,7 +123,9 @@ options=(--config "$config")
 [ -z "$expdir" ] || options+=(--set "expdir=$expdir")
 for override in ${set[@]+"${set[@]}"}; do options+=(--set "$override"); done
 
+if $allow_pipes; then export XSER_ALLOW_PIPES=true; fi # jobs inherit it
 if $plan; then exec python3 -m local.plan "${options[@]}"; fi
+if $verify; then exec python3 -m local.verify "${options[@]}"; fi
 if $list_fields; then exec python3 -m local.experiment "${options[@]}"; fi
 
 if $dry_run; then exp=${expdir:-exp${tag:+_$tag}}; else exp=$(python3 -m local.experiment "${options[@]}" --get exp); fi
