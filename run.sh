@@ -13,12 +13,12 @@ stage_table='1|data|yes|corpus roots -> data/<corpus>/{wav.scp,utt2emo,...}, fol
 4|finetune|yes|folds, wav -> exp/finetune/<condition>/
 5|score|yes|exp/<stage>/<condition>/ -> exp/results.csv, exp/significance.csv
 6|sed|yes|data -> exp/sed/<condition>/{hyp.rttm,eder.json}
-7|listen|no|data, answers -> exp/listen/
+7|listen|yes|data, answers -> exp/listen/
 8|report|yes|exp -> RESULTS.md, results/*.csv, exp/report/{index.html,*.svg,*.pdf}'
 
 recipe=mini              # which egs/<recipe>
 stage=1                  # first stage, by number or name
-stop_stage=$(awk -F"|" 'END { print $1 }' <<< "$stage_table") # last stage
+stop_stage=              # last stage; the table's last where none is named
 nj=1                     # parallel jobs a sharded stage is cut into
 ngpu=0                   # GPUs; 0 runs on the CPU
 precision=               # of the encoders in stage 2: fp32 (the default) or bf16
@@ -41,7 +41,7 @@ Runs a recipe's stages in order; what is already made and still valid is skipped
 
 Options:
   --stage N|NAME       first stage (default: 1)
-  --stop-stage N|NAME  last stage (default: $stop_stage)
+  --stop-stage N|NAME  last stage (default: the last; but --stage listen alone serves the listening test)
   --db-root DIR        where the corpora are: corpus c at DIR/c
   --nj N               parallel jobs (default: 1, which uses all cores)
   --ngpu N             number of GPUs (default: 0)
@@ -85,7 +85,9 @@ if $list_stages; then
 fi
 
 first=$(stage_number --stage "$stage")
-last=$(stage_number --stop-stage "$stop_stage")
+serve=false
+if [ -z "$stop_stage" ] && [ "$(stage_field "$first" 2)" = listen ]; then serve=true stop_stage=listen; fi
+last=$(stage_number --stop-stage "${stop_stage:-$(awk -F"|" 'END { print $1 }' <<< "$stage_table")}")
 [ "$first" -le "$last" ] || fail "--stage $stage comes after --stop-stage $stop_stage: nothing to run"
 if [ "$first" -eq "$last" ] && [ "$(stage_field "$first" 3)" = no ]; then
   fail "stage $first ($(stage_field "$first" 2)) is not built yet"
@@ -181,6 +183,17 @@ stage_sed() {
   run python3 -m local.sed.make "${options[@]}"
   in_jobs sed "$exp/sed/log/train.JOB.log"
   run python3 -m local.sed.collect "${options[@]}"
+}
+
+stage_listen() { # serves the test if it is asked for alone; else works with the answers that are there
+  run python3 -m local.listen.clips "${options[@]}"
+  if $serve; then
+    run python3 -m local.listen.server "${options[@]}"
+  else
+    run python3 -m local.listen.simulate "${options[@]}"
+    run python3 -m local.listen.collect "${options[@]}"
+    run python3 -m local.listen.analyse "${options[@]}"
+  fi
 }
 
 stage_report() { run python3 -m local.report.make "${options[@]}"; }

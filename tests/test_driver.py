@@ -43,7 +43,6 @@ def test_help_and_readme_show_the_same_stages(repo: Path) -> None:
         (["--stage"], "--stage"),
         (["--stage="], "stage"),
         (["--stage", "5", "--stop-stage", "3"], "nothing to run"),
-        (["--stage", "listen", "--stop-stage", "7"], "not built"),
         (["--stop-stag", "3"], "--stop-stag"),
         (["positional"], "positional"),
         (["--nj", "0"], "--nj"),
@@ -70,7 +69,15 @@ def test_dry_run_runs_the_stages_asked_for_and_nothing_else(repo: Path) -> None:
     assert "local.finetune.train" in by_number.stdout
     assert not re.search("local.features|local.report", by_number.stdout)
     everything = driver(repo, "--dry-run")
-    assert "stage 7 listen: not built yet, skipped" in everything.stdout
+    assert "stage 7 listen: data, answers" in everything.stdout
+    assert "local.listen.collect" in everything.stdout and "local.listen.server" not in everything.stdout
+
+
+def test_the_listening_test_is_served_where_it_alone_is_asked_for(repo: Path) -> None:
+    alone = driver(repo, "--dry-run", "--stage", "listen").stdout
+    assert "local.listen.clips" in alone and "local.listen.server" in alone and "local.report" not in alone
+    both = driver(repo, "--dry-run", "--stage=7", "--stop-stage", "report").stdout
+    assert "local.listen.collect" in both and "local.report.make" in both and "local.listen.server" not in both
 
 
 def test_overrides_reach_the_commands_unevaluated(repo: Path, tmp_path: Path) -> None:

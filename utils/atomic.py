@@ -39,6 +39,14 @@ def atomic_file(path: str | Path, mode: str = "w") -> Iterator[IO]:
         raise
 
 
+def write_changed(path: str | Path, text: str) -> None:
+    """Write a text file, whole or not at all, unless it holds the same: then its time stays too."""
+    path, content = Path(path), text.encode()
+    if not path.is_file() or path.read_bytes() != content:
+        with atomic_file(path, "wb") as file:
+            file.write(content)
+
+
 @contextlib.contextmanager
 def atomic_dir(path: str | Path) -> Iterator[Path]:
     """Give a temporary directory to fill, which takes the name ``path`` only if the block ends without an error.

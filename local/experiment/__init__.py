@@ -1,5 +1,6 @@
 """What a recipe asks for: its ``conf/experiment.yaml``, typed and checked, as every stage reads it."""
 
+from local.experiment.listen import Listen
 from local.experiment.loading import add_arguments, load
 from local.experiment.schema import (
     Cap,
@@ -19,6 +20,6 @@ from local.experiment.schema import (
 from utils.registry import REPO
 
 __all__ = [
-    "REPO", "Cap", "Experiment", "Features", "Finetune", "Grid", "Losses", "Pretrain", "Probe", "ProbeGrid", "Score",
-    "Sed", "Split", "Study", "add_arguments", "load",
+    "REPO", "Cap", "Experiment", "Features", "Finetune", "Grid", "Listen", "Losses", "Pretrain", "Probe", "ProbeGrid",
+    "Score", "Sed", "Split", "Study", "add_arguments", "load",
 ]  # fmt: skip

@@ -77,5 +77,6 @@ def _with_stand_ins(experiment: Experiment, path: Path) -> Experiment:
         probe=walk_grids(experiment.probe, ("encoders", "pairs")),
         finetune=walk_grids(experiment.finetune, ("encoders", "pairs")),
         sed=walk(experiment.sed, ("encoders", "corpora", "test")),
+        listen=walk(experiment.listen, ("corpora", "segments")),
         pretrain=[walk(one, ("data",)) for one in experiment.pretrain],
     )

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from local.experiment.listen import Listen
 from utils import stamp
 from utils.config_fields import one_of, some_of
 
@@ -313,6 +314,7 @@ class Study:
     claims: str = ""  # its claims, a YAML file of the recipe (local/report/claims.py)
     # EmoBox's figures, which the page sets beside ours: a CSV of the recipe or else of the repository; '' for none.
     emobox: str = "conf/emobox.csv"
+    listeners: str = ""  # its figures of listeners, to be checked and set beside ours: conf/study_a_listeners.yaml
     smoke: bool = False  # run the same matrix with stand-ins, to see that it runs; its scores mean nothing
     stand_ins: dict[str, str] = field(default_factory=dict)  # for each corpus and encoder, what stands for it
     smoke_set: list[str] = field(default_factory=list)  # further overrides of a smoke run, as KEY.PATH=VALUE
@@ -340,6 +342,7 @@ class Experiment:
     sed: Sed = field(default_factory=Sed)
     finetune: Finetune = field(default_factory=Finetune)
     pretrain: list[Pretrain] = field(default_factory=list)  # encoders that the recipe pre-trains itself before stage 2
+    listen: Listen = field(default_factory=Listen)
     study: Study = field(default_factory=Study)
 
     def __post_init__(self) -> None:
@@ -387,4 +390,4 @@ class Experiment:
     def prepared(self) -> list[str]:
         """Corpora that stage 1 prepares, each once."""
         heard = [corpus for own in self.pretrain for corpus in own.data]
-        return list(dict.fromkeys([*self.folded, *heard, *self.sed.test]))
+        return list(dict.fromkeys([*self.folded, *heard, *self.sed.test, *self.listen.corpora, *self.listen.segments]))

@@ -18,6 +18,7 @@ from local.report.figures import confusions, curves, erasure, gap, layers, overv
 from local.report.figures import representation as planes
 from local.report.figures import shots as learning
 from local.report.figures.drawing import Figure
+from local.report.listened import Listened
 from local.report.material import Inputs
 from local.report.study import Study
 from local.report.tables import (
@@ -28,6 +29,7 @@ from local.report.tables import (
     emobox,
     heard,
     language,
+    people,
     representation,
     results,
     selected,
@@ -50,6 +52,7 @@ class Sources:
     diarization: Diarization | None = None
     study: Study | None = None
     claims: Claims | None = None
+    listened: Listened | None = None
 
 
 @dataclass(frozen=True)
@@ -63,7 +66,8 @@ class Section:
         Makes what it holds, of what ``of`` names: lines of Markdown, tables and figures. Tables without rows are left
         out, and so are sections of nothing.
     of : str
-        A field of :class:`Sources`: ``inputs``, ``diarization`` or ``claims``; without it there is no such section.
+        A field of :class:`Sources`: ``inputs``, ``diarization``, ``listened`` or ``claims``; without it there is no
+        such section.
     """
 
     title: str
@@ -118,6 +122,7 @@ SECTIONS = (
     Section("Speaker erasure", lambda i: [erasure_table.table(i), *erasure.curves(i)]),
     Section("Paired tests", lambda i: [*findings.tested(i), comparisons.compared_means(i), comparisons.compared(i)]),
     Section("Diarization", sed.blocks, of="diarization"),
+    Section("People", people.blocks, of="listened"),
     Section("Corpora and audit", lambda i: [results.data(i), audit.by_corpus(i), audit.by_fold(i), audit.in_words(i)]),
 )
 

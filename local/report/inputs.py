@@ -10,7 +10,7 @@ from pathlib import Path
 from local import corpora
 from local.experiment import Experiment
 from local.grid import manifest
-from local.report import aligned, erased, failures, gaps
+from local.report import aligned, erased, failures, gaps, listened
 from local.report.diarized import PARTS, Diarization, Diarized, DiarizedPair
 from local.report.material import SPREAD, Comparison, Corpus, Epoch, Inputs, LanguageTest, Result, System
 from local.report.scores import Score, ShotsTest
@@ -34,7 +34,7 @@ def files(experiment: Experiment) -> list[Path]:
     """List all that is read, whether it is there or not."""
     names = ("utt2spk", "utt2emo", "excluded.tsv", "audit.json")
     data = [Path("data") / corpus / name for corpus in experiment.corpora for name in names]
-    made = [experiment.exp / name for name in (*FILES, SED_RESULTS, SED_SIGNIFICANCE)]
+    made = [experiment.exp / name for name in (*FILES, SED_RESULTS, SED_SIGNIFICANCE, *listened.FILES)]
     made += [experiment.exp / stage / manifest.NAME for stage in STAGES]
     return [*made, SED_REFERENCE, *data, *sorted((experiment.exp / MODELS).glob("*.source=*/*/curve.csv"))]
 

@@ -33,7 +33,8 @@ if TYPE_CHECKING:
 
 INTRO = Path("results_intro.md")
 LINES = 120  # of RESULTS.md, at most
-FIRST = {"data": 1, "probe": 3, "finetune": 4, "sed": 6}  # what tables are made by, and the stage to begin with
+# What tables are made by, and the stage to begin with.
+FIRST = {"data": 1, "probe": 3, "finetune": 4, "sed": 6, "listen": 7}
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -46,7 +47,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     arguments = parser.parse_args(argv)
     config = experiment.load(arguments)
     commands = {stage: arguments.command or _command(arguments, config, stage) for stage in FIRST}
-    from local.report import claims, inputs, study
+    from local.report import claims, inputs, listened, study
     from local.report.contents import Sources
 
     path = config.results
@@ -57,7 +58,10 @@ def main(argv: Sequence[str] | None = None) -> None:
     print(f"{path}: writing ({reason})")
     found = inputs.load(Path.cwd().name, config)
     diarized = inputs.diarization(config) if found else None
-    _write(Sources(config, found, diarized, study.load(config), claims.load(config, found)), commands)
+    sources = Sources(
+        config, found, diarized, study.load(config), claims.load(config, found), listened.load(config.exp)
+    )
+    _write(sources, commands)
     stamp.write(config.exp / "report", _stamp(config, commands))
 
 

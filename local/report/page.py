@@ -104,4 +104,12 @@ def _cell(cell: Cell, number: bool) -> str:
     interval = f" <small>[{interval}</small>" if space else ""
     marks = f"<sup>{cell.marks}</sup>" if cell.marks else ""
     styled = f' class="{names.strip()}"' if names else ""
-    return f"<td{styled}{value}>{score}{interval}{marks}</td>"
+    return f"<td{styled}{value}>{score}{interval}{marks}{_player(cell)}</td>"
+
+
+def _player(cell: Cell) -> str:
+    """Play a cell's audio, which is in the page as figures are."""
+    if not cell.audio:
+        return ""
+    data = f"data:audio/mpeg;base64,{base64.b64encode(cell.audio).decode()}"
+    return f'<br><audio controls preload="none" aria-label="{escape(cell.text)}" src="{data}"></audio>'

@@ -11,7 +11,7 @@ import shutil
 from pathlib import Path
 
 from local.experiment import Experiment
-from local.report import aligned, erased, failures, gaps, inputs
+from local.report import aligned, erased, failures, gaps, inputs, listened
 from utils import csv_file
 
 LIMIT = 1 << 20  # bytes of a file that is kept with the code
@@ -32,7 +32,7 @@ def write(experiment: Experiment, folder: Path) -> dict[str, int]:
     if chosen:
         made[HEADLINES] = csv_file.write(folder / HEADLINES, list(chosen[0]), chosen)
     tables = (inputs.SUMMARY, inputs.SIGNIFICANCE, inputs.LANGUAGE, inputs.SHOTS)
-    tables += (*failures.FILES, erased.FILE, gaps.FILE, aligned.ABLATION, aligned.REPRESENTATION)
+    tables += (*failures.FILES, erased.FILE, gaps.FILE, aligned.ABLATION, aligned.REPRESENTATION, *listened.KEPT)
     for name in (*tables, *(inputs.SED_RESULTS, inputs.SED_SIGNIFICANCE) * bool(experiment.sed.encoders)):
         path = exp / name
         number = len(csv_file.read(path)) if path.is_file() and path.stat().st_size <= LIMIT else 0

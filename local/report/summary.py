@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 from local.report import answer, claims, headline, limits, study
 from local.report.contents import Sources
-from local.report.figures import headlines
+from local.report.figures import headlines, listened
 from local.report.figures.drawing import Figure
-from local.report.tables import ablation
+from local.report.tables import ablation, people
 from local.report.tables.cells import Table
 
 
@@ -25,7 +25,7 @@ class Summary:
     short : Table
         Those that RESULTS.md has room for.
     figures : list of Figure
-        One, or none before anything was run.
+        The headlines, and people beside models; none before anything was run.
     claims : Table or None
         A study's claims, where there are any.
     ablation : Table or None
@@ -48,11 +48,11 @@ def make(sources: Sources) -> Summary:
     table = study.beside(sources.study, sources.inputs) if sources.study else headline.table(found)
     return Summary(
         answer.question(sources.inputs, sources.diarization, sources.study),
-        answer.sentences(sources.inputs, found),
+        [*answer.sentences(sources.inputs, found), *people.sentences(sources.listened)],
         limits.caveats(sources.inputs, sources.diarization) if sources.inputs else [],
         table,
         table if sources.study else headline.table(headline.shortened(found)),
-        [headlines.figure(found)] if found else [],
+        [*([headlines.figure(found)] if found else []), *listened.figures(sources.listened)],
         claims.shortened(claims.table(sources.claims)) if sources.claims else None,
         ablation.short(sources.inputs) if sources.inputs else None,
     )

@@ -27,8 +27,8 @@ from local import experiment
 from local.experiment import Experiment
 from local.grid import manifest
 from local.grid.factors import SED, freeze, show
+from local.results.eder import PARTS
 from local.sed import conditions
-from local.sed.score.eder import PARTS
 from utils import csv_file, stamp
 from utils.errors import UserError, run_main
 

@@ -23,10 +23,10 @@ import numpy as np
 
 from local.corpora.sources import short_names
 from local.models import recordings
+from local.results.eder import score_all
 from local.sed.data.sets import CENTRE, HOP
 from local.sed.model.decode import Decoder, decode
 from local.sed.model.load import PUBLISHED, load
-from local.sed.score.eder import score_all
 from utils import audio
 from utils.errors import UserError, run_main
 from utils.registry import hint

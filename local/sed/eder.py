@@ -2,7 +2,7 @@
 
 Command: ``python3 -m local.sed.eder data/zed/ref.rttm hyp.rttm --durations data/zed/utt2dur``
 
-local/sed/score/eder.py says what the rate counts.
+local/results/eder.py says what the rate counts.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import sys
 from collections.abc import Mapping
 from dataclasses import replace
 
-from local.sed.score.eder import (
+from local.results.eder import (
     HYPOTHESIS,
     PARTS,
     REFERENCE,

@@ -13,7 +13,7 @@ from statistics import median
 
 import numpy as np
 
-from local.sed.score.eder import score_all
+from local.results.eder import score_all
 from utils.rttm import Segment
 
 UTTERANCES, FRAMES, HOP, MEAN_RUN = 10_000, 250, 0.02, 50

@@ -102,9 +102,9 @@ def test_what_decides_numbers_is_there(closures):
         "grid/conditions results/corpus models/store models/curve",
         "finetune": "finetune/apply finetune/data encoders/loading grid/conditions results/corpus results/write "
         "results/languages models/store",
-        "sed training": "sed/conditions sed/run sed/model/brain sed/model/decode sed/score/eder sed/data/sets "
+        "sed training": "sed/conditions sed/run sed/model/brain sed/model/decode results/eder sed/data/sets "
         "encoders/loading grid/conditions models/store models/curve",
-        "sed": "sed/conditions sed/apply sed/score/condition sed/score/eder sed/score/baselines sed/model/published "
+        "sed": "sed/conditions sed/apply sed/score/condition results/eder sed/score/baselines sed/model/published "
         "sed/model/decode encoders/loading grid/conditions results/languages models/store",
     }.items():
         assert {f"local/{name}.py" for name in names.split()} <= closures[result], result

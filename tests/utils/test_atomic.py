@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from utils import atomic
-from utils.atomic import atomic_dir, atomic_file
+from utils.atomic import atomic_dir, atomic_file, write_changed
 
 
 def names(folder: Path) -> list[str]:
@@ -151,3 +151,13 @@ def test_a_terminated_command_leaves_no_temporary_files(tmp_path, repo):
     assert process.wait(timeout=20) == 128 + 15
     process.stdout.close()
     assert names(tmp_path) == []
+
+
+def test_what_would_say_the_same_is_left_alone(tmp_path):
+    path = tmp_path / "table.csv"
+    write_changed(path, "ä\n")
+    os.utime(path, ns=(1, 1))
+    write_changed(path, "ä\n")
+    assert path.stat().st_mtime_ns == 1
+    write_changed(path, "b\n")
+    assert path.read_text("utf-8") == "b\n" and path.stat().st_mtime_ns > 1

@@ -32,12 +32,13 @@ _NUMBER = re.compile(r"[-<+]?\s*[\d∞]")
 
 @dataclass(frozen=True)
 class Cell:
-    """Text with the marks that qualify it; ``best`` sets it off, ``value`` sorts it."""
+    """Text with the marks that qualify it; ``best`` sets it off, ``value`` sorts it, ``audio`` (MP3) can be played."""
 
     text: str
     marks: str = ""
     best: bool = False
     value: float | None = None
+    audio: bytes = b""
 
 
 DASH = Cell("–")  # what was not run, or is not known

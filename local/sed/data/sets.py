@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from local.results.eder import NEUTRAL
 from utils.data_dir import Utterance, read_persons, read_utt2, read_utterances
 from utils.errors import UserError
 from utils.folds import PARTS, read_folds
@@ -20,7 +21,6 @@ from utils.rttm import Segment, read_rttm
 if TYPE_CHECKING:
     import numpy as np
 
-NEUTRAL = "neutral"
 KINDS = ("single", "double", "noisy")
 # Frames of the wav2vec 2.0 family: 25 ms long, 20 ms apart.
 HOP, CENTRE = 0.02, 0.0125

@@ -145,7 +145,7 @@ def tune(
     Decoder
         Of equally good ones the one that smooths least.
     """
-    from local.sed.score.eder import score_all
+    from local.results.eder import score_all
 
     if not posteriors:
         raise ValueError("tune: no utterances to tune on")

@@ -15,13 +15,12 @@ import numpy as np
 from local import encoders
 from local.experiment import Experiment
 from local.grid.conditions import Condition
-from local.results import heard
+from local.results import eder, heard
+from local.results.eder import PARTS, Eder
 from local.results.languages import setting
 from local.sed.conditions import BASELINES, PUBLISHED, PUBLISHED_ON, how, settings
 from local.sed.data.sets import NEUTRAL, SedSet
-from local.sed.score import eder
 from local.sed.score.baselines import Hypothesis
-from local.sed.score.eder import PARTS, Eder
 from utils import csv_file, intervals, stamp, uncertain
 from utils.atomic import atomic_dir
 from utils.intervals import Blocks

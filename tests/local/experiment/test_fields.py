@@ -36,7 +36,7 @@ def test_every_field_says_what_it_means_and_starts_with_a_word_it_knows(one) -> 
 def test_every_field_has_a_line_that_can_be_set_again(tmp_path: Path) -> None:
     lines = listed(tmp_path, "probe.epochs=20", "score.seed=3")
     assert list(lines) == [one.name for one in FIELDS]
-    short = [name for name in lines if "[]" not in name and name != "pretrain"]
+    short = [name for name in lines if "[]" not in name and name not in ("pretrain", "listen.questions")]
     again = listed(tmp_path, *(lines[name][2:42].strip() for name in short))
     assert {name: again[name] for name in short} == {name: lines[name] for name in short}
 

@@ -246,7 +246,7 @@ def noisy_dev(flips: float) -> tuple[dict, dict, dict]:
 
 @pytest.mark.parametrize("method", GRID)
 def test_tuning_finds_the_best_of_the_grid_and_of_equals_the_mildest(method: str) -> None:
-    from local.sed.score.eder import score_all
+    from local.results.eder import score_all
 
     posteriors, reference, durations = noisy_dev(0.4)
     rows = decoder("viterbi", 1.0).transitions if method == "viterbi" else ()

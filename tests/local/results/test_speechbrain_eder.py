@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from local.sed.score.eder import score_all
+from local.results.eder import score_all
 from utils.errors import UserError
 from utils.rttm import Segment
 

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from local.sed.score.eder import Eder, SegmentError, by_emotion, dominant, score_all, summarise
+from local.results.eder import Eder, SegmentError, by_emotion, dominant, score_all, summarise
 from utils.errors import UserError
 from utils.rttm import Segment
 

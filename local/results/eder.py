@@ -24,10 +24,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from local.sed.data.sets import NEUTRAL
 from utils.errors import UserError
 from utils.rttm import Segment
 
+NEUTRAL = "neutral"  # what no segment covers
 REFERENCE, HYPOTHESIS = "reference", "hypothesis"
 PARTS = ("missed", "false_alarm", "confusion", "overlap")
 # RTTM files round to milliseconds: segments may run past the end, or into the next one, by that much (or half of it,
