@@ -161,7 +161,7 @@ class InputCache:
             if Path(error.filename) == path:
                 return
             whole = False
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
+        except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError) as error:
             raise UserError(f"{path}: damaged; {self._again()}") from error
         if not whole:
             raise UserError(f"{self._data}: cut short or missing; {self._again()}")

@@ -74,10 +74,10 @@ def why_stale(directory: str | Path, stamp: Mapping) -> str | None:
     try:
         old = json.loads(path.read_text(encoding="utf-8"))
         old_config, old_code, old_inputs = (dict(old[key]) for key in ("config", "code", "inputs"))
-        made = dict(old.pop("files", {}))
+        made = {name: str(noted) for name, noted in dict(old.pop("files", {})).items()}
     except FileNotFoundError:
         return "not made yet"
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, RecursionError):
         return f"{path} is damaged, or of an earlier version"
     if old == stamp:
         return next(_changed(path.parent, made), None)
@@ -108,9 +108,10 @@ def damage(directory: str | Path) -> Iterator[str]:
     """Compare the files of a finished result with the checksums of its stamp; say what is not as it was made."""
     path = Path(directory) / NAME
     try:
-        made = dict(json.loads(path.read_text(encoding="utf-8")).get("files", {}))
+        noted = dict(json.loads(path.read_text(encoding="utf-8")).get("files", {}))
+        made = {name: str(one) for name, one in noted.items()}
         yield from _changed(path.parent, made, _sha256)
-    except (ValueError, TypeError, AttributeError):
+    except (ValueError, TypeError, AttributeError, RecursionError):
         yield f"{path} is damaged"
 
 
