@@ -192,8 +192,8 @@ IEMOCAP = (
 TABLE = "path\tspeaker\temotion\tgender\tstart\tend\na_1.wav\ts1\tjoy\tf\t0\t0.1\na_1.wav\ts2\tneutral\tm\t0.1\t0.2\n"
 LSS = 'session_test_id,email,age,trial_id,stimuli_rating,stimuli,rating_time\nemo,ann,"3,0",c1," angry ",c1,43\n'
 EXPERIMENT = (
-    "corpora: [mini_de, mini_en]\nencoders: [mini, logmel]\nsplit: {scheme: speaker, folds: 2, seed: 1}\n"
-    "probe: {epochs: 3, heads: [linear], pairs: [within], lr: 1e-3}\nstudy:\n  title: x\n"
+    "corpora: [mini_de, mini_en]\nencoders: [mini, logmel]\nsplit: {scheme: speaker, folds: 3, seed: 1}\n"
+    "probe: {epochs: 3, heads: [linear], pairs: [within], lr: 1e-3}\nstudy:\n  smoke: false\n"
 )
 DIARIZER = (
     "wav2vec2_hub: microsoft/wavlm-large\nwindow_length: 1\nstride: 1\nwav2vec2: !new:a.B\n  output_norm: True\n"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import re
 import signal
 import sys
 import threading
@@ -12,6 +13,7 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 _FULL = "make room, or move its folder to a larger disk and put a link there, then run again"
 _CLOSED = "make it writable, then run again; results alone may go elsewhere (--expdir)"
 _MENDS = {
@@ -22,7 +24,13 @@ _MENDS = {
 
 
 class UserError(Exception):
-    """Bad input: the message is one line that names the file, the value and the mend."""
+    """Bad input: the message is one line that names the file, the value and the mend.
+
+    What would break the line, or steer a terminal, is written as in Python: names and values are anybody's.
+    """
+
+    def __init__(self, message: object = ""):
+        super().__init__(_CONTROL.sub(lambda match: ascii(match[0])[1:-1], str(message)))
 
 
 def run_main(main: Callable[[], int | None]) -> None:

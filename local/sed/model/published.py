@@ -10,7 +10,6 @@ parsed as data here, ``wav2vec2.ckpt`` and ``model.ckpt``, whose pickles may hol
 
 from __future__ import annotations
 
-import ast
 import pickle
 import re
 from collections.abc import Sequence
@@ -184,9 +183,9 @@ def _labels(path: Path) -> list[str]:
     for line in read_text(path).split("\n"):
         if line.startswith("="):
             break
-        match = re.fullmatch(r"('[^']*'|\"[^\"]*\") => (\d+)\s*", line)
+        match = re.fullmatch(r"('[^'\\]*'|\"[^\"\\]*\") => ([0-9]{1,9})\s*", line)
         if match:
-            numbers[int(match[2])] = EMOTIONS.get(ast.literal_eval(match[1]), "")
+            numbers[int(match[2])] = EMOTIONS.get(match[1][1:-1], "")
     if sorted(numbers) != list(range(len(EMOTIONS))) or set(numbers.values()) != set(EMOTIONS.values()):
         raise UserError(f"{path}: expected each of {', '.join(EMOTIONS)} with a number from 0, as in 'a' => 0")
     return [numbers[number] for number in sorted(numbers)]
