@@ -14,9 +14,9 @@ from tests.local.report.page import Page
 pytestmark = pytest.mark.integration
 
 SETTINGS = [
-    "corpora=[emodb,ravdess]", "probe.draws=2",
+    "corpora=[emodb,ravdess]",
     "encoders=[hubert_base,wavlm_base_plus,emotion2vec_base,hubert_base+logmel,duration]",
-    "probe.logreg_grid=[0.01]", "split.cap.train=12", "score.permutations=200",
+    "split.cap.train=12", "score.permutations=200",
 ]  # fmt: skip
 
 
