@@ -21,6 +21,7 @@ from utils import stamp
 from utils.errors import UserError
 
 CODE = ["local.probe.run"]  # what makes a result; beside it, the modules of the steps
+REPRESENTATION = "local.probe.representation"  # and this one, of the head that changes the representation
 _DESCENT = ("lr", "eps", "weight_decay", "epochs", "batch_size", "patience")
 
 
@@ -121,7 +122,7 @@ def steps(condition: Condition) -> dict[str, Value]:
 
 
 def _stamp(group: Group, condition: Condition) -> dict:
-    code = [*CODE, *steps(condition)]
+    code = [*CODE, *steps(condition), *[REPRESENTATION] * (condition.method == ALIGNED)]
     used = {*group.learnt, condition.test}
     inputs = corpus.inputs(used, condition.encoder, group.scheme, matched(condition))
     for dump in (folder for name in sorted(used) for folder in features.folders(name, condition.encoder)):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import importlib
 import time
 
 import numpy as np
@@ -10,8 +11,8 @@ import numpy as np
 from local import encoders
 from local.grid.conditions import Condition, Group
 from local.losses import ALIGNED, candidates
-from local.probe import draws, features, fewshot, representation, selection
-from local.probe.conditions import STAGE, matched, seeds, settings
+from local.probe import draws, features, fewshot, selection
+from local.probe.conditions import REPRESENTATION, STAGE, matched, seeds, settings
 from local.probe.fit import Source
 from local.probe.group import Heads, Selection, records, train
 from local.probe.heads import WORDS
@@ -84,7 +85,7 @@ def run(group: Group) -> None:
             made = records(group, heads, known_of(group.first.train), (*target, None)[0], test, tested)
             if condition.method == ALIGNED and condition.test not in condition.train:
                 own = known_of(condition.train), (test, tested), condition.factors["emotions"], seeds(condition)
-                made |= representation.records(heads, *own)
+                made |= importlib.import_module(REPRESENTATION).records(heads, *own)
             for name, (columns, rows) in made.items():
                 csv_file.write(directory / name, columns, rows)
             stamp.write(directory, stamps[condition], keep=True)

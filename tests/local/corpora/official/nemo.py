@@ -54,7 +54,7 @@ FAULTS = [
     Fault(
         "a table without its columns",
         lambda root: _write(root, ("file_id\temotion", "EB0_anger_1.wav\tanger")),
-        error=r"data\.tsv: expected a header with the columns file_id, .* has file_id, emotion$",
+        error=r"data\.tsv: expected a header with the columns file_id, .* has file_id, emotion;",
     ),
     Fault(
         "a file that is not there",

@@ -80,5 +80,5 @@ FAULTS = [
     Fault("entries without transcripts", _edit(lambda entries: entries[0].pop("transcript") and None),
           error=r"shemo\.json: expected id, emotion and transcript of every utterance"),
     Fault("a shemo.json cut short", lambda root: (root / "shemo.json").write_text('[\n{"id": "F01A01",'),
-          error=r"shemo\.json:2: not JSON"),
+          error=r"shemo\.json:2: not valid JSON"),
 ]  # fmt: skip

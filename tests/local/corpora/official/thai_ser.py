@@ -74,7 +74,7 @@ FAULTS = [
     Fault(
         "labels cut short",
         lambda root: (root / "emotion_label.json").write_text('{"s001'),
-        error=r"emotion_label\.json: not valid JSON \(.*\); get it again",
+        error=r"emotion_label\.json:1: not valid JSON \(.*\); get it again",
     ),
     Fault(
         "no demography",
