@@ -121,6 +121,10 @@ lock() {
   trap hint EXIT
   export XSER_DRIVER=$$ XSER_LOCK_FD=8
   python3 -m utils.lock --beat $$ "$lock_file" 8>&- > /dev/null 2>&1 &
+  # Kaldi's own scripts source it on the node, where nothing but PATH may have come.
+  case "$train_cmd $feature_cmd" in
+    *.pl*) printf 'XSER_PYTHON=%q\n. %q\n' "$XSER_PYTHON" "$XSER_ROOT/path.sh" > path.sh ;;
+  esac
   # What a run that was killed has left half written.
   find -H data dump "$exp" exp \( -name '.*.????????.tmp' -o -name '.*.????????.old' \) -prune -exec rm -rf {} + 2> /dev/null || true
 }
