@@ -147,7 +147,7 @@ def _resample(samples: np.ndarray, rate: int) -> np.ndarray:
 
 def _existing(path: str | Path) -> str:
     path = Path(path)
-    if not path.is_file():
+    if not os.path.isfile(path):  # which is no error for a name that no file can have
         raise UserError(f"{path}: no such audio file")
     # libsndfile would have to be told what is in it.
     if path.suffix.lower() == ".raw":

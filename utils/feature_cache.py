@@ -12,6 +12,7 @@ import contextlib
 import fcntl
 import hashlib
 import json
+import os
 import zlib
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -180,7 +181,7 @@ def _key(utterance: Utterance) -> str:
     """Name an utterance's audio: where it is and, of a file, its size and time of change."""
     key = f"{utterance.source}|{utterance.start}|{utterance.end}"
     path = Path(utterance.source)
-    if not utterance.source.rstrip().endswith("|") and path.is_file():
+    if not utterance.source.rstrip().endswith("|") and os.path.isfile(path):
         status = path.stat()
         key += f"|{status.st_size}|{status.st_mtime_ns}"
     return key

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -85,6 +86,9 @@ def read(folder: Path) -> list[Entry]:
     for number, line in enumerate(path.read_bytes().splitlines(), 1):
         try:
             made = json.loads(line)
+            # A folder of the stage's own, not a path to anywhere.
+            if not re.fullmatch(r"(?!\.)[^/\0]+", made["name"]) or len(made["name"].encode()) > 255:
+                raise ValueError
             entries.append(Entry(folder / made["name"], default | made["factors"], str(made["settings"])))
         except (ValueError, KeyError, TypeError, RecursionError):
             raise UserError(f"{path}:{number}: not what {folder.name}'s plan writes; run that stage again") from None
