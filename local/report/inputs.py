@@ -11,8 +11,9 @@ from local import corpora
 from local.experiment import Experiment
 from local.grid import manifest
 from local.report import aligned, erased, failures, gaps, listened
+from local.report.conditions import SPREAD, Epoch, Result
 from local.report.diarized import PARTS, Diarization, Diarized, DiarizedPair
-from local.report.material import SPREAD, Comparison, Corpus, Epoch, Inputs, LanguageTest, Result, System
+from local.report.material import Comparison, Corpus, Inputs, LanguageTest, System
 from local.report.scores import Score, ShotsTest
 from local.report.tables.cells import HEARD
 from local.results import heard

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from local.report.material import NO_EARS, Inputs, Result, System, baseline
+from local.report.conditions import Result
+from local.report.material import NO_EARS, Inputs, System, baseline
 from local.report.tables.cells import DASH, Cell, Table, code, joint_marks, notes
 from local.report.tables.cells import with_method as under
 
