@@ -110,7 +110,9 @@ class Views:
         names = {self.test.opaque(token, trial["clip"]): trial["clip"] for trial in session.start["plan"]}
         if name not in names:
             flask.abort(404)
-        return flask.send_file(self.test.files[names[name]].resolve(), "audio/wav", conditional=True, etag=False)
+        # Without a name of its own the reply would tell the file's, which is the same for everybody.
+        path, said = self.test.files[names[name]].resolve(), f"{name}.wav"
+        return flask.send_file(path, "audio/wav", download_name=said, conditional=True, etag=False)
 
     def _admit(self, token: str) -> tuple[sessions.Invitation, sessions.Session]:
         who = self.test.invited.get(token)

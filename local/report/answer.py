@@ -58,11 +58,22 @@ def sentences(inputs: Inputs | None, found: Sequence[Measure]) -> list[str]:
     -------
     list of str
     """
-    lines = [line for measure in found for line in _measure(measure)]
+    lines = [line for measure in found for line in _measure(measure)] or [_baselines(measure) for measure in found]
     if inputs:
         lines += ablation.sentences(inputs)
         lines += [*_drop(inputs, found), *gap.sentences(inputs)[:1], *_language(inputs)]
     return lines or ["**Nothing has been run here yet.** The columns of ours are empty."]
+
+
+def _lead(measure: Measure) -> str:
+    return f"**{measure.where[0].upper()}{measure.where[1:]}**" + (f" ({measure.choice})" if measure.choice else "")
+
+
+def _baselines(measure: Measure) -> str:
+    """What the best baseline reaches, where nothing else was run."""
+    best, number = measure.lines[0], len(measure.lines)
+    many = f", the best of {number} by test," if number > 1 else ""
+    return f"{_lead(measure)}: baselines alone were run; `{measure.labels[0]}`{best.marks}{many} reaches {best.score}."
 
 
 def _measure(measure: Measure) -> Iterator[str]:
@@ -71,7 +82,7 @@ def _measure(measure: Measure) -> Iterator[str]:
         return
     best, number = measure.systems[0], len(measure.systems)
     name = f"`{measure.labels[measure.lines.index(best)]}`{best.marks}"
-    lead = f"**{measure.where[0].upper()}{measure.where[1:]}**" + (f" ({measure.choice})" if measure.choice else "")
+    lead = _lead(measure)
     many = f", the best of {number} by test," if number > 1 else ""
     if best.test is None or best.ahead is None:
         yield f"{lead}: {name}{many} reaches {best.score}; no baseline was run."
