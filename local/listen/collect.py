@@ -53,11 +53,13 @@ def main() -> None:
 def collect(folder: Path) -> str:
     """Write ``answers.csv`` and ``listeners.csv`` of all sessions, and tell how many there are.
 
-    Rows of listeners who had no session here, which were imported, stay.
+    Rows of listeners who had no session here, which were imported, stay. Listeners who were made up are left out as
+    soon as anybody has begun: they are never counted with people.
     """
     begun = sessions.read_all(folder)
     ours = {path.stem for path in (folder / sessions.SESSIONS).glob("*.jsonl")}
     _forget(folder / BY_LISTENER, ours - {session.path.stem for session in begun})
+    begun = [session for session in begun if not session.start["simulated"]] or begun
     clips = {clip.clip: clip for clip in read_clips(folder / CLIPS)}
     answers = [answer for session in begun for answer in _answers(session, clips)]
     listeners = [_listener(session) for session in begun]

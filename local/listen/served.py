@@ -78,6 +78,8 @@ class Served:
     def state(self, who: sessions.Invitation, session: sessions.Session, status: str) -> dict[str, Any]:
         """Say what a browser needs to know: nothing of what is true."""
         told: dict[str, Any] = {"status": status, "languages": self.listen.languages, "texts": self.texts}
+        if status in ("open", "done"):
+            told["language"] = session.start["language"]
         if status != "open":
             return told
         turn = {task: who.number % len(own) if own else 0 for task, own in self.choices.items()}
@@ -87,7 +89,7 @@ class Served:
             for trial in session.start["plan"]
         ]  # fmt: skip
         return told | {
-            "language": session.start["language"], "plan": plan, "saved": list(session.saved), "ages": checks.AGES[:-1],
+            "plan": plan, "saved": list(session.saved), "ages": checks.AGES[:-1],
             "choices": {task: own[turn[task] :] + own[: turn[task]] for task, own in self.choices.items()},
             "questions": self.listen.questions, "headphones": self.listen.headphones, "rest": self.listen.rest,
             "plays": self.listen.plays,

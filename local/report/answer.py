@@ -25,7 +25,7 @@ QUESTIONS = {
 }
 
 
-def question(inputs: Inputs | None, diarization: Diarization | None, study: Study | None) -> list[str]:
+def question(inputs: Inputs | None, diarization: Diarization | None, study: Study | None, people: bool) -> list[str]:
     """Ask what the results answer, a line each."""
     asked = [f"How far are the published figures reached? {asked_of(study.experiment)}"] if study else []
     if inputs:
@@ -41,10 +41,10 @@ def question(inputs: Inputs | None, diarization: Diarization | None, study: Stud
         )
     if diarization:
         asked.append("Which emotion is heard when, and is that better than labels that hear nothing?")
-    return asked
+    return asked or ["How well do people recognise emotions?"] * people
 
 
-def sentences(inputs: Inputs | None, found: Sequence[Measure]) -> list[str]:
+def sentences(inputs: Inputs | None, found: Sequence[Measure], people: bool = False) -> list[str]:
     """Answer, in a few Markdown lines.
 
     Parameters
@@ -53,6 +53,8 @@ def sentences(inputs: Inputs | None, found: Sequence[Measure]) -> list[str]:
         What stages 3 to 5 found.
     found : list of Measure
         Of that and of diarization (:func:`local.report.headline.measures`).
+    people : bool
+        Whether listeners' answers follow.
 
     Returns
     -------
@@ -62,6 +64,8 @@ def sentences(inputs: Inputs | None, found: Sequence[Measure]) -> list[str]:
     if inputs:
         lines += ablation.sentences(inputs)
         lines += [*_drop(inputs, found), *gap.sentences(inputs)[:1], *_language(inputs)]
+    if people and not lines:
+        return ["**No model has been run here yet.**"]
     return lines or ["**Nothing has been run here yet.** The columns of ours are empty."]
 
 

@@ -235,6 +235,18 @@ def test_withdrawing_removes_all_but_that_the_link_is_spent(test: Served) -> Non
     assert answers.read_listeners(test.folder / "listeners.csv") == []
 
 
+def test_who_was_made_up_is_not_counted_with_people(test: Served) -> None:
+    made_up = sessions.Session(test.folder / "sessions/simulated_de01.jsonl")
+    start = {"event": "start", "group": "de", "language": "en", "consent": "simulated", "simulated": True, "plan": []}
+    made_up.add(start)
+    collect.collect(test.folder)
+    assert [one.listener for one in answers.read_listeners(test.folder / "listeners.csv")] == ["simulated_de01"]
+    one = Browser(test)
+    one.post("start", TRUE)
+    collect.collect(test.folder)
+    assert [own.listener for own in answers.read_listeners(test.folder / "listeners.csv")] == [one.listener]
+
+
 def test_a_released_link_goes_on_elsewhere(test: Served) -> None:
     one = Browser(test)
     one.post("start", TRUE)
