@@ -3,11 +3,12 @@
 set -euo pipefail
 
 XSER_ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
-readonly called=("$0" "$@")
+readonly called=("$0" "$@") called_in=$PWD
 
 # number | name | built | reads -> writes.  This table drives --help, --list-stages, the headings, the
 # stage ranges and the resume hint; a test holds the README to it.
-stage_table='1|data|yes|corpus roots -> data/<corpus>/{wav.scp,utt2emo,...}, folds, audit.json
+stage_table='0|download|yes|URLs, where licences permit it -> <db-root>/<corpus>/ (optional: only if asked for)
+1|data|yes|corpus roots -> data/<corpus>/{wav.scp,utt2emo,...}, folds, audit.json
 2|features|yes|data -> dump/<encoder>/<corpus>/feats.scp, one (layers x dim) matrix an utterance
 3|probe|yes|folds, feats -> exp/probe/<condition>/
 4|finetune|yes|folds, wav -> exp/finetune/<condition>/
@@ -23,6 +24,7 @@ nj=1                     # parallel jobs a sharded stage is cut into
 ngpu=0                   # GPUs; 0 runs on the CPU
 precision=               # of the encoders in stage 2: fp32 (the default) or bf16
 db_root=                 # corpus c is at <db-root>/c
+accept_licence=          # of these corpora, c,d, which stage 0 then downloads
 config=conf/experiment.yaml # of the recipe
 set=()                   # overrides of the configuration
 tag=                     # keeps this run's results apart
@@ -31,6 +33,7 @@ wait=false               # for a run that is in this recipe's folder already
 list_stages=false
 list_fields=false
 plan=false
+doctor=false
 dry_run=false
 
 help_message="Usage: ./run.sh [options]        (in the root or in egs/<recipe>)
@@ -41,6 +44,7 @@ Options:
   --stage N|NAME       first stage (default: 1)
   --stop-stage N|NAME  last stage (default: the last; but --stage listen alone serves the listening test)
   --db-root DIR        where the corpora are: corpus c at DIR/c
+  --accept-licence C,D  of corpora that --stage download is to fetch (default: show them, and ask)
   --nj N               parallel jobs (default: 1, which uses all cores)
   --ngpu N             number of GPUs (default: 0)
   --precision fp32|bf16  of the encoders in stage 2 (features.precision of the experiment)
@@ -53,8 +57,10 @@ Options:
   --list-stages        print the stages and exit
   --list-fields        print every field that --set knows, its value in this recipe and its meaning, and exit
                        (python3 -m local.experiment; without values in docs/configuration.md)
-  --plan               print what is to be made, and how small a difference its tests could show, and exit; makes
-                       nothing (python3 -m local.plan; needs what stage 1 writes)
+  --plan               print what is to be made, what it costs in hours, memory and disk, and how small a difference
+                       its tests could show, and exit; makes nothing (python3 -m local.plan; needs what stage 1 writes)
+  --doctor             look at what a run needs (versions, devices, disk, encoders, corpora), say what to mend, and
+                       exit; makes nothing (python3 -m local.doctor)
   --dry-run            print the commands without running them
   --help               print this and exit
 
@@ -94,7 +100,7 @@ fi
 recipe_dir=$XSER_ROOT/egs/$recipe
 [ -d "$recipe_dir/conf" ] || fail "--recipe '$recipe': no such recipe; recipes: $(cd "$XSER_ROOT/egs" && echo */)"
 
-$dry_run || "$XSER_ROOT/utils/install.sh"
+$dry_run || $doctor || XSER_PYTHON=$("$XSER_ROOT/utils/install.sh" --print)
 . "$XSER_ROOT/path.sh"
 . "$XSER_ROOT/cmd.sh"
 cd "$recipe_dir"
@@ -120,13 +126,31 @@ options=(--config "$config")
 [ -z "$expdir" ] || options+=(--set "expdir=$expdir")
 for override in ${set[@]+"${set[@]}"}; do options+=(--set "$override"); done
 
-if $plan; then exec python3 -m local.plan "${options[@]}"; fi
+if $doctor; then exec python3 -m local.doctor "${options[@]}" ${db_root:+--db-root "$db_root"} --ngpu "$ngpu"; fi
+if $plan; then exec python3 -m local.plan "${options[@]}" --ngpu "$ngpu"; fi
 if $list_fields; then exec python3 -m local.experiment "${options[@]}"; fi
 
-if $dry_run; then exp=${expdir:-exp${tag:+_$tag}}; else exp=$(python3 -m local.experiment "${options[@]}" --get exp); fi
+if $dry_run; then
+  exp=${expdir:-exp${tag:+_$tag}}
+else
+  told=$(python3 -m local.experiment "${options[@]}" --get exp --get prepared)
+  exp=${told%%$'\n'*}
+  prepared=()
+  if [[ $told == *$'\n'* ]]; then read -ra prepared <<< "${told#*$'\n'}"; fi
+fi
 
 run() { # run a command, or show it
   if $dry_run; then printf '%q ' "$@"; echo; else "$@"; fi
+}
+
+provenance() { # say in $exp what made it; after stage 1, which makes the data that it names
+  $dry_run || $serve || python3 -m utils.provenance --exp "$exp" --root "$XSER_ROOT" --data "${prepared[@]/#/data/}" \
+    --cwd "$called_in" -- "${called[@]:1}"
+}
+
+stage_download() {
+  run python3 -m local.corpora.download "${options[@]}" ${db_root:+--db-root "$db_root"} \
+    ${accept_licence:+--accept-licence "$accept_licence"}
 }
 
 stage_data() {
@@ -200,6 +224,7 @@ hint() {
 }
 $dry_run || lock
 
+[ "$first" -le 1 ] || provenance
 for ((current = first; current <= last; current++)); do
   name=$(stage_field "$current" 2)
   if [ "$(stage_field "$current" 3)" = no ]; then
@@ -208,5 +233,6 @@ for ((current = first; current <= last; current++)); do
   fi
   echo "== $recipe, stage $current $name: $(stage_field "$current" 4)"
   "stage_$name"
+  [ "$current" -ne 1 ] || provenance
 done
 current=

@@ -22,8 +22,8 @@ def stages(repo: Path) -> list[list[str]]:
 
 
 def test_stages_are_those_of_every_recipe(repo: Path) -> None:
-    names = ["data", "features", "probe", "finetune", "score", "sed", "listen", "report"]
-    assert [row[:2] for row in stages(repo)] == [[str(n), name] for n, name in enumerate(names, 1)]
+    names = ["download", "data", "features", "probe", "finetune", "score", "sed", "listen", "report"]
+    assert [row[:2] for row in stages(repo)] == [[str(n), name] for n, name in enumerate(names)]
 
 
 def test_help_and_readme_show_the_same_stages(repo: Path) -> None:
@@ -80,6 +80,14 @@ def test_the_listening_test_is_served_where_it_alone_is_asked_for(repo: Path) ->
     assert "local.listen.collect" in both and "local.report.make" in both and "local.listen.server" not in both
 
 
+def test_nothing_is_downloaded_unless_asked_for(repo: Path) -> None:
+    assert "local.corpora.download" not in driver(repo, "--dry-run").stdout
+    asked = driver(repo, "--dry-run", "--recipe=emodb", "--stage=download", "--stop-stage=0", "--accept-licence=emodb")
+    assert asked.returncode == 0, asked.stderr
+    assert re.search(r"local\.corpora\.download --config \S+ --accept-licence emodb *$", asked.stdout, re.MULTILINE)
+    assert "local.corpora.prepare" not in asked.stdout
+
+
 def test_overrides_reach_the_commands_unevaluated(repo: Path, tmp_path: Path) -> None:
     marker = tmp_path / "evaluated"
     result = driver(repo, "--dry-run", "--stage=5", "--stop-stage=5", "--set", f"probe.lr=$(touch {marker})")
@@ -109,6 +117,13 @@ def test_a_plan_is_told_without_a_run_and_documented(repo: Path) -> None:
     assert not (repo / "egs/table/nowhere").exists()
     assert "--plan " in driver(repo, "--help").stdout
     assert "`--plan`" in (repo / "README.md").read_text(encoding="utf-8")
+
+
+def test_support_is_documented(repo: Path) -> None:
+    readme = (repo / "README.md").read_text(encoding="utf-8")
+    assert "--doctor  " in driver(repo, "--help").stdout
+    for word in ("`--doctor`", "`exp/env.json`", "`exp/run.sh`", "`utils/pack.sh --verify"):
+        assert word in readme
 
 
 def test_a_recipe_calls_the_driver(repo: Path) -> None:

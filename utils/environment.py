@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import argparse
 import importlib.util
+import re
 import subprocess
 import sys
 from collections.abc import Iterable, Iterator
@@ -44,6 +45,12 @@ def unmet(files: Iterable[str | Path]) -> list[str]:
             missing.append(f"{line} ({installed or 'not installed'})")
     fault = torchaudio_fault()
     return [*missing, fault] if fault else missing
+
+
+def versions(files: Iterable[str | Path]) -> dict[str, str | None]:
+    """Give the installed versions of what requirement files name; None for what is not installed."""
+    names = dict.fromkeys(re.split(r"[^\w.-]", line, maxsplit=1)[0] for line in _specifiers(files))
+    return {name: _version(name) for name in names}
 
 
 def torchaudio_fault() -> str | None:

@@ -9,6 +9,7 @@ cpu_torch=torch==2.13.0
 dev=false
 extra=()
 which=false
+print=false
 dry_run=false
 help_message="Usage: utils/install.sh [options]
 
@@ -26,6 +27,7 @@ pip's arguments for it instead, for instance XSER_TORCH='torch==2.14.0 --index-u
 Options:
   --dev          also what the tests need (requirements-dev.txt)
   --extra NAME   also requirements-NAME.txt ($(printf '%s\n' requirements-*.txt | sed 's/requirements-//; s/\.txt//' | paste -sd' '))
+  --print        print the environment's python3
   --which        install nothing: print the environment's python3, exit 1 if there is none
   --dry-run      install nothing: say what would be done
   --help         print this and exit"
@@ -190,7 +192,7 @@ install() {
   "$python" -m utils.environment mend-torchaudio >&2 || fail "torchaudio does not import (see the line above)" \
     "remove $venv and run this again; if that does not help, set XSER_TORCH to another release of torch"
   hashes "${files[@]}" > "$stamp"
-  satisfied "$python" "${files[@]}" || fail "still not satisfied (see the lines above)" "remove $venv and run this again"
+  satisfied "$python" "${files[@]}" >&2 || fail "still not satisfied (see the lines above)" "remove $venv and run this again"
   say "done: $venv"
 }
 
@@ -198,7 +200,7 @@ export PYTHONPATH=$root${PYTHONPATH:+:$PYTHONPATH}
 unset PYTHONHOME
 
 if chosen=$(choose); then
-  if $which; then echo "$chosen"; elif $dry_run; then echo "would use $chosen"; fi
+  if $which || $print; then echo "$chosen"; elif $dry_run; then echo "would use $chosen"; fi
   exit 0
 fi
 [ -z "${XSER_PYTHON:-}" ] || exit 1
@@ -206,4 +208,5 @@ if $which; then fail "there is no Python environment with ${files[*]} yet" "run 
 # Two recipes started at once in a fresh clone take turns; the second one then finds the work done.
 exec 9< "$root"
 if command -v flock > /dev/null; then flock 9 || true; fi
-choose > /dev/null || install
+chosen=$(choose) || install
+! $print || echo "${chosen:-$venv/bin/python3}"

@@ -74,7 +74,8 @@ def overview() -> str:
         for spec in _specs()
     ]  # fmt: skip
     used = [
-        [f"`{spec.name}`", spec.licence, _link(spec.source), spec.access,
+        [f"`{spec.name}`", spec.licence, _link(spec.source),
+         spec.access + (" (`--stage download`)" if spec.download else ""),
          ", ".join(f"[`{recipe}`]({recipe}/README.md)" for recipe in recipes.get(spec.name, [])),
          ", ".join(spec.studies), spec.tried_on]
         for spec in _specs()

@@ -53,6 +53,7 @@ class CorpusSpec:
     licence: str = ""  # as stated
     source: str = ""  # official page
     access: str = "download"  # how one gets it: download, or who must be asked
+    download: list[dict[str, Any]] = field(default_factory=list)  # items of local/corpora/download.py
     country: str = ""  # where its speakers are from, as far as its makers say
     style: str = ""  # how the emotions came about: acted, elicited, natural, or several of them
     segment_level: bool = False  # whether it says when within an utterance the emotion is heard
@@ -107,13 +108,13 @@ def emotion_words(corpus: CorpusSpec, variants: Iterable[str] = (), recipe: str 
     return labels.words(("common", corpus.module, corpus.name), variants, recipe)
 
 
-def root_of(corpus: CorpusSpec, db_root: Path | None, recipe: str | Path = ".") -> Path:
-    """Tell where a corpus is, an absolute path that exists: ``root`` of its entry, else its name in ``db_root``.
+def root_of(corpus: CorpusSpec, db_root: Path | None, recipe: str | Path = ".", there: bool = True) -> Path:
+    """Tell where a corpus is, an absolute path: ``root`` of its entry, else its name in ``db_root``.
 
     Raises
     ------
     UserError
-        Nobody says where it is, or it is not there.
+        Nobody says where it is, or ``there`` and it is not there.
     """
     if corpus.root:
         entry = _entries(recipe)[corpus.name]
@@ -126,8 +127,9 @@ def root_of(corpus: CorpusSpec, db_root: Path | None, recipe: str | Path = ".") 
             f"or 'root' of its entry in the recipe's conf/corpora.yaml"
         )
     root = root.absolute()
-    if not root.exists():
+    if there and not root.exists():
         source = f"; get it from {corpus.source}" if corpus.source else ""
+        source += "; or run with --stage download" if corpus.download else ""
         raise UserError(f"{said}: there is no {root}{source}")
     return root
 

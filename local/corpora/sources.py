@@ -102,7 +102,8 @@ def read_rows(path: Path, required: Sequence[str]) -> Iterator[tuple[int, dict[s
         if missing or len(set(header)) < len(header):
             raise UserError(
                 f"{path}: expected a header with the columns {', '.join(required)}, each once; "
-                f"it has {', '.join(header) or 'none'}"
+                f"it has {', '.join(header) or 'none'}; {'commas' if is_csv else 'tabs'} separate columns in a file "
+                f"{path.suffix}" + (", not semicolons: save it anew with commas" if ";" in "".join(header) else "")
             )
         for values in reader:
             if any(value.strip() for value in values):

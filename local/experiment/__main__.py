@@ -38,17 +38,22 @@ def main() -> None:
     )
     experiment.add_arguments(parser)
     parser.add_argument("--markdown", action="store_true", help="write docs/configuration.md to standard output")
-    parser.add_argument("--get", metavar="NAME", help="print one value alone: a field, or exp or results (their paths)")
+    parser.add_argument(
+        "--get", metavar="NAME", action="append", default=[],
+        help="print one value alone, a line each: a field, exp or results (their paths), or prepared (the corpora)",
+    )  # fmt: skip
     arguments = parser.parse_args()
     if arguments.markdown:
         print(markdown(), end="")
         return
     settings = experiment.load(arguments)
-    if arguments.get:
+    for name in arguments.get:
         try:
-            print(functools.reduce(getattr, arguments.get.split("."), settings))
+            value = functools.reduce(getattr, name.split("."), settings)
         except AttributeError:
-            raise UserError(f"--get {arguments.get}: there is no such field") from None
+            raise UserError(f"--get {name}: there is no such field") from None
+        print(*value if isinstance(value, list) else [value])
+    if arguments.get:
         return
     print(f"{arguments.config}: set any of these with --set FIELD=VALUE; * differs from the default")
     for line in resolved(settings):

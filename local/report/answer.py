@@ -138,7 +138,7 @@ def _language(inputs: Inputs) -> Iterator[str]:
     for tests in _by_question(inputs).values():
         methods = [test.method for test in tests]
         preferred, number = headline.preferred(inputs, methods)
-        test, choice = tests[methods.index(preferred)], headline.chosen(preferred, number)
+        test, choice = tests[methods.index(preferred)], headline.chosen(inputs, preferred, number)
         yield (
             f"**Language**{f' ({choice})' if choice else ''}: {QUESTIONS[test.question]} "
             f"{_ahead(test.difference)} others ({_worth(test, inputs.level)})."

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
+from local.report.conditions import Result
 from local.report.material import Inputs, System
 from local.report.tables.cells import code, joint_marks, marks, null_note, p_value, with_method
 from local.results.heard import unheard
 from utils.significance import EXACT_BLOCKS
 
+_NAMED = 5  # conditions in a sentence
 STANDARDISED = {
     "none": "not at all",
     "train": "by the training lists",
@@ -191,14 +193,28 @@ def confusion(inputs: Inputs) -> list[str]:
 def chance(inputs: Inputs) -> list[str]:
     """Say how many conditions were not shown to be above guessing."""
     weak = [result for result in inputs.results if not result.headline.lo > inputs.chance]
+    under = [result for result in weak if result.headline.hi < inputs.chance]
     if not weak:
         return [f"**Chance**: every condition's interval lies above guessing ({100 * inputs.chance:.0f}%)."]
     named = ", ".join(f"`{inputs.name(result.system)}` {result.pair}" for result in weak)
     return [
         f"**Chance**: {len(weak)} of {len(inputs.results)} conditions were not shown to be above guessing "
         f"({100 * inputs.chance:.0f}%): their interval reaches down to it, or they have none"
-        + (f" ({named})." if len(weak) <= 3 else ".")
+        + (f" ({named})." if len(weak) <= 3 else "."),
+        *_below(inputs, under),
     ]
+
+
+def _below(inputs: Inputs, results: Sequence[Result]) -> Iterator[str]:
+    """Name the conditions that are worse than guessing, the worst first."""
+    if results:
+        worst = sorted(results, key=lambda result: result.headline.ua)
+        named = "; ".join(f"`{inputs.name(one.system)}` {one.pair} {one.headline}" for one in worst[:_NAMED])
+        more = f"; and {len(worst) - _NAMED} more" if len(worst) > _NAMED else ""
+        yield (
+            f"**Below chance**: the interval of {count(len(worst), 'condition')} lies below guessing, so that emotions "
+            f"are taken for one another: {named}{more}."
+        )
 
 
 def tested(inputs: Inputs) -> list[str]:

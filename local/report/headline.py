@@ -142,9 +142,10 @@ def _members(inputs: Inputs, method: str, group: str) -> dict[System, Score]:
     return {s: score for s, score in scores.items() if len(inputs.of(s, group)) == most}
 
 
-def chosen(method: str, number: int) -> str:
-    """Say of how many methods this is the one that dev prefers; nothing where there is no other."""
-    return f"`{method}`, dev's choice of {number}" if number > 1 else ""
+def chosen(inputs: Inputs, method: str, number: int) -> str:
+    """Say what a method is, and of how many it is the one that dev prefers; nothing where there is no other."""
+    words = (inputs.heads | inputs.strategies).get(method)
+    return ", ".join(filter(None, (f"`{method}`", words, f"dev's choice of {number}"))) if number > 1 else ""
 
 
 def _titles(inputs: Inputs, system: System, group: str, kind: str = "") -> tuple[str, str]:
@@ -170,7 +171,7 @@ def _frozen(inputs: Inputs, method: str, number: int, group: str) -> Measure | N
             line = replace(compared[0], than=strongest.encoder, among=len(controls)) if tests[0] else line
         lines.append(line)
     title, where = _titles(inputs, next(iter(scores)), group)
-    return Measure(title, where, chosen(method, number), lines, beaten, inputs.level)
+    return Measure(title, where, chosen(inputs, method, number), lines, beaten, inputs.level)
 
 
 def _tuned(inputs: Inputs, method: str, number: int, group: str) -> Measure | None:
@@ -190,7 +191,7 @@ def _tuned(inputs: Inputs, method: str, number: int, group: str) -> Measure | No
     lines.sort(key=lambda line: -line.score.ua)
     beaten = sum(clear(line, inputs.level) for line in lines)
     title, where = _titles(inputs, next(iter(scores)), group, ", tuned")
-    return Measure(title, where, chosen(method, number), lines, beaten, inputs.level)
+    return Measure(title, where, chosen(inputs, method, number), lines, beaten, inputs.level)
 
 
 def _diarized(found: Diarization, test: str) -> Measure | None:

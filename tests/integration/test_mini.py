@@ -104,6 +104,19 @@ def test_a_rerun_skips_all_and_says_so(checkout: Checkout, finished: Outcome) ->
     assert again.status == 0, again.output
     assert [str(path) for path in files if path.stat().st_mtime_ns != before[path]] == []
     assert again.output.count("up to date") >= 5
+    assert (checkout.root / "egs/mini/exp/run.sh").read_text().endswith("\nexec ./run.sh --recipe mini\n")
+
+
+def test_results_say_what_made_them_and_pack_whole(checkout: Checkout, finished: Outcome, tmp_path: Path) -> None:
+    exp = checkout.root / "egs/mini/exp"
+    made = json.loads((exp / "env.json").read_text(encoding="utf-8"))
+    assert made["data"].keys() == {"mini_zh", "mini_de", "mini_en", "mini_bn", "mini_th", "mini_sed"}
+    assert len({*made["data"].values()} - {None}) == 6 and made["packages"]["torch"]
+    pack = ["bash", checkout.root / "utils/pack.sh"]
+    subprocess.run([*pack, exp, "--out", tmp_path / "x.tar.gz"], check=True)
+    said = subprocess.run([*pack, "--verify", tmp_path / "x.tar.gz"], check=True, capture_output=True, text=True).stdout
+    asked = sum(len(path.read_text(encoding="utf-8").splitlines()) for path in exp.glob("*/manifest.jsonl"))
+    assert f"{asked} conditions have their scores" in said and f"data mini_de {made['data']['mini_de']}" in said
 
 
 def test_scores_are_bit_identical_however_the_work_is_cut(checkout: Checkout, finished: Outcome) -> None:

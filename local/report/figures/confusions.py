@@ -11,7 +11,7 @@ import numpy as np
 from local.report.conditions import GROUPS, Result
 from local.report.figures.drawing import Figure, axes_of, folded, panel_title, short, training_label
 from local.report.material import Inputs, System
-from local.report.tables.cells import notes
+from local.report.tables.cells import notes, with_method
 
 COLUMNS = 6  # panels beside each other
 _Side = str | tuple[str, str]  # an encoder, or a method and a group
@@ -45,7 +45,7 @@ def pooled(inputs: Inputs) -> Figure:
     """Give the figure of mean confusions, within and across corpora."""
     caption = (
         "Share of each emotion's utterances (rows, percent) that were taken for each emotion; layers chosen on dev; "
-        f"mean over conditions within, and across, corpora.{notes(inputs)}"
+        f"mean over conditions within, and across, corpora{_alone(inputs)}.{notes(inputs)}"
     )
     return Figure("confusion", "Confusions", caption, lambda: _draw_pooled(inputs))
 
@@ -55,11 +55,17 @@ def by_condition(inputs: Inputs) -> Iterator[Figure]:
     for encoder in inputs.encoders if inputs.conditions > 1 else []:
         caption = (
             f"`{encoder}`: one block a condition, training corpus down, test corpus across; in a block the "
-            f"reference ({', '.join(inputs.emotions)}) goes down and the hypothesis across, as share of the row."
+            f"reference ({', '.join(inputs.emotions)}) goes down and the hypothesis across, as share of the row"
+            f"{_alone(inputs)}."
             f"{notes(inputs, (result for result in inputs.results if result.system.encoder == encoder))}"
         )
         title = f"Confusions in every condition: {encoder}"
         yield Figure(f"confusion_{encoder}", title, caption, lambda e=encoder: _draw_blocks(inputs, e), detail=True)
+
+
+def _alone(inputs: Inputs) -> str:
+    """Name the one method that there is; of several, panels do."""
+    return f", {with_method(inputs, inputs.methods[0])}" if len(inputs.methods) == 1 else ""
 
 
 def _draw_pooled(inputs: Inputs) -> Drawing:

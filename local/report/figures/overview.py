@@ -96,8 +96,8 @@ def _draw_matrix(inputs: Inputs, encoder: str) -> Drawing:
         sharey=True, squeeze=False,
     )  # fmt: skip
     # One scale for all encoders, so that maps can be compared by eye.
-    low = 100 * inputs.chance
-    top = max(low + 10, 10 * np.ceil(max(10 * result.headline.ua for result in inputs.results)))
+    low = min(100 * inputs.chance, 10 * np.floor(min(10 * result.headline.ua for result in inputs.results)))
+    top = max(100 * inputs.chance + 10, 10 * np.ceil(max(10 * result.headline.ua for result in inputs.results)))
     for axes, system in zip(panels[0], systems, strict=True):
         image = _heat(axes, inputs.of(system), trains, tests, (low, top))
         axes.set_xticks(range(len(tests)), [short(inputs, name) for name in tests], fontsize=8)

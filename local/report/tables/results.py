@@ -22,6 +22,14 @@ from local.report.tables.cells import (
 )  # fmt: skip
 from local.results.heard import in_words, say, unheard
 
+# In words, what local/results/languages.py derives.
+SETTINGS = {
+    "mono": "encoder, training and test are of one language",
+    "cross": "trained on the encoder's language, tested on another",
+    "trans": "trained and tested on a language that is not the encoder's",
+    "cross-trans": "trained on a language that is not the encoder's, tested on yet another",
+}
+
 
 def _layers_note(inputs: Inputs, method: str | None = None) -> str:
     note = "layers chosen on dev"
@@ -130,7 +138,10 @@ def everything(inputs: Inputs) -> Table:
         )
     header = ["train", "test", "setting", "UA", "n", "speakers", "df", *spread.values()]
     header += ["WA", "macro-F1", *inputs.emotions, "layers"]
+    found = {result.setting for result in inputs.results}
+    kinds = "; ".join(f"*{name}*, {words}" for name, words in SETTINGS.items() if name in found)
     caption = (
+        f"*setting*: {kinds}. An encoder bound to no language agrees with all. "
         "UA [95% interval], WA, macro-F1 and recall of each emotion, in percent; recalls are pooled over the test "
         "utterances of all folds and averaged over seeds. *layers*: those that dev chose (in how many folds and "
         "seeds); "

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from local.report.conditions import Result
 from local.report.material import NO_EARS, Inputs, System, baseline
 from local.report.tables.cells import DASH, Cell, Table, code, joint_marks, notes
@@ -103,7 +105,29 @@ def sentences(inputs: Inputs) -> list[str]:
         f"**Without ears**: conditions{chosen} that were not shown to exceed every system that sees no more than "
         f"duration, level or text (q < {inputs.level:.2g}, family of {tests}).",
         *parts,
+        *_close(inputs, counted),
     ]
+
+
+def _close(inputs: Inputs, counted: dict[System, list[tuple[Result, list[str]]]]) -> Iterator[str]:
+    """Name the corpora on which a shortcut does all that the voice was shown to do, trained and tested there."""
+    found: dict[str, list[tuple[Result, list[str]]]] = {}
+    for own in counted.values():
+        for result, below in own:
+            if result.group == "within":
+                found.setdefault(result.test, []).append((result, below))
+    for corpus, own in found.items():
+        for name in without_ears(inputs):
+            if all(name in below for _, below in own):
+                best = max((result for result, _ in own), key=lambda result: result.headline.ua)
+                bar = inputs.result(System(name, best.system.method), best.train, corpus)
+                of = f"{len(own)} systems were" if len(own) > 1 else "1 system was"
+                yield (
+                    f"**On {inputs.label(corpus)}, `{name}` alone comes close to the voice**: {bar.headline}, beside "
+                    f"{best.headline} of `{inputs.name(best.system)}`, the best by test; {of} not shown "
+                    f"to exceed it. Means and tests without this corpus need no training: `--stage probe "
+                    f"--set corpora=[...]` with the others."
+                )
 
 
 def _dev(inputs: Inputs, systems: list[System]) -> float:

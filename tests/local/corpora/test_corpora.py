@@ -156,6 +156,7 @@ def test_bad_rows_of_a_table_are_excluded_by_line(tmp_path: Path) -> None:
         (b"path,emotion\na.wav,sad\n", "expected a header with the columns path, speaker, emotion"),
         (b"path,speaker,emotion,emotion\n", "each once"),
         (b"", "it has none"),
+        (b"path;speaker;emotion\na.wav;s;sad\n", r"commas separate columns in a file \.csv, not semicolons"),
         (b"path,speaker,emotion\n\xe4.wav,s,sad\n", "own.csv:2: the byte 0xe4 is not UTF-8"),
     ],
 )

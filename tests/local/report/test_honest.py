@@ -164,6 +164,22 @@ def test_sed_marks_shared_speakers_and_single_ones(tmp_path: Path, monkeypatch: 
     assert "**Beforehand: on *.single no difference could be significant" in shown["sed-tests"].caption
 
 
+def test_what_is_worse_than_guessing_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    world = small_world(tmp_path / "toy", encoders=[Encoder("big", 1)], heads=["linear"])
+    monkeypatch.chdir(world.root)
+    collect.main([])
+    table = world.root / "exp/results.csv"
+    results = read_csv(table)
+    worst = next(row for row in results if row["layer"] == "dev" and row["train"] != row["test"])
+    worst |= {"ua": "0.1", "ua_lo": "0.05", "ua_hi": "0.15"}
+    csv_file.write(table, list(results[0]), results)
+    make.main([])
+    page = Page((world.root / "exp/report/index.html").read_text(encoding="utf-8"))
+    (line,) = (line for line in page.prose if line.startswith("Below chance"))
+    assert "1 condition lies below guessing" in line and "10.0 [5.0, 15.0]" in line
+    assert "cross, trained on" in page.sections["conditions"]
+
+
 def test_a_head_that_is_best_on_test_alone_is_not_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     world = small_world(tmp_path / "toy", encoders=[Encoder("big", 3)], heads=["linear", "mlp"])
     monkeypatch.chdir(world.root)
@@ -182,9 +198,9 @@ def test_a_head_that_is_best_on_test_alone_is_not_named(tmp_path: Path, monkeypa
     line = next(line for line in page.sections["encoders"].splitlines() if "Within corpora" in line)
     assert f"with the {other['method']} head (of 2 the best by dev UA)" in line and best["method"] not in line
     answer = section((world.root / "RESULTS.md").read_text(encoding="utf-8"), "Answer")
-    assert (
-        f"**Within corpora** (`{other['method']}`, dev's choice of 2)" in answer and f"`{best['method']}`" not in answer
-    )
+    head = other["method"]
+    assert f"**Within corpora** (`{head}`, what {head} is, dev's choice of 2)" in answer
+    assert f"`{best['method']}`" not in answer
 
 
 def test_where_baselines_alone_were_run_that_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

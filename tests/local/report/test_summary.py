@@ -58,7 +58,7 @@ def test_the_headlines_set_systems_beside_baselines(world: World, documents: tup
             f"{ahead} [{low}, {high}]", f"{100 * float(test['detectable_family']):.1f}",
         )  # fmt: skip
         line = next(line for line in section(text, "Answer").split(" - ") if f"{group.title()} corpora" in line)
-        assert f"(`{head}`, dev's choice of 2)" in line
+        assert f"(`{head}`, what {head} is, dev's choice of 2)" in line
         q = float(test["q"])
         assert f"{ahead[1:]} [{low.lstrip('+')}, {high.lstrip('+')}] points** ahead of `flat`" in line
         assert ("q < 0.001" if q < 0.001 else f"q = {q:.3f}") in line
