@@ -33,6 +33,8 @@ wait=false               # for a run that is in this recipe's folder already
 list_stages=false
 list_fields=false
 plan=false
+verify=false
+allow_pipes=false
 doctor=false
 dry_run=false
 
@@ -61,6 +63,9 @@ Options:
                        its tests could show, and exit; makes nothing (python3 -m local.plan; needs what stage 1 writes)
   --doctor             look at what a run needs (versions, devices, disk, encoders, corpora), say what to mend, and
                        exit; makes nothing (python3 -m local.doctor)
+  --verify             compare audio, features, conditions and models with the checksums that were taken when they were
+                       made, name what is damaged, and exit; makes nothing (python3 -m local.verify)
+  --allow-pipes        run the commands that a wav.scp of yours may hold in place of files (default: refuse)
   --dry-run            print the commands without running them
   --help               print this and exit
 
@@ -116,6 +121,10 @@ lock() {
   trap hint EXIT
   export XSER_DRIVER=$$ XSER_LOCK_FD=8
   python3 -m utils.lock --beat $$ "$lock_file" 8>&- > /dev/null 2>&1 &
+  # Kaldi's own scripts source it on the node, where nothing but PATH may have come.
+  case "$train_cmd $feature_cmd" in
+    *.pl*) printf 'XSER_PYTHON=%q\n. %q\n' "$XSER_PYTHON" "$XSER_ROOT/path.sh" > path.sh ;;
+  esac
   # What a run that was killed has left half written.
   find -H data dump "$exp" exp \( -name '.*.????????.tmp' -o -name '.*.????????.old' \) -prune -exec rm -rf {} + 2> /dev/null || true
 }
@@ -126,6 +135,8 @@ options=(--config "$config")
 [ -z "$expdir" ] || options+=(--set "expdir=$expdir")
 for override in ${set[@]+"${set[@]}"}; do options+=(--set "$override"); done
 
+if $allow_pipes; then export XSER_ALLOW_PIPES=true; fi # jobs inherit it
+if $verify; then exec python3 -m local.verify "${options[@]}"; fi
 if $doctor; then exec python3 -m local.doctor "${options[@]}" ${db_root:+--db-root "$db_root"} --ngpu "$ngpu"; fi
 if $plan; then exec python3 -m local.plan "${options[@]}" --ngpu "$ngpu"; fi
 if $list_fields; then exec python3 -m local.experiment "${options[@]}"; fi

@@ -24,6 +24,7 @@ if "PYTEST_XDIST_WORKER" in os.environ:
 # What is green here is green elsewhere; HYPOTHESIS_PROFILE=explore draws other cases every time.
 hypothesis.settings.register_profile("same", derandomize=True)
 hypothesis.settings.register_profile("explore", derandomize=False)
+hypothesis.settings.register_profile("fuzz", derandomize=False, max_examples=10_000)  # for tests/test_fuzz.py
 hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "same"))
 
 

@@ -119,6 +119,15 @@ def test_a_plan_is_told_without_a_run_and_documented(repo: Path) -> None:
     assert "`--plan`" in (repo / "README.md").read_text(encoding="utf-8")
 
 
+def test_what_is_kept_can_be_verified_and_pipes_are_only_run_on_request(repo: Path) -> None:
+    result = driver(repo, "--dry-run", "--recipe=table", "--verify", "--expdir=nowhere")
+    assert (result.returncode, result.stdout) == (0, "all is as it was made\n"), result.stderr
+    words = driver(repo, "--help").stdout
+    assert "--verify " in words and "--allow-pipes " in words
+    readme = (repo / "README.md").read_text(encoding="utf-8")
+    assert "`--verify`" in readme and "`--allow-pipes`" in readme
+
+
 def test_support_is_documented(repo: Path) -> None:
     readme = (repo / "README.md").read_text(encoding="utf-8")
     assert "--doctor  " in driver(repo, "--help").stdout

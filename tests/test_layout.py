@@ -82,7 +82,7 @@ def test_help_is_there_at_once(module, tmp_path):
     )  # fmt: skip
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     assert result.returncode == 0, result.stderr.splitlines()[-1]
-    assert re.search(r"^usage: |^ {4}run\.py ", result.stdout, re.MULTILINE)
+    assert re.search(r"^usage: |^ {4}(run|submit)\.py ", result.stdout, re.MULTILINE)
     imported = {line.rsplit("|", 1)[-1].strip() for line in result.stderr.splitlines()}
     assert imported & HEAVY == set()
     # Processor time: other work on the machine does not count.

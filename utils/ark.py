@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import re
 import struct
 import sys
 from collections.abc import Iterable
@@ -17,11 +18,15 @@ from typing import IO
 import numpy as np
 
 from utils.atomic import atomic_file
-from utils.errors import UserError
+from utils.errors import UserError, named
+from utils.table import read_text
 
 # Kaldi's binary float matrix: "\0B", "FM ", then each dimension as its width in bytes and its value.
 _HEADER = struct.Struct("<5sBiBi")
 _MAGIC = b"\0BFM "
+# Of an archive and an offset, and nothing else: libraries would run what begins or ends with a bar as a command, wait
+# for standard input at "-", and take slices.
+_PLACE = re.compile(r"(?!-:|[|\s])(?P<archive>[^\0]*[^|\s\0]):(?P<offset>\d{1,19})")
 
 
 def read_scp(path: str | Path) -> dict[str, str]:
@@ -30,17 +35,17 @@ def read_scp(path: str | Path) -> dict[str, str]:
     Raises
     ------
     UserError
-        The file is missing, a line is malformed, or a key occurs twice.
+        The file is missing or not UTF-8, a line is malformed, or a key occurs twice.
     """
     path = Path(path)
     if not path.is_file():
         raise UserError(f"{path}: no such feature index; run the features stage first")
     entries: dict[str, str] = {}
-    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
-        try:
-            key, value = line.split(None, 1)
-        except ValueError as error:
-            raise UserError(f"{path}:{number}: expected '<key> <archive>:<offset>', got {line!r}") from error
+    text = read_text(path)
+    for number, line in enumerate(text.removesuffix("\n").split("\n") if text else (), 1):
+        key, value = (*line.split(None, 1), "", "")[:2]
+        if not _PLACE.fullmatch(value):
+            raise UserError(f"{path}:{number}: expected '<key> <archive>:<offset>', got {line!r}; {_again(path)}")
         if key in entries:
             raise UserError(f"{path}:{number}: the key {key} occurs twice")
         entries[key] = value
@@ -53,8 +58,11 @@ def load_mat(rxfilename: str) -> np.ndarray:
     Raises
     ------
     UserError
-        The archive is missing or damaged at that offset.
+        It is nothing of the kind, or the archive is missing or damaged at that offset.
     """
+    place = _PLACE.fullmatch(rxfilename)
+    if not place:
+        raise UserError(f"{rxfilename}: expected <archive>:<offset>; commands and slices are not read")
     try:
         try:
             import kaldiio
@@ -64,7 +72,7 @@ def load_mat(rxfilename: str) -> np.ndarray:
     # What kaldiio does with damaged bytes depends on where they are.
     except (OSError, ValueError, AssertionError, RuntimeError, MemoryError, struct.error) as error:
         reason = str(error).split("\n")[0] or type(error).__name__
-        raise UserError(f"{rxfilename}: cannot read this matrix ({reason}); rerun the features stage") from error
+        raise UserError(f"{rxfilename}: cannot read this matrix ({reason}); {_again(place['archive'])}") from error
 
 
 def read_all(path: str | Path, keys: list[str] | None = None) -> np.ndarray:
@@ -81,9 +89,7 @@ def read_all(path: str | Path, keys: list[str] | None = None) -> np.ndarray:
     keys = list(entries) if keys is None else keys
     missing = [key for key in keys if key not in entries]
     if missing:
-        raise UserError(
-            f"{path}: {len(missing)} utterances have no features, first {missing[0]}; rerun the features stage"
-        )
+        raise UserError(f"{path}: {len(missing)} utterances have no features, first {missing[0]}; {_again(path)}")
     if not keys:
         raise UserError(f"{path}: no utterances to read")
     first = load_mat(entries[keys[0]])
@@ -91,10 +97,7 @@ def read_all(path: str | Path, keys: list[str] | None = None) -> np.ndarray:
     for row, key in enumerate(keys):
         matrix = load_mat(entries[key])
         if matrix.shape != first.shape:
-            raise UserError(
-                f"{path}: {key} has the shape {matrix.shape}, {keys[0]} has {first.shape}; "
-                "delete the directory and rerun the features stage"
-            )
+            raise UserError(f"{path}: {key} has the shape {matrix.shape}, {keys[0]} has {first.shape}; {_again(path)}")
         array[row] = matrix
     return array
 
@@ -144,16 +147,17 @@ class ArkWriter:
         """Append a matrix of any float type as float32; its key holds no blanks and is not in ``done``."""
         if key.split() != [key] or key in self.done:
             raise ValueError(f"the key {key!r} holds blanks or occurs twice")
-        offset = _write_matrix(self._ark, key, matrix)
-        self._ark.flush()
-        self._scp.write(f"{key} {self._ark_path}:{offset}\n")
-        self._scp.flush()
+        with named(self._ark_path):
+            offset = _write_matrix(self._ark, key, matrix)
+            self._ark.flush()
+            self._scp.write(f"{key} {self._ark_path}:{offset}\n")
+            self._scp.flush()
         self.done.add(key)
 
     def close(self) -> None:
         """Close both files."""
-        self._ark.close()
-        self._scp.close()
+        with named(self._ark_path), self._scp, self._ark:
+            pass
 
     def __enter__(self) -> ArkWriter:
         return self
@@ -173,6 +177,10 @@ def write(stem: str | Path, matrices: Iterable[tuple[str, np.ndarray]]) -> None:
         lines = [f"{key} {ark_path}:{_write_matrix(ark, key, matrix)}\n" for key, matrix in matrices]
     with atomic_file(stem.with_name(stem.name + ".scp")) as scp:
         scp.writelines(lines)
+
+
+def _again(path: str | Path) -> str:
+    return f"remove {Path(path).parent} and rerun the features stage"
 
 
 def _write_matrix(file: IO[bytes], key: str, matrix: np.ndarray) -> int:

@@ -10,6 +10,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import IO
 
+from utils.errors import named
+
 
 @contextlib.contextmanager
 def atomic_file(path: str | Path, mode: str = "w") -> Iterator[IO]:
@@ -24,7 +26,7 @@ def atomic_file(path: str | Path, mode: str = "w") -> Iterator[IO]:
         mode, dir=path.parent, prefix=f".{path.name}.", suffix=".tmp", delete=False, **text
     )
     try:
-        with handle:
+        with named(path), handle:
             yield handle
             # Otherwise a power failure may leave the name without the content.
             handle.flush()
@@ -55,7 +57,8 @@ def atomic_dir(path: str | Path) -> Iterator[Path]:
     path = _real(path)
     temporary = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp"))
     try:
-        yield temporary
+        with named(path):
+            yield temporary
         os.chmod(temporary, 0o777 & ~_UMASK)
         # Renamed before it is deleted: half a directory must never stand under the name.
         old = temporary.with_suffix(".old")

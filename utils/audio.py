@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import os
 import re
 import shlex
 import subprocess
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     import soundfile
 
 SAMPLE_RATE = 16000
+ALLOW_PIPES = "XSER_ALLOW_PIPES"  # run.sh --allow-pipes sets it to true, and jobs inherit it
 # libsndfile's note that a WAV's or AIFF's sample chunk is longer in the header than in the file.
 _CHUNK_SIZES = re.compile(r"^\s*(?:data|SSND) *: (\d+) \(should be (\d+)\)", re.MULTILINE)
 # Programs that write to a pipe cannot know the size and put in the largest (or nearly).
@@ -87,7 +89,7 @@ def load(source: str | Path, start: float = 0.0, end: float | None = None) -> np
     Parameters
     ----------
     source : str or Path
-        A path, or a Kaldi input pipe (``command |``).
+        A path; or, where :data:`ALLOW_PIPES` is set in the environment, a Kaldi input pipe (``command |``).
     start, end : float
         Stretch to read, in seconds; ``end=None`` reads to the end of the file. An ``end`` past the
         end of the file by less than 0.05 s is taken as the end.
@@ -96,7 +98,7 @@ def load(source: str | Path, start: float = 0.0, end: float | None = None) -> np
     ------
     UserError
         The file is missing, unreadable, truncated, empty, or holds NaN or infinite samples; the
-        stretch lies outside the file; the pipe's command fails.
+        stretch lies outside the file; a pipe is not allowed, or its command fails.
     """
     import numpy as np
 
@@ -157,6 +159,11 @@ def _existing(path: str | Path) -> str:
 
 def _read_pipe(text: str) -> bytes:
     command = text.rstrip().removesuffix("|").strip()
+    if os.environ.get(ALLOW_PIPES) != "true":
+        raise UserError(
+            f"the audio pipe {shlex.quote(command)} of wav.scp is a command, which could do anything, and is not run; "
+            f"where you trust it, give run.sh --allow-pipes (or set {ALLOW_PIPES}=true)"
+        )
     # Kaldi's convention: wav.scp may name a shell pipeline, so it is run by a shell, as Kaldi does.
     script = f"set -o pipefail; {command}"
     result = subprocess.run(["bash", "-c", script], capture_output=True, check=False)

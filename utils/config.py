@@ -14,6 +14,7 @@ from utils.config_fields import check_words, describe
 from utils.errors import UserError
 
 T = TypeVar("T")
+_VALUES = 100_000  # that a file may hold
 
 
 def load(schema: type[T], path: str | Path, overrides: Sequence[str] = ()) -> T:
@@ -62,7 +63,7 @@ def load(schema: type[T], path: str | Path, overrides: Sequence[str] = ()) -> T:
         return OmegaConf.to_object(config)
     except OmegaConfBaseException as error:
         raise UserError(_explain(error, origin, schema)) from error
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, LookupError) as error:
         raise UserError(f"{origin}: {error}") from error
 
 
@@ -96,10 +97,18 @@ def parse_yaml(text: str, origin: str) -> Any:
     import yaml
 
     try:
-        return yaml.load(text, _loader())
-    except (yaml.YAMLError, ValueError) as error:
+        content = yaml.load(text, _loader())
+    except (yaml.YAMLError, ValueError, RecursionError, TypeError) as error:
         reason = " ".join(str(error).replace('in "<unicode string>", ', "").split())
         raise UserError(f"{origin}: not valid YAML: {reason}") from error
+    # Aliases of aliases double with every line, and may hold themselves.
+    left, values = _VALUES, [content]
+    while values and left:
+        value, left = values.pop(), left - 1
+        values += [*value, *value.values()] if isinstance(value, dict) else value if isinstance(value, list) else []
+    if not left:
+        raise UserError(f"{origin}: holds more than {_VALUES} values, with what its aliases repeat; write them out")
+    return content
 
 
 def _explain(error: Exception, origin: str, schema: type) -> str:

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from itertools import pairwise
 from pathlib import Path
 
+from utils import stamp
 from utils.atomic import atomic_dir
 from utils.data_dir import format_data_dir, invert, table_names, write_data_dir
 from utils.data_dir_ops import Say, Tables, check_target, durations, read_tables, restrict
@@ -122,10 +123,11 @@ def _balance(sizes: list[int], bounds: list[int]) -> list[int]:
 def split(data_dir: Path, parts: int, per_utt: bool, say: Say) -> None:
     """Split a data directory into ``split<parts>[utt]/1`` to ``/<parts>`` under it, as :func:`partition` does.
 
-    A split that is newer than the data is left as it is; ``say`` is told what was made or skipped.
+    A split of just these tables is left as it is, whatever the clock says; ``say`` is told what was made or skipped.
     """
     target = data_dir / f"split{parts}{'utt' if per_utt else ''}"
-    if _up_to_date(data_dir, target / "1"):
+    made_from = stamp.make({}, [], [data_dir / name for name in table_names(data_dir) if name != "spk2utt"])
+    if stamp.why_stale(target, made_from) is None:
         say(f"{target} is up to date, skipping it")
         return
     tables = read_tables(data_dir)
@@ -135,11 +137,5 @@ def split(data_dir: Path, parts: int, per_utt: bool, say: Say) -> None:
             (temporary / str(number)).mkdir()
             for name, text in format_data_dir(target / str(number), restrict(tables, utterances)).items():
                 (temporary / str(number) / name).write_bytes(text.encode())
+        stamp.write(temporary, made_from)
     say(f"split {len(utt2spk)} utterances of {data_dir} into {target}/1 to {target}/{parts}")
-
-
-def _up_to_date(data_dir: Path, part: Path) -> bool:
-    names = table_names(data_dir)
-    if not (part / "utt2spk").is_file() or set(names) - {"spk2utt"} != set(table_names(part)) - {"spk2utt"}:
-        return False
-    return all((part / name).stat().st_mtime_ns >= (data_dir / name).stat().st_mtime_ns for name in table_names(part))

@@ -2,26 +2,42 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
+import re
 import signal
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from pathlib import Path
 
-_MENDABLE = (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EPERM, errno.EROFS)
+_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")
+_FULL = "make room, or move its folder to a larger disk and put a link there, then run again"
+_CLOSED = "make it writable, then run again; results alone may go elsewhere (--expdir)"
+_MENDS = {
+    errno.ENOSPC: _FULL, errno.EDQUOT: _FULL, errno.EFBIG: "raise the limit on the size of files (ulimit -f)",
+    errno.EACCES: _CLOSED, errno.EPERM: _CLOSED, errno.EROFS: _CLOSED,
+    errno.EIO: "the disk fails: look at the system's log, then run again", errno.ESTALE: "run again",
+}  # fmt: skip
 
 
 class UserError(Exception):
-    """Bad input: the message is one line that names the file, the value and the mend."""
+    """Bad input: the message is one line that names the file, the value and the mend.
+
+    What would break the line, or steer a terminal, is written as in Python: names and values are anybody's.
+    """
+
+    def __init__(self, message: object = ""):
+        super().__init__(_CONTROL.sub(lambda match: ascii(match[0])[1:-1], str(message)))
 
 
 def run_main(main: Callable[[], int | None]) -> None:
     """Run a command's ``main``, which gives an exit status or None for success, and exit with its status.
 
-    A :class:`UserError`, a full disk and a missing permission become one line on standard error and exit
-    status 1; a closed output pipe (``command | head``) and an interrupt end quietly with the status that a
+    A :class:`UserError`, a full or failing disk, a missing permission and a lost GPU become one line on standard error
+    and exit status 1; a closed output pipe (``command | head``) and an interrupt end quietly with the status that a
     shell expects. When it is asked to terminate, it unwinds first, so that no temporary files stay behind;
     so it does when the driver, whose direct child it is, has been killed.
     """
@@ -40,11 +56,28 @@ def run_main(main: Callable[[], int | None]) -> None:
     except KeyboardInterrupt:
         status = 128 + signal.SIGINT
     except OSError as error:
-        if error.errno not in _MENDABLE:
+        if error.errno not in _MENDS:
             raise
-        print(f"error: {error.filename or 'cannot write'}: {error.strerror}", file=sys.stderr)
+        print(f"error: {error.filename or 'cannot write'}: {error.strerror}; {_MENDS[error.errno]}", file=sys.stderr)
+        status = 1
+    except RuntimeError as error:
+        reason = str(error).partition("\n")[0]
+        if "CUDA" not in reason:
+            raise
+        print(f"error: the GPU failed ({reason}); what is finished counts, run again", file=sys.stderr)
         status = 1
     sys.exit(status)
+
+
+@contextlib.contextmanager
+def named(path: str | Path) -> Iterator[None]:
+    """Let errors of the system name this file, where they name none: that a disk is full shows at a bare write."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno is not None and error.filename is None:
+            error.filename = str(path)
+        raise
 
 
 def _terminate(number: int, frame: object) -> None:

@@ -12,6 +12,7 @@ import contextlib
 import fcntl
 import hashlib
 import json
+import zlib
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -20,7 +21,7 @@ import numpy as np
 
 from utils.atomic import atomic_file
 from utils.data_dir import Utterance
-from utils.errors import UserError
+from utils.errors import UserError, named
 
 _INDEX, _LOCK = "index.json", ".lock"
 
@@ -36,6 +37,7 @@ class InputCache:
         self._dtype = np.dtype(precision)
         self._data = self._folder / f"inputs.f{8 * self._dtype.itemsize}"
         self._places: dict[str, tuple[int, int]] = {}  # first row and number of rows, in the order of the file
+        self._sums: dict[str, int] = {}  # CRC-32 of those rows
         self._keys: dict[Utterance, str] = {}
         self._shape: tuple[int, ...] = ()
         self._rows: np.memmap | None = None
@@ -72,7 +74,7 @@ class InputCache:
                 finally:
                     # What an interrupted run has computed counts.
                     with atomic_file(self._folder / _INDEX) as file:
-                        json.dump({"shape": self._shape, "places": self._places}, file)
+                        json.dump({"shape": self._shape, "places": self._places, "sums": self._sums}, file)
         self._rows = np.memmap(self._data, dtype=self._dtype, mode="r", shape=(self._count(), *self._shape))
 
     def frames(self, utterance: Utterance) -> int:
@@ -95,6 +97,25 @@ class InputCache:
         found = np.fromfile(self._data, self._dtype, values, offset=place[0] * self._row_size())
         return found.reshape(place[1], *self._shape)
 
+    @classmethod
+    def damage(cls, folder: Path) -> Iterator[str]:
+        """Compare what a folder of one kind keeps with its checksums; say what is not as it was computed."""
+        for data in sorted(folder.glob("inputs.f??")):
+            cache = cls(folder, "", f"float{data.suffix[2:]}")
+            cache._folder, cache._data = folder, data
+            try:
+                cache._read_index()
+            except UserError as error:
+                yield str(error)
+                continue
+            with open(data, "rb") as file:
+                for key, (begin, frames) in cache._places.items():
+                    file.seek(begin * cache._row_size())
+                    if key in cache._sums and zlib.crc32(file.read(frames * cache._row_size())) != cache._sums[key]:
+                        yield f"{data} does not have the checksum of what was computed of {key.partition('|')[0]}; " + (
+                            cache._again()
+                        )
+
     def _append(
         self, missing: dict[str, Utterance], compute: Callable[[np.ndarray], np.ndarray], bar: bool, threads: int
     ) -> None:
@@ -102,14 +123,17 @@ class InputCache:
         from tqdm import tqdm
 
         count = self._count()
-        with open(self._data, "ab") as file:
+        with named(self._data), open(self._data, "ab") as file:
             # Rows that the index does not tell of were left by a process that did not live to write it.
             file.truncate(count * self._row_size())
             with ThreadPoolExecutor(threads, initializer=torch.set_num_threads, initargs=(1,)) as pool:
                 inputs = pool.map(lambda utterance: self._compute(utterance, compute), missing.values())
                 for key, made in zip(missing, tqdm(inputs, "inputs", len(missing), disable=not bar), strict=True):
-                    made.tofile(file)
+                    content = made.tobytes()
+                    file.write(content)
+                    file.flush()  # a full disk shows before the index tells of them
                     self._shape, self._places[key] = made.shape[1:], (count, len(made))
+                    self._sums[key] = zlib.crc32(content)
                     count += len(made)
 
     def _compute(self, utterance: Utterance, compute: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
@@ -131,10 +155,19 @@ class InputCache:
             index = json.loads(path.read_text(encoding="utf-8"))
             self._shape = tuple(index["shape"])
             self._places = {key: (begin, frames) for key, (begin, frames) in index["places"].items()}
-        except FileNotFoundError:
-            return
-        except (ValueError, KeyError, TypeError) as error:
-            raise UserError(f"{path}: damaged; remove {self._folder}, it will be made again") from error
+            self._sums = dict(index.get("sums", {}))
+            whole = not self._places or self._data.stat().st_size >= self._count() * self._row_size()
+        except FileNotFoundError as error:
+            if Path(error.filename) == path:
+                return
+            whole = False
+        except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError) as error:
+            raise UserError(f"{path}: damaged; {self._again()}") from error
+        if not whole:
+            raise UserError(f"{self._data}: cut short or missing; {self._again()}")
+
+    def _again(self) -> str:
+        return f"remove {self._folder}, it will be made again"
 
     @contextlib.contextmanager
     def _locked(self) -> Iterator[None]:

@@ -6,6 +6,9 @@ print. The stamp is written last, so work that was interrupted has none.
 
 Code is what the modules that compute a result import, all of it (utils/closure.py): words may change without a run, a
 constant may not.
+
+A stamp may also hold the size and the checksum of what was made. Sizes are compared whenever somebody asks; checksums,
+which takes reading everything, by :func:`damage` (``run.sh --verify``).
 """
 
 from __future__ import annotations
@@ -14,7 +17,7 @@ import hashlib
 import json
 import os
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 
 from utils import closure
@@ -71,12 +74,13 @@ def why_stale(directory: str | Path, stamp: Mapping) -> str | None:
     try:
         old = json.loads(path.read_text(encoding="utf-8"))
         old_config, old_code, old_inputs = (dict(old[key]) for key in ("config", "code", "inputs"))
+        made = {name: str(noted) for name, noted in dict(old.pop("files", {})).items()}
     except FileNotFoundError:
         return "not made yet"
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, RecursionError):
         return f"{path} is damaged, or of an earlier version"
     if old == stamp:
-        return None
+        return next(_changed(path.parent, made), None)
     for key in sorted({*old_config, *stamp["config"]}):
         before, after = old_config.get(key, "unset"), stamp["config"].get(key, "unset")
         if before != after:
@@ -90,11 +94,48 @@ def why_stale(directory: str | Path, stamp: Mapping) -> str | None:
     return f"the code changed ({names[0][1]})" if names else None
 
 
-def write(directory: str | Path, stamp: Mapping) -> None:
-    """Mark the result in a directory as whole."""
-    with atomic_file(Path(directory) / NAME) as file:
-        json.dump(stamp, file, indent=1, sort_keys=True)
+def write(directory: str | Path, stamp: Mapping, keep: bool = False) -> None:
+    """Mark the result in a directory as whole; with ``keep``, its files (not folders) are to stay as they are now."""
+    directory = Path(directory)
+    files = sorted(path for path in directory.iterdir() if path.is_file() and path.name[0] != ".") if keep else []
+    made = {"files": {path.name: f"{path.stat().st_size}:{_sha256(path)}" for path in files}} if keep else {}
+    with atomic_file(directory / NAME) as file:
+        json.dump({**stamp, **made}, file, indent=1, sort_keys=True)
         file.write("\n")
+
+
+def damage(directory: str | Path) -> Iterator[str]:
+    """Compare the files of a finished result with the checksums of its stamp; say what is not as it was made."""
+    path = Path(directory) / NAME
+    try:
+        noted = dict(json.loads(path.read_text(encoding="utf-8")).get("files", {}))
+        made = {name: str(one) for name, one in noted.items()}
+        yield from _changed(path.parent, made, _sha256)
+    except (ValueError, TypeError, AttributeError, RecursionError):
+        yield f"{path} is damaged"
+
+
+def _changed(directory: Path, made: Mapping[str, str], digest: Callable[[Path], str] | None = None) -> Iterator[str]:
+    """Say which files do not have the size, and the checksum where ``digest`` gives one, that a stamp notes."""
+    for name, noted in made.items():
+        path, (size, _, checksum) = directory / name, noted.partition(":")
+        try:
+            found = path.stat().st_size
+        except OSError:
+            yield f"{path} is missing"
+            continue
+        if str(found) != size:
+            yield f"{path} has {found} bytes, not the {size} that were written"
+        elif digest and digest(path) != checksum:
+            yield f"{path} does not have the checksum of what was written"
+
+
+def _sha256(path: Path) -> str:
+    digest = hashlib.sha256()
+    with open(path, "rb") as file:
+        while block := file.read(1 << 20):
+            digest.update(block)
+    return digest.hexdigest()
 
 
 def _flatten(config: Mapping, prefix: str = "") -> dict:

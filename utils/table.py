@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from utils.errors import UserError
 
@@ -27,6 +28,22 @@ def read_text(path: str | Path) -> str:
         line = content.count(b"\n", 0, error.start) + 1
         byte = content[error.start]
         raise UserError(f"{path}:{line}: the byte 0x{byte:02x} is not UTF-8; convert the file with iconv") from None
+
+
+def read_json(path: str | Path) -> Any:
+    """Read a JSON file that somebody else wrote, with or without a byte order mark.
+
+    Raises
+    ------
+    UserError
+        The file is missing, not UTF-8, or not JSON, or more deeply nested than anybody would.
+    """
+    try:
+        return json.loads(read_text(path).removeprefix("\ufeff"))
+    except json.JSONDecodeError as error:
+        raise UserError(f"{path}:{error.lineno}: not valid JSON ({error.msg}); get it again") from None
+    except (ValueError, RecursionError) as error:  # numbers of thousands of digits, brackets by the thousand
+        raise UserError(f"{path}: not readable as JSON ({str(error)[:80]}); get it again") from None
 
 
 def parse_table(path: str | Path, text: str, dropped: list[int] | None = None) -> dict[str, str]:

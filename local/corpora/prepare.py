@@ -98,7 +98,7 @@ def fingerprint(items: Iterable[Utterance | Excluded]) -> str:
                 try:
                     status = os.stat(path)
                     statuses[path] = f"{status.st_size} {status.st_mtime_ns}"
-                except OSError:
+                except (OSError, ValueError):  # a name that no file can have
                     statuses[path] = "missing"
             values.append(statuses[path])
         digest.update("\t".join([*values, "\n"]).encode("utf-8", "backslashreplace"))

@@ -9,7 +9,6 @@ validated database for Persian speech emotion detection", Language Resources and
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,7 +18,7 @@ from local.corpora.records import Excluded, Utterance
 from local.corpora.registry import CorpusSpec
 from local.corpora.sources import audio_files, wrong_root
 from utils.errors import UserError
-from utils.table import read_text
+from utils.table import read_json, read_text
 
 LAYOUT = "female/F01A01.wav, male/M01A01.wav and (for transcripts) shemo.json"
 _NAME = re.compile(r"([FM])(\d\d)([A-Z])\d+", re.IGNORECASE)
@@ -69,15 +68,13 @@ def _annotations(root: Path) -> dict[str, _Note]:
     path = root / "shemo.json"
     if not path.is_file():
         return {}
+    content = read_json(path)
     try:
-        content = json.loads(read_text(path).removeprefix("\ufeff"))
         entries = content.items() if isinstance(content, dict) else [(entry["id"], entry) for entry in content]
         return {
             name.upper(): _Note(f"shemo.json {name}", _clean(entry["transcript"]), entry["emotion"])
             for name, entry in entries
         }
-    except json.JSONDecodeError as error:
-        raise UserError(f"{path}:{error.lineno}: not JSON ({error.msg}); download it again") from error
     except (AttributeError, KeyError, TypeError) as error:
         raise UserError(f"{path}: expected id, emotion and transcript of every utterance; download it again") from error
 

@@ -24,7 +24,6 @@ Recognition (THAI-SER) corpus", arXiv:2507.09618, 2025.
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -34,7 +33,7 @@ from local.corpora.records import Excluded, Utterance
 from local.corpora.registry import CorpusSpec
 from local.corpora.sources import audio_files, gender, wrong_root
 from utils.errors import UserError
-from utils.table import read_text
+from utils.table import read_json
 
 LAYOUT = (
     "emotion_label.json, actor_demography.json and studio001/con/s001_con_actor001_impro1_1.flac, "
@@ -95,7 +94,7 @@ def _emotion(entry: Any, label: str, least: float) -> tuple[str, str]:
     """Give an utterance's emotion, or else why it has none."""
     try:
         word, agreement = entry[0][label], float(entry[0]["agreement"])
-    except (IndexError, KeyError, TypeError, ValueError):
+    except (IndexError, KeyError, TypeError, ValueError, OverflowError):
         return "", "label not understood"
     word = str(word)
     if word.casefold() in _NO_EMOTION:
@@ -117,10 +116,7 @@ def _options(spec: CorpusSpec) -> tuple[str, str, float]:
 
 
 def _read(path: Path) -> dict[str, Any]:
-    try:
-        content = json.loads(read_text(path).removeprefix("\ufeff"))
-    except ValueError as error:
-        raise UserError(f"{path}: not valid JSON ({error}); get it again") from error
+    content = read_json(path)
     if not isinstance(content, dict):
         raise UserError(f"{path}: expected a JSON object; get it again")
     return content

@@ -14,7 +14,6 @@ diarization: Which emotion appears when?", ASRU 2023 (arXiv:2306.12991).
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -24,7 +23,7 @@ from local.corpora.records import Excluded, Span, Utterance
 from local.corpora.registry import CorpusSpec
 from local.corpora.sources import audio_files, wrong_root
 from utils.errors import UserError
-from utils.table import read_text
+from utils.table import read_json
 
 LAYOUT = "ZED.json and the files that it names after datafolder/"
 _NEUTRAL = "neutral"
@@ -48,7 +47,7 @@ def scan(root: Path, spec: CorpusSpec) -> Iterator[Utterance | Excluded]:
             named.add(path)
             spans = tuple(_tile(entry["emotion"], float(entry["duration"])))
             text = entry.get("transcription") or ""
-        except (AttributeError, KeyError, TypeError, ValueError):
+        except (AttributeError, KeyError, TypeError, ValueError, OverflowError):
             yield Excluded(f"ZED.json {name}", "entry not understood, or its times are not in order")
             continue
         yield Utterance(
@@ -61,10 +60,7 @@ def scan(root: Path, spec: CorpusSpec) -> Iterator[Utterance | Excluded]:
 
 
 def _entries(path: Path) -> dict[str, Any]:
-    try:
-        entries = json.loads(read_text(path))
-    except json.JSONDecodeError as error:
-        raise UserError(f"{path}:{error.lineno}: not valid JSON ({error.msg})") from None
+    entries = read_json(path)
     if not isinstance(entries, dict):
         raise UserError(f"{path}: expected an object with an entry for every utterance")
     return entries

@@ -79,7 +79,7 @@ def merge(work: Work, nj: int) -> None:
     with atomic_file(work.directory / "info.json") as file:
         json.dump(info, file, indent=1)
         file.write("\n")
-    stamp.write(work.directory, mark)
+    stamp.write(work.directory, mark, keep=True)
     for folder in work.directory.glob("shard.*"):
         shutil.rmtree(folder)
     print(f"{work.directory}: {len(index)} utterances, {len(excluded)} excluded", file=sys.stderr)

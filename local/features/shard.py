@@ -75,8 +75,9 @@ def read(folder: Path, job: int, stamp: dict) -> tuple[Path, dict[str, str], str
 
 
 def _read_job(folder: Path, job: int) -> dict:
-    with contextlib.suppress(FileNotFoundError, ValueError):
-        return json.loads((folder / f"job.{job}.json").read_text(encoding="utf-8"))
+    with contextlib.suppress(FileNotFoundError, ValueError, RecursionError):
+        found = json.loads((folder / f"job.{job}.json").read_text(encoding="utf-8"))
+        return found if isinstance(found, dict) and {"stamp", "precision"} <= found.keys() else {}
     return {}
 
 

@@ -20,7 +20,7 @@ from utils.table import read_table
 
 # What makes features, beside the module of the encoder's kind.
 CODE = ["local.features.extract", "local.features.merge"]
-_TABLES = ("wav.scp", "segments", "utt2spk", "utt2emo", "utt2dur")
+_TABLES = ("wav.scp", "segments", "utt2spk", "utt2emo", "utt2dur", "utt2digest")  # the last for what is heard
 
 
 @dataclass(frozen=True)

@@ -47,7 +47,7 @@ def test(group: Group, device: str = "cpu") -> None:
         runs = [run for run, _ in tested]
         with atomic_dir(condition.directory) as directory:
             write(directory, condition, meta, settings(condition), used.values(), corpora[condition.test], runs)
-            stamp.write(directory, stamps[condition])
+            stamp.write(directory, stamps[condition], keep=True)
         print(f"{condition.directory}: done", flush=True)
 
 

@@ -44,4 +44,4 @@ def train(training: Training, device: str = "cpu") -> None:
         )
     )  # fmt: skip
     if rank() == 0:
-        stamp.write(training.directory, made_from)
+        stamp.write(training.directory, made_from, keep=True)

@@ -46,7 +46,7 @@ class Entry:
             config, inputs = made["config"], made["inputs"]
         except FileNotFoundError:
             return "is not finished"
-        except (ValueError, KeyError, TypeError):
+        except (ValueError, KeyError, TypeError, RecursionError):
             return f"has a damaged {stamp.NAME}"
         if digest(config) != self.settings:
             return "was made with other settings"
@@ -82,11 +82,11 @@ def read(folder: Path) -> list[Entry]:
     if not path.is_file():
         return []
     entries, default = [], complete(folder.name, {})
-    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
+    for number, line in enumerate(path.read_bytes().splitlines(), 1):
         try:
             made = json.loads(line)
             entries.append(Entry(folder / made["name"], default | made["factors"], str(made["settings"])))
-        except (ValueError, KeyError, TypeError):
+        except (ValueError, KeyError, TypeError, RecursionError):
             raise UserError(f"{path}:{number}: not what {folder.name}'s plan writes; run that stage again") from None
     return entries
 

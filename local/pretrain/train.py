@@ -83,7 +83,7 @@ def pretrain(wanted: Work, where: str = "cpu") -> None:
     summary = _train(wanted, work, where)
     with atomic_dir(out) as folder:
         _export(wanted.settings, summary, work, folder)
-        stamp.write(folder, made_of)
+        stamp.write(folder, made_of, keep=True)
     shutil.rmtree(work)
     print(f"{out}: made", file=sys.stderr)
 

@@ -87,7 +87,7 @@ def run(group: Group) -> None:
                 made |= representation.records(heads, *own)
             for name, (columns, rows) in made.items():
                 csv_file.write(directory / name, columns, rows)
-            stamp.write(directory, stamps[condition])
+            stamp.write(directory, stamps[condition], keep=True)
         print(f"probe: {condition.directory}: done", flush=True)
 
 

@@ -248,7 +248,11 @@ def table(own: Claims) -> Table:
 
 
 def shortened(whole: Table) -> Table:
-    """Keep the columns that RESULTS.md has room for."""
+    """Keep the columns that RESULTS.md has room for, and rows that could be tested; the caption counts the others."""
     kept = [whole.header.index(name) for name in ("claim", "published", "systems", "conditions", "ours", "verdict")]
-    rows = [[row[place] for place in kept] for row in whole.rows]
-    return replace(whole, header=[whole.header[place] for place in kept], rows=rows)
+    rows = [[row[place] for place in kept] for row in whole.rows if not row[-1].text.startswith(UNTESTABLE)]
+    left = len(whole.rows) - len(rows)
+    caption = whole.caption if rows else ""
+    if left:
+        caption += f" Of {len(whole.rows)} comparisons, {left} are {UNTESTABLE}; the page says of each why."
+    return replace(whole, header=[whole.header[place] for place in kept], rows=rows, caption=caption.strip())

@@ -67,5 +67,5 @@ def train(training: Training, device: str = "cpu") -> None:
         "fold": training.fold,
     }  # fmt: skip
     diarizer.save(folder)
-    stamp.write(folder, made_from)
+    stamp.write(folder, made_from, keep=True)
     print(f"{folder}: decoder {diarizer.decoder.method} {diarizer.decoder.value:g}, chosen on dev", flush=True)

@@ -33,7 +33,7 @@ from local.splits.data import Corpus, Fold
 from local.splits.partition import key, partition
 from utils.data_dir import read_utt2
 from utils.errors import UserError
-from utils.table import read_table, read_text
+from utils.table import read_json, read_table, read_text
 
 DEV = 5  # dev is one of so many parts of train
 
@@ -145,10 +145,10 @@ def _words(folder: Path) -> dict[str, str]:
     if not path.is_file():
         raise UserError(f"{path}: no such file; correct split.emobox_dir, or `emobox` of the corpus's entry")
     try:
-        found = json.loads(read_text(path)).items()
+        found = read_json(path).items()
         ours = labels.words(("common",))
         return {raw: ours.get(word.casefold(), word.casefold()) for raw, word in found}
-    except (ValueError, AttributeError) as error:
+    except AttributeError as error:
         raise UserError(f"{path}: expected a JSON object of words and what each means ({error})") from error
 
 
@@ -172,7 +172,7 @@ def _rows(path: Path, words: dict[str, str]) -> list[Row]:
             item = json.loads(line)
             start = f"{item['start_time']:.2f}" if "start_time" in item else ""
             rows.append(Row(PurePosixPath(item["wav"]), start, words[item["emo"]]))
-        except (ValueError, TypeError, KeyError) as error:
+        except (ValueError, TypeError, KeyError, OverflowError, RecursionError) as error:
             raise UserError(
                 f"{path}:{number}: expected a JSON object with `wav`, and an `emo` that label_map.json translates "
                 f"({type(error).__name__}: {error})"

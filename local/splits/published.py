@@ -8,6 +8,7 @@ another's test utterances stays as published, and the audit counts it.
 from __future__ import annotations
 
 import csv
+import io
 import re
 from collections import Counter
 from pathlib import Path
@@ -16,6 +17,7 @@ from local.corpora.writer import clean_name, name_in
 from local.experiment import Split
 from local.splits.data import PAIRS, Corpus, Fold
 from utils.errors import UserError
+from utils.table import read_text
 
 _FOLDERS = {"train": "train", "dev": "eval", "test": "test"}
 _FOLD = re.compile(r".*_fold(\d+)")
@@ -59,10 +61,12 @@ def read_list(path: Path) -> list[tuple[str, str]]:
     UserError
         The header or a row is not as expected.
     """
-    with open(path, encoding="utf-8-sig", newline="") as file:
-        reader = csv.reader(file)
+    reader = csv.reader(io.StringIO(read_text(path).removeprefix("\ufeff"), newline=""))
+    try:
         header = next(reader, None)
         rows = [(reader.line_num, row) for row in reader if row]
+    except csv.Error as error:
+        raise UserError(f"{path}:{reader.line_num}: not a CSV file ({error})") from None
     if header != ["file", "answer"]:
         raise UserError(f"{path}: expected the header 'file,answer', got {','.join(header or []) or 'nothing'!r}")
     for number, row in rows:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import resource
 import struct
 import sys
 
@@ -130,6 +131,40 @@ def test_a_malformed_index_names_its_line(tmp_path, text, message):
     (tmp_path / "x.scp").write_text(text)
     with pytest.raises(UserError, match=message):
         ark.read_scp(tmp_path / "x.scp")
+
+
+@pytest.mark.parametrize("native", [False, True])
+@pytest.mark.parametrize(
+    "place", ["touch ran |", "touch ran |:1", "|touch ran:1", "x.ark:5[0:1]", "x.ark", "-:5", "-", "x.ark:-5", " |:1"]
+)
+def test_nothing_but_a_place_in_an_archive_is_read(tmp_path, monkeypatch, place, native):
+    monkeypatch.chdir(tmp_path)
+    if native:
+        monkeypatch.setitem(sys.modules, "kaldiio", None)
+    with pytest.raises(UserError, match="expected <archive>:<offset>; commands and slices are not read"):
+        ark.load_mat(place)
+    (tmp_path / "x.scp").write_text(f"a {place}\n")
+    with pytest.raises(UserError, match="x.scp"):
+        ark.read_all("x.scp")
+    assert [path.name for path in tmp_path.iterdir()] == ["x.scp"]
+
+
+def test_a_file_that_may_not_grow_leaves_whole_entries(tmp_path):
+    matrix = np.zeros((10, 100))
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, before[1]))
+    try:
+        with pytest.raises(OSError, match=r"File too large: .*f\.ark"), ArkWriter(tmp_path / "f") as writer:
+            for key in "abcdef":
+                writer.write(key, matrix)
+        with pytest.raises(OSError, match=r"File too large: .*g\.ark"):
+            ark.write(tmp_path / "g", [(key, matrix) for key in "abcdef"])
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["f.ark", "f.scp"]
+    assert ark.read_all(tmp_path / "f.scp").shape == (2, 10, 100)
+    with ArkWriter(tmp_path / "f") as writer:
+        assert writer.done == {"a", "b"}
 
 
 def test_an_index_may_hold_tabs_and_blanks_in_paths(tmp_path):

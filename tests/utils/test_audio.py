@@ -170,12 +170,30 @@ def test_samples_that_are_no_numbers(wav, value):
     assert len(audio.load(path, 0.0, 0.5)) == RATE // 2
 
 
+@pytest.fixture
+def pipes(monkeypatch):
+    """Pipes are allowed."""
+    monkeypatch.setenv(audio.ALLOW_PIPES, "true")
+
+
+def test_a_pipe_is_not_run_unless_that_is_allowed(tmp_path, wav, monkeypatch):
+    monkeypatch.delenv(audio.ALLOW_PIPES, raising=False)
+    path = wav(tone(RATE, 440))
+    for source in (f"touch {tmp_path}/ran; cat {path} |", f"touch {tmp_path}/ran |", f"touch {tmp_path}/ran|\n"):
+        assert "is not run; where you trust it, give run.sh --allow-pipes" in refused(source)
+    for source in (f"| touch {tmp_path}/ran", f"$(touch {tmp_path}/ran)", f"`touch {tmp_path}/ran`", "-", "-|-"):
+        assert refused(source) == f"{source}: no such audio file"
+    assert not (tmp_path / "ran").exists()
+
+
+@pytest.mark.usefixtures("pipes")
 def test_a_pipe(wav):
     path = wav(tone(RATE, 440), subtype="PCM_16")
     np.testing.assert_array_equal(audio.load(f"cat {path} |"), audio.load(path))
     np.testing.assert_array_equal(audio.load(f" cat {path} | cat  | ", 0.2, 0.4), audio.load(path, 0.2, 0.4))
 
 
+@pytest.mark.usefixtures("pipes")
 @pytest.mark.skipif(shutil.which("sox") is None, reason="sox is not installed")
 def test_the_pipe_that_kaldi_recipes_use(wav):
     path = wav(tone(8000, 440), 8000, subtype="PCM_16")
@@ -184,6 +202,7 @@ def test_the_pipe_that_kaldi_recipes_use(wav):
     assert np.abs(read - tone(RATE, 440))[400:-400].max() < 0.02
 
 
+@pytest.mark.usefixtures("pipes")
 @pytest.mark.parametrize(
     ("command", "words"),
     [
@@ -198,6 +217,7 @@ def test_a_pipe_that_fails(wav, command, words):
     assert words in refused(command)
 
 
+@pytest.mark.usefixtures("pipes")
 def test_a_size_that_the_writer_could_not_know(wav):
     path = wav(tone(RATE, 440), subtype="PCM_16")
     content = bytearray(path.read_bytes())

@@ -47,7 +47,21 @@ def test_a_user_error_is_one_line(capsys):
 def test_a_full_disk_and_a_missing_permission_are_one_line(capsys):
     assert ends_with(fails(OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)))) == 1
     assert ends_with(fails(PermissionError(errno.EACCES, os.strerror(errno.EACCES), "exp/x"))) == 1
-    assert capsys.readouterr().err == "error: cannot write: No space left on device\nerror: exp/x: Permission denied\n"
+    assert capsys.readouterr().err == (
+        "error: cannot write: No space left on device; make room, or move its folder to a larger disk and put a link "
+        "there, then run again\n"
+        "error: exp/x: Permission denied; make it writable, then run again; results alone may go elsewhere (--expdir)\n"
+    )
+
+
+def test_a_gpu_that_is_lost_is_one_line(capsys):
+    assert ends_with(fails(RuntimeError("CUDA error: unspecified launch failure\nCUDA kernel errors might be"))) == 1
+    err = capsys.readouterr().err
+    assert err == (
+        "error: the GPU failed (CUDA error: unspecified launch failure); what is finished counts, run again\n"
+    )
+    with pytest.raises(RuntimeError):
+        run_main(fails(RuntimeError("shapes differ")))
 
 
 def test_an_error_of_ours_keeps_its_traceback():

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 
 import numpy as np
 import pytest
 import soundfile
 
+from tests import disks
 from utils.data_dir import Utterance, read_utterances, write_data_dir
 from utils.errors import UserError
 from utils.feature_cache import InputCache
@@ -63,6 +65,39 @@ def test_drops_rows_that_the_index_does_not_tell_of(tmp_path: Path, utterances: 
     cache = InputCache(tmp_path / "c", "x")
     cache.fill(utterances, compute, False)
     assert np.array_equal(cache.read(utterances[2]), compute(utterances[2].load()).astype(np.float16))
+
+
+def test_a_flipped_bit_is_found_by_its_checksum(tmp_path: Path, utterances: list[Utterance]) -> None:
+    InputCache(tmp_path / "c", "x").fill(utterances, compute, False)
+    (path,) = tmp_path.glob("c/*/inputs.f16")
+    assert list(InputCache.damage(path.parent)) == []
+    content = bytearray(path.read_bytes())
+    content[-1] ^= 4
+    path.write_bytes(content)
+    (found,) = InputCache.damage(path.parent)
+    said = f"{path} does not have the checksum of what was computed of {utterances[2].source}; remove {path.parent}"
+    assert found.startswith(said)
+
+
+def test_a_file_that_is_cut_short_is_named(tmp_path: Path, utterances: list[Utterance]) -> None:
+    InputCache(tmp_path / "c", "x").fill(utterances, compute, False)
+    (path,) = tmp_path.glob("c/*/inputs.f16")
+    for cut in (lambda: path.write_bytes(path.read_bytes()[:-1]), path.unlink):
+        cut()
+        for use in (
+            lambda: InputCache(tmp_path / "c", "x").fill(utterances, compute, False),
+            lambda: InputCache(tmp_path / "c", "x").get(utterances[0], compute),
+        ):
+            with pytest.raises(UserError, match=f"inputs.f16: cut short or missing; remove {path.parent}"):
+                use()
+
+
+def test_a_full_disk_leaves_what_is_whole(tmp_path: Path, utterances: list[Utterance]) -> None:
+    with disks.full(tmp_path / "c", 8192):
+        rows = [utterances[0], *(dataclasses.replace(utterances[1], end=0.02 + n / 100_000) for n in range(100))]
+        with pytest.raises(OSError, match=r"No space left on device: .*(inputs\.f32|index\.json)"):
+            InputCache(tmp_path / "c", "x", "float32").fill(rows, compute, False)
+        assert not list(tmp_path.glob("c/*/.index*"))
 
 
 def test_says_which_file_is_damaged(tmp_path: Path, utterances: list[Utterance]) -> None:

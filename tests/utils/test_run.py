@@ -15,7 +15,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from utils import run as runner
+from utils import jobs
 
 # Prints its arguments so that the log shows exactly what arrived.
 SHOW = [sys.executable, "-c", "import json, sys; print(json.dumps(sys.argv[1:]))"]
@@ -96,8 +96,8 @@ def test_every_argument_arrives_unchanged(run, tmp_path):
 @settings(deadline=None, derandomize=True, max_examples=50)
 @given(st.lists(st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), max_size=8), max_size=4))
 def test_any_argument_arrives_unchanged(words):
-    words = [word for word in words if word not in runner._OPERATORS and not re.match(r"(\d?|&)>", word)]
-    script = runner.parse(["x.log", "printf", r"%s\0", "-", *words]).script_of(1)
+    words = [word for word in words if word not in jobs.OPERATORS and not re.match(r"(\d?|&)>", word)]
+    script = jobs.parse(["x.log", "printf", r"%s\0", "-", *words]).script_of(1)
     printed = subprocess.run(["bash", "-c", script], capture_output=True, check=True).stdout
     assert printed.decode().split("\0")[1:-1] == words
 
@@ -133,16 +133,21 @@ def test_all_jobs_run_and_the_first_failure_is_shown(run, tmp_path):
     result = run("--max-jobs-run", "4", "JOB=1:5", "log/x.JOB.log", "bash", "-c", script)
     assert result.returncode == 1
     assert len(list(tmp_path.glob("done.*"))) == 5
-    first, *shown, last = result.stderr.splitlines()
+    first, *shown, count, again = result.stderr.splitlines()
     assert first == "run.py: job 3 failed (code 1); the end of its log log/x.3.log:"
     assert "    of 3" in shown
-    assert last == "run.py: 2 / 5 failed, logs are in log/x.*.log"
+    assert count == "run.py: 2 / 5 failed, logs are in log/x.*.log"
+    assert "--max-jobs-run 4 JOB=1,3 log/x.JOB.log bash -c 'echo of JOB; " in again
+    (tmp_path / "done.2").unlink()
+    command = again.partition("run only these again: ")[2]
+    assert subprocess.run(["bash", "-c", command], cwd="/", capture_output=True).returncode == 1
+    assert not (tmp_path / "done.2").exists()
 
 
 def test_only_the_end_of_a_long_log_is_shown(run):
     script = "seq 1000; printf 'bar 1%%\\rbar 50%%\\rbar 99%%\\n'; printf '\\377\\n'; exit 1"
     shown = run("x.log", "bash", "-c", script).stderr
-    assert len(shown.splitlines()) <= 1 + runner._TAIL_LINES
+    assert len(shown.splitlines()) <= 1 + jobs._TAIL_LINES
     assert "    1000\n    bar 99%\n    \ufffd\n" in shown
     assert "bar 50%" not in shown
 
@@ -304,6 +309,9 @@ def test_cmd_sh_knows_its_backends(repo):
     assert run('echo "$train_cmd,$feature_cmd"').stdout == "run.py,run.py\n"
     site = run('echo "$train_cmd,$feature_cmd"', train_cmd="slurm.pl --mem 8G")
     assert site.stdout == "slurm.pl --mem 8G,run.py\n"
+    assert run('echo "$train_cmd"', cmd_backend="slurm").stdout == "submit.py slurm\n"
+    assert run('echo "$train_cmd"', cmd_backend="sge", ngpu="2").stdout == "submit.py sge --gpu 1 --max-jobs-run 2\n"
+    assert run('echo "$feature_cmd"', cmd_backend="ssh").stdout == "run.py --machines .queue/machines\n"
     unknown = run("echo went on", cmd_backend="pbs")
     assert (unknown.returncode, unknown.stdout) == (2, "")
     assert "cmd_backend 'pbs' is not known; known: local" in unknown.stderr

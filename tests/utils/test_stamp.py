@@ -41,6 +41,30 @@ def test_nothing_changed(tmp_path, made):
     assert why(tmp_path, made()) is None
 
 
+def test_what_was_made_is_to_stay_as_it_is_where_that_is_asked_for(tmp_path, made):
+    folder = tmp_path / "result"
+    (folder / "sub").mkdir()
+    for name in ("a b", "sub/c", ".hidden"):
+        (folder / name).write_text("12345")
+    stamp.write(folder, made())
+    (folder / "a b").write_text("1")
+    assert why(tmp_path, made()) is None and list(stamp.damage(folder)) == []
+    stamp.write(folder, made(), keep=True)
+    for name in ("sub/c", ".hidden"):
+        (folder / name).unlink()
+    assert why(tmp_path, made()) is None and list(stamp.damage(folder)) == []
+    (folder / "a b").write_text("2")
+    os.utime(folder / "a b", (1, 1))
+    assert why(tmp_path, made()) is None
+    assert list(stamp.damage(folder)) == [f"{folder}/a b does not have the checksum of what was written"]
+    (folder / "a b").write_text("12")
+    assert why(tmp_path, made()) == f"{folder}/a b has 2 bytes, not the 1 that were written"
+    (folder / "a b").unlink()
+    assert why(tmp_path, made()) == f"{folder}/a b is missing"
+    (folder / ".done").write_text('{"files": [1]}')
+    assert list(stamp.damage(folder)) == [f"{folder}/.done is damaged"]
+
+
 def test_touching_and_rewriting_the_same_content_changes_nothing(tmp_path, made):
     for name in ("input", "code/a.py"):
         content = (tmp_path / name).read_bytes()
@@ -158,8 +182,17 @@ def test_a_result_without_a_stamp(tmp_path, made):
 
 
 @pytest.mark.parametrize(
-    "content", [b"", b"{", b"[]", b"null", b"\xff\xfe", b'{"config": {}}', b'{"config": [1], "inputs": {}, "code": {}}',
-     b'{"config": {}, "inputs": {}, "code": "0123456789abcdef"}']
+    "content",
+    [
+        b"",
+        b"{",
+        b"[]",
+        b"null",
+        b"\xff\xfe",
+        b'{"config": {}}',
+        b'{"config": [1], "inputs": {}, "code": {}}',
+        b'{"config": {}, "inputs": {}, "code": "0123456789abcdef"}',
+    ],
 )
 def test_a_damaged_stamp_is_no_traceback(tmp_path, made, content):
     (tmp_path / "result" / stamp.NAME).write_bytes(content)

@@ -20,6 +20,9 @@ from local.report.tables.cells import (
     tests_note,
 )
 
+_ERASED = {
+    "inlp": "by INLP", "random": "as many directions at random", "leace": "by LEACE", "emotion": "INLP of emotions",
+}  # fmt: skip
 _OTHERS = ("none", "random")  # whom heads on erased features are compared with
 
 
@@ -52,6 +55,26 @@ def table(inputs: Inputs) -> Table:
         f"{interval_note(inputs, (test.difference for _, test in tested))}"
     )
     return Table("erasure", "What is left once speakers are erased", caption, header, rows)
+
+
+def sentences(inputs: Inputs) -> list[str]:
+    """Say what erasing speakers costs emotions within corpora, beside its controls, of the encoder that dev prefers."""
+    means = inputs.headlines("within")
+    values = {
+        system: value for system in means
+        if (value := next(iter(inputs.of(system, "within"))).factors.get("erase", "none")) != "none"
+    }  # fmt: skip
+    like = {(system.encoder, value): system for system, value in values.items()}
+    plain = {
+        one.encoder: other.system for one, value in values.items() if value == "inlp"
+        if (other := inputs.like(inputs.of(one, "within")[0], erase="none"))
+    }  # fmt: skip
+    if not plain:
+        return []
+    system = inputs.preferred(plain.values(), "within")
+    left = [f"{words} {means[like[system.encoder, value]]}" for value, words in _ERASED.items()
+            if (system.encoder, value) in like]  # fmt: skip
+    return [f"**Speakers erased** (`{inputs.name(system)}`, within corpora): UA {means[system]}; {', '.join(left)}."]
 
 
 def by_condition(inputs: Inputs) -> list[dict[str, Curve]]:

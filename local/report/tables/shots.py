@@ -98,11 +98,11 @@ def _members(inputs: Inputs, test: ShotsTest) -> list[Result]:
 
 
 def sentences(inputs: Inputs) -> list[str]:
-    """Say, of every system, in how many pairs a source helps, and up to how many shots."""
+    """Say, of every system, in how many pairs a source helps, and up to how many shots; first of dev's choice."""
     said = []
-    for (encoder, method, train, _), mean in _by_row(inputs).items():
-        if train != "*":
-            continue
+    dev = {(one.encoder, one.method): inputs.dev_ua([one], "across") for one in inputs.headlines("across")}
+    means = [(row, mean) for row, mean in _by_row(inputs).items() if row[2] == "*"]
+    for (encoder, method, _, _), mean in sorted(means, key=lambda own: -dev.get(own[0][:2], 0)):
         rows = _by_row(inputs).items()
         pairs = [own for row, own in rows if row[:2] == (encoder, method) and row[2] in _trains(inputs)]
         most = [helps_to(own, inputs.level) for own in pairs]

@@ -10,7 +10,6 @@ parsed as data here, ``wav2vec2.ckpt`` and ``model.ckpt``, whose pickles may hol
 
 from __future__ import annotations
 
-import ast
 import pickle
 import re
 from collections.abc import Sequence
@@ -29,6 +28,7 @@ from local.models import store
 from local.models.windows import front_end, overlapping
 from local.sed.model.diarizer import PACKAGES, Diarizer
 from utils.errors import UserError
+from utils.table import read_text
 
 REVISION = "ac887e10c66c86f4da86eddedba54e211652421c"
 FILES = ("hyperparams.yaml", "wav2vec2.ckpt", "model.ckpt", "label_encoder.txt")
@@ -164,13 +164,13 @@ _Data.add_multi_constructor("!", _plain)
 
 def _settings(path: Path) -> dict[str, Any]:
     try:
-        found = yaml.load(path.read_text(encoding="utf-8"), Loader=_Data)
+        found = yaml.load(read_text(path), Loader=_Data)
         settings = {
             "wav2vec2_hub": found["wav2vec2_hub"], "window_length": found["window_length"], "stride": found["stride"],
             "output_norm": found["wav2vec2"].get("output_norm", False),
         }  # fmt: skip
         norm = (found["input_norm"].get("norm_type"), found["input_norm"].get("std_norm", True))
-    except (yaml.YAMLError, UnicodeDecodeError, KeyError, TypeError, AttributeError) as error:
+    except (yaml.YAMLError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise UserError(f"{path}: not the settings of a published diarizer ({' '.join(str(error).split())})") from error
     if norm != ("sentence", False):
         raise UserError(f"{path}: input_norm is {norm}; only norm_type sentence without std_norm can be run")
@@ -180,12 +180,12 @@ def _settings(path: Path) -> dict[str, Any]:
 def _labels(path: Path) -> list[str]:
     """Read SpeechBrain's ``'a' => 0`` lines, up to a line of ``=``; in the order of the numbers."""
     numbers: dict[int, str] = {}
-    for line in path.read_text(encoding="utf-8").split("\n"):
+    for line in read_text(path).split("\n"):
         if line.startswith("="):
             break
-        match = re.fullmatch(r"('[^']*'|\"[^\"]*\") => (\d+)\s*", line)
+        match = re.fullmatch(r"('[^'\\]*'|\"[^\"\\]*\") => ([0-9]{1,9})\s*", line)
         if match:
-            numbers[int(match[2])] = EMOTIONS.get(ast.literal_eval(match[1]), "")
+            numbers[int(match[2])] = EMOTIONS.get(match[1][1:-1], "")
     if sorted(numbers) != list(range(len(EMOTIONS))) or set(numbers.values()) != set(EMOTIONS.values()):
         raise UserError(f"{path}: expected each of {', '.join(EMOTIONS)} with a number from 0, as in 'a' => 0")
     return [numbers[number] for number in sorted(numbers)]

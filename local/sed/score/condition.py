@@ -110,7 +110,7 @@ def write(
             (folder / f"{name}.json").write_text(text, encoding="utf-8")
         config = yaml.safe_dump(settings(condition) | {"condition": condition.identity}, sort_keys=False)
         (folder / "config.yaml").write_text(config, encoding="utf-8")
-        stamp.write(folder, made_from)
+        stamp.write(folder, made_from, keep=True)
     overall = report["all"]
     ends = [overall[key] for key in ("lo", "hi")]
     interval = overall["no_interval"] or ", ".join(f"{100 * end:.1f}" for end in ends)

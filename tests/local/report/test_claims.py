@@ -108,6 +108,19 @@ def test_results_have_the_short_form(made: World, monkeypatch: pytest.MonkeyPatc
     assert row[0] == "behind" and row[-1].strip("*") == "supported"
 
 
+def test_what_cannot_be_tested_is_counted_in_the_short_form(made: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    claim(made, {"behind": {"b": ["big"], "low": -100, "high": 0}, "unknown": {"a": "absent"}, "other": {"a": "none"}})
+    text, page = build(made, monkeypatch)
+    after = text.split("## The study's claims")[1].split("\n## ")[0]
+    assert [row[0] for row in markdown_table(after)[1:]] == ["behind"]
+    assert "Of 3 comparisons, 2 are not testable here; the page says of each why." in " ".join(after.split())
+    assert len(page.rows("claims")) == 3
+    claim(made, {"unknown": {"a": "absent"}})
+    text, _ = build(made, monkeypatch)
+    after = text.split("## The study's claims")[1].split("\n## ")[0]
+    assert after.strip() == "Of 1 comparisons, 1 are not testable here; the page says of each why."
+
+
 @pytest.mark.parametrize(
     ("own", "said"),
     [

@@ -10,7 +10,7 @@ import pytest
 
 from local import experiment
 from local.report import inputs
-from tests.local.report.page import Page
+from tests.local.report.page import Page, section
 from tests.local.report.test_make import build
 from tests.local.score.synthetic import World, read_csv, small_world, where
 from tests.local.score.test_erasure import erased_world
@@ -53,6 +53,16 @@ def test_the_figure_is_there_and_nothing_of_it_where_nothing_is_erased(page: Pag
     with pytest.MonkeyPatch.context() as patch:
         plain = build(small_world(tmp_path / "toy"), patch, draw=("erasure",))[1]
     assert "erasure" not in plain.tables and "table-erasure" not in plain.ids and "figure-erasure" not in plain.ids
+
+
+def test_the_answer_says_what_erasure_costs_beside_its_controls(world: World, page: Page) -> None:
+    answer = section((world.root / "RESULTS.md").read_text(), "Answer")
+    (said,) = [line for line in answer.split("- ") if line.startswith("**Speakers erased**")]
+    means = {row["system"]: row for row in where(read_csv(world.root / "exp/summary.csv"), group="within", layer="dev")}
+    encoder = said.split("`")[1].split(",")[0]
+    for words, system in (("UA", ""), ("by INLP", ".erase=inlp"), ("at random", ".erase=random")):
+        row = means[f"{encoder}.linear{system}"]
+        assert f"{words} {100 * float(row['ua']):.1f} [" in " ".join(said.split())
 
 
 def test_a_control_is_never_what_dev_prefers(
