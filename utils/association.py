@@ -79,6 +79,8 @@ def permutation_test(
 ) -> float:  # fmt: skip
     """Two-sided p-value of :func:`rank_correlation`: x and y are independent within what is exchanged.
 
+    What cells that are exchanged within have in common counts on neither side: a speaker whom both find easy, say.
+
     Parameters
     ----------
     x, y, stratum : ndarray, shape (items,)
@@ -100,7 +102,9 @@ def permutation_test(
     a, b = (_centred(np.asarray(values, dtype=float), stratum) for values in (x, y))
     if not (a @ a and b @ b):
         return float("nan")
-    # Ranks' sums of squares stay as they are, so that the product says it all.
+    # Ranks' sums of squares stay as they are, so that the product says it all; and so does what cells have in common,
+    # which is taken away: without it chance lies around 0, and either side is as far.
+    a, b = (_deviations(values, cells) for values in (a, b))
     observed = abs(a @ b) - 1e-9
     order = np.argsort(cells, kind="stable")
     extreme = 0
@@ -146,8 +150,11 @@ def _centred(values: np.ndarray, stratum: np.ndarray) -> np.ndarray:
     """Ranks without their strata's means."""
     from scipy import stats
 
-    ranks = stats.rankdata(values)
-    return ranks - (np.bincount(stratum, ranks) / np.maximum(np.bincount(stratum), 1))[stratum]
+    return _deviations(stats.rankdata(values), stratum)
+
+
+def _deviations(values: np.ndarray, group: np.ndarray) -> np.ndarray:
+    return values - (np.bincount(group, values) / np.maximum(np.bincount(group), 1))[group]
 
 
 def _correlate(x: np.ndarray, y: np.ndarray, stratum: np.ndarray) -> float:

@@ -149,14 +149,19 @@ def _rows(path: Path, columns: Sequence[str], exact: bool = True) -> list[tuple[
         if not set(columns) <= set(row) or (exact and len(row) > len(columns)):
             raise UserError(f"{path}: has the columns {', '.join(row)}; expected {', '.join(columns)}")
     return [
-        (number, {name: value[1:] if value[:1] == "'" and value[1:].startswith(_FORMULA) else value
-                  for name, value in row.items()})
-        for number, row in enumerate(rows, 2)
+        (number, {name: unguarded(value) for name, value in row.items()}) for number, row in enumerate(rows, 2)
     ]  # fmt: skip
 
 
 def _guarded(row: Mapping[str, object]) -> dict[str, object]:
-    return {
-        name: f"'{value}" if isinstance(value, str) and value.startswith(_FORMULA) else value
-        for name, value in row.items()
-    }
+    return {name: guarded(value) for name, value in row.items()}
+
+
+def guarded(value: object) -> object:
+    """Put a quotation mark before a text that a spreadsheet would take for a formula."""
+    return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULA) else value
+
+
+def unguarded(text: str) -> str:
+    """Take the mark of :func:`guarded` away."""
+    return text[1:] if text[:1] == "'" and text[1:].startswith(_FORMULA) else text

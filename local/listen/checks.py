@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -80,6 +79,6 @@ def _fields(data: Any, names: set[str]) -> None:
 
 def _number(data: Mapping, name: str, most: float) -> float:
     value = data[name]
-    if type(value) not in (int, float) or not math.isfinite(value) or not 0 <= value <= most:
+    if type(value) not in (int, float) or not 0 <= value <= most:  # NaN is not
         raise RefusedError(f"{name}: expected a number from 0 to {most:g}")
     return float(value)

@@ -29,7 +29,10 @@ from local.listen.answers import (
     write_answers,
     write_listeners,
 )
+from utils import csv_file
 from utils.errors import UserError, run_main
+
+BY_LISTENER = "by_listener.csv"  # of local/listen/analyse.py
 
 
 def main() -> None:
@@ -50,10 +53,13 @@ def main() -> None:
 def collect(folder: Path) -> str:
     """Write ``answers.csv`` and ``listeners.csv`` of all sessions, and tell how many there are.
 
-    Rows of listeners who had no session here, which were imported, stay.
+    Rows of listeners who had no session here, which were imported, stay. Listeners who were made up are left out as
+    soon as anybody has begun: they are never counted with people.
     """
     begun = sessions.read_all(folder)
     ours = {path.stem for path in (folder / sessions.SESSIONS).glob("*.jsonl")}
+    _forget(folder / BY_LISTENER, ours - {session.path.stem for session in begun})
+    begun = [session for session in begun if not session.start["simulated"]] or begun
     clips = {clip.clip: clip for clip in read_clips(folder / CLIPS)}
     answers = [answer for session in begun for answer in _answers(session, clips)]
     listeners = [_listener(session) for session in begun]
@@ -67,6 +73,12 @@ def collect(folder: Path) -> str:
     note = f", {made_up} of them made up" if made_up else ""
     done = sum(session.ended for session in begun)
     return f"{folder}/{ANSWERS}: {len(answers)} answers of {len(begun)} listeners ({done} at the end{note})"
+
+
+def _forget(scores: Path, gone: set[str]) -> None:
+    """Remove the analysis's table of single listeners if it has somebody who took everything back."""
+    if scores.is_file() and any(row["listener"] in gone for row in csv_file.read(scores)):
+        scores.unlink()
 
 
 def _answers(session: sessions.Session, clips: Mapping[str, Clip]) -> Iterable[Answer]:

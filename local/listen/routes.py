@@ -57,7 +57,16 @@ class Views:
     def state(self, token: str) -> Any:
         """Say where the listener is, and what is left."""
         who, session = self._admit(token)
-        return self.test.state(who, session, _status(session))
+        status = _status(session)
+        reply = flask.jsonify(self.test.state(who, session, status))
+        if status == "new" and not flask.request.cookies.get(COOKIE):
+            # Before there is anything to lose: a browser that keeps no cookies must not spend the link, nor may one
+            # that never hears that it has begun.
+            reply.set_cookie(
+                COOKIE, secrets.token_urlsafe(24), COOKIE_AGE, path=f"/t/{token}", httponly=True, samesite="Strict",
+                secure=self.test.listen.address.startswith("https:"),
+            )  # fmt: skip
+        return reply
 
     def start(self, token: str) -> Any:
         """Begin, agreed; or go on in another browser after a release."""
@@ -66,16 +75,13 @@ class Views:
         if language not in self.test.listen.languages or agreed is not True:
             raise checks.RefusedError("agreed: expected true, and a language of the test")
         with session.lock:
-            reply = flask.jsonify(started=True)
             if _status(session) == "new":
-                key = self.test.begin(who, session, language)
-                reply.set_cookie(
-                    COOKIE, key, COOKIE_AGE, path=f"/t/{token}", httponly=True, samesite="Strict",
-                    secure=self.test.listen.address.startswith("https:"),
-                )  # fmt: skip
+                if not (key := flask.request.cookies.get(COOKIE)):
+                    raise checks.RefusedError("cookie: expected the one that the state came with")
+                self.test.begin(who, session, language, key)
             elif not _known(session):
                 flask.abort(409)
-            return reply
+            return {"started": True}
 
     def save(self, token: str) -> Any:
         """Keep what one screen gave."""
@@ -93,7 +99,7 @@ class Views:
         with session.lock:
             if _status(session) not in ("open", "done"):
                 flask.abort(403)
-            sessions.remove(session)
+            self.test.withdraw(session)
         return {"removed": True}
 
     def clip(self, token: str, name: str) -> Any:
@@ -104,7 +110,9 @@ class Views:
         names = {self.test.opaque(token, trial["clip"]): trial["clip"] for trial in session.start["plan"]}
         if name not in names:
             flask.abort(404)
-        return flask.send_file(self.test.files[names[name]].resolve(), "audio/wav", conditional=True, etag=False)
+        # Without a name of its own the reply would tell the file's, which is the same for everybody.
+        path, said = self.test.files[names[name]].resolve(), f"{name}.wav"
+        return flask.send_file(path, "audio/wav", download_name=said, conditional=True, etag=False)
 
     def _admit(self, token: str) -> tuple[sessions.Invitation, sessions.Session]:
         who = self.test.invited.get(token)
@@ -136,7 +144,10 @@ def _status(session: sessions.Session) -> str:
 
 
 def _body(*names: str) -> list[Any]:
-    given = flask.request.get_json(silent=True)
+    try:
+        given = flask.request.get_json(silent=True)
+    except RecursionError:  # of thousands of brackets
+        given = None
     if not isinstance(given, dict) or set(given) != set(names):
         raise checks.RefusedError(f"expected exactly {', '.join(names)}")
     return [given[name] for name in names]

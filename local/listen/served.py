@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-import secrets
 import threading
 import time
 from pathlib import Path
@@ -12,8 +11,9 @@ from typing import Any
 
 from local import experiment
 from local.listen import checks, sessions, texts, trials
-from local.listen.answers import CLIPS, TASKS, read_clips
+from local.listen.answers import ANSWERS, CLIPS, TASKS, read_clips
 from local.listen.clips import PRACTICE
+from local.listen.collect import collect
 from local.listen.sound import AUDIO
 from utils import audio
 from utils.errors import UserError
@@ -63,23 +63,23 @@ class Served:
         """Name a clip as nobody but this listener knows it."""
         return hmac.new(token.encode(), clip.encode(), hashlib.sha256).hexdigest()[:20]
 
-    def begin(self, who: sessions.Invitation, session: sessions.Session, language: str) -> str:
-        """Start a session, or go on with one that was released; give the secret that its browser keeps."""
-        key = secrets.token_urlsafe(24)
+    def begin(self, who: sessions.Invitation, session: sessions.Session, language: str, key: str) -> None:
+        """Start a session, or go on with one that was released, in the browser that keeps this secret."""
         if session.start:
             session.add({"event": sessions.RELEASE, "time": sessions.now(), "key": sessions.digest(key)})
-            return key
+            return
         plan = trials.plan(who.number, self.clips, self.practice, self.listen, self.settings.emotions)
         session.add({
             "event": sessions.START, "time": sessions.now(), "group": who.group, "language": language,
             "consent": texts.consent_version(self.texts[language], language), "simulated": False,
             "key": sessions.digest(key), "plan": plan,
         })  # fmt: skip
-        return key
 
     def state(self, who: sessions.Invitation, session: sessions.Session, status: str) -> dict[str, Any]:
         """Say what a browser needs to know: nothing of what is true."""
         told: dict[str, Any] = {"status": status, "languages": self.listen.languages, "texts": self.texts}
+        if status in ("open", "done"):
+            told["language"] = session.start["language"]
         if status != "open":
             return told
         turn = {task: who.number % len(own) if own else 0 for task, own in self.choices.items()}
@@ -89,7 +89,7 @@ class Served:
             for trial in session.start["plan"]
         ]  # fmt: skip
         return told | {
-            "language": session.start["language"], "plan": plan, "saved": list(session.saved), "ages": checks.AGES[:-1],
+            "plan": plan, "saved": list(session.saved), "ages": checks.AGES[:-1],
             "choices": {task: own[turn[task] :] + own[: turn[task]] for task, own in self.choices.items()},
             "questions": self.listen.questions, "headphones": self.listen.headphones, "rest": self.listen.rest,
             "plays": self.listen.plays,
@@ -110,6 +110,11 @@ class Served:
             trial = plan[key]
             data = checks.answer(data, trial["task"], self.choices[trial["task"]], self.seconds[trial["clip"]])
         session.add({"event": sessions.SAVE, "key": key, "time": sessions.now(), "data": data})
-        if set(plan) <= set(session.saved):
-            session.add({"event": sessions.END, "time": sessions.now()})
         return True
+
+    def withdraw(self, session: sessions.Session) -> None:
+        """Remove all that a listener gave, from the tables too if it was collected. The caller holds its lock."""
+        sessions.remove(session)
+        if (self.folder / ANSWERS).is_file():
+            with self._lock:
+                collect(self.folder)

@@ -1,8 +1,8 @@
 """Sessions of listeners: exp/listen/tokens.csv and exp/listen/sessions/<listener>.jsonl, which only ever grow.
 
 A line is an event, written and on the disk (fsync) before anybody is told that it is saved: ``start`` with the plan of
-trials and the consent, ``save`` with what one page of the test gave, ``release``, ``end``. The first ``save`` of a key
-counts; what comes again is known. A line that a power cut left half written is taken away when the file is next opened.
+trials and the consent, ``save`` with what one page of the test gave, ``release``. The first ``save`` of a key counts;
+what comes again is known. A line that a power cut left half written is taken away when the file is next opened.
 Nothing says who a listener is: no address, no name, no e-mail.
 """
 
@@ -24,7 +24,7 @@ from utils import csv_file
 from utils.errors import UserError
 
 TOKENS, SESSIONS = "tokens.csv", "sessions"
-START, SAVE, RELEASE, END, GONE = ("start", "save", "release", "end", "gone")
+START, SAVE, RELEASE, GONE = ("start", "save", "release", "gone")
 
 
 @dataclass(frozen=True)
@@ -61,8 +61,8 @@ class Session:
 
     @property
     def ended(self) -> bool:
-        """Whether everything was answered."""
-        return any(event["event"] == END for event in self.events)
+        """Whether every clip was answered."""
+        return self.start is not None and self.saved.keys() >= {trial["key"] for trial in self.start["plan"]}
 
     @property
     def gone(self) -> bool:

@@ -81,7 +81,6 @@ def _answer(
             first, last = sorted(rng.uniform(0, length) for _ in range(2))
             data |= {"start": round(first, 4), "end": round(max(last, first + 0.05), 4)}
         session.add({"event": sessions.SAVE, "key": trial["key"], "time": _TIME, "data": data})
-    session.add({"event": sessions.END, "time": _TIME})
 
 
 if __name__ == "__main__":

@@ -34,9 +34,11 @@ from local.listen.answers import (
     Answer,
     Clip,
     Listener,
+    guarded,
     read_answers,
     read_clips,
     read_listeners,
+    unguarded,
     write_answers,
     write_listeners,
 )  # fmt: skip
@@ -177,7 +179,7 @@ def _rows(path: Path) -> tuple[list[tuple[int, dict[str, str]]], list[str]]:
     try:
         with open(path, encoding="utf-8-sig", newline="") as file:
             reader = csv.reader(file, strict=True)
-            lines = [(reader.line_num, [cell.strip() for cell in row]) for row in reader if any(row)]
+            lines = [(reader.line_num, [unguarded(cell.strip()) for cell in row]) for row in reader if any(row)]
     except FileNotFoundError:
         raise UserError(f"{path}: no such file") from None
     except (UnicodeDecodeError, csv.Error) as error:
@@ -230,7 +232,8 @@ def write(
         ends = SEGMENTS if task == SEGMENT else ()
         rows = []
         for who in listeners:
-            about = [test_id, who.listener, who.group, who.native_language, *(who.more.get(one, "") for one in more)]
+            said = [who.listener, who.group, who.native_language, *(who.more.get(one, "") for one in more)]
+            about = [test_id, *map(guarded, said)]
             mine = [own for own in answers if (own.listener, own.task) == (who.listener, task)]
             for own in sorted(mine, key=lambda answer: answer.trial):
                 clip = clips[own.utt]

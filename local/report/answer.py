@@ -25,7 +25,7 @@ QUESTIONS = {
 }
 
 
-def question(inputs: Inputs | None, diarization: Diarization | None, study: Study | None) -> list[str]:
+def question(inputs: Inputs | None, diarization: Diarization | None, study: Study | None, people: bool) -> list[str]:
     """Ask what the results answer, a line each."""
     asked = [f"How far are the published figures reached? {asked_of(study.experiment)}"] if study else []
     if inputs:
@@ -41,10 +41,10 @@ def question(inputs: Inputs | None, diarization: Diarization | None, study: Stud
         )
     if diarization:
         asked.append("Which emotion is heard when, and is that better than labels that hear nothing?")
-    return asked
+    return asked or ["How well do people recognise emotions?"] * people
 
 
-def sentences(inputs: Inputs | None, found: Sequence[Measure]) -> list[str]:
+def sentences(inputs: Inputs | None, found: Sequence[Measure], people: bool = False) -> list[str]:
     """Answer, in a few Markdown lines.
 
     Parameters
@@ -53,17 +53,32 @@ def sentences(inputs: Inputs | None, found: Sequence[Measure]) -> list[str]:
         What stages 3 to 5 found.
     found : list of Measure
         Of that and of diarization (:func:`local.report.headline.measures`).
+    people : bool
+        Whether listeners' answers follow.
 
     Returns
     -------
     list of str
     """
-    lines = [line for measure in found for line in _measure(measure)]
+    lines = [line for measure in found for line in _measure(measure)] or [_baselines(measure) for measure in found]
     if inputs:
         lines += ablation.sentences(inputs)
         lines += [*_drop(inputs, found), *gap.sentences(inputs)[:1], *_language(inputs)]
         lines += [*shots.sentences(inputs)[:1], *erasure.sentences(inputs)]
+    if people and not lines:
+        return ["**No model has been run here yet.**"]
     return lines or ["**Nothing has been run here yet.** The columns of ours are empty."]
+
+
+def _lead(measure: Measure) -> str:
+    return f"**{measure.where[0].upper()}{measure.where[1:]}**" + (f" ({measure.choice})" if measure.choice else "")
+
+
+def _baselines(measure: Measure) -> str:
+    """What the best baseline reaches, where nothing else was run."""
+    best, number = measure.lines[0], len(measure.lines)
+    many = f", the best of {number} by test," if number > 1 else ""
+    return f"{_lead(measure)}: baselines alone were run; `{measure.labels[0]}`{best.marks}{many} reaches {best.score}."
 
 
 def _measure(measure: Measure) -> Iterator[str]:
@@ -72,7 +87,7 @@ def _measure(measure: Measure) -> Iterator[str]:
         return
     best, number = measure.systems[0], len(measure.systems)
     name = f"`{measure.labels[measure.lines.index(best)]}`{best.marks}"
-    lead = f"**{measure.where[0].upper()}{measure.where[1:]}**" + (f" ({measure.choice})" if measure.choice else "")
+    lead = _lead(measure)
     many = f", the best of {number} by test," if number > 1 else ""
     if best.test is None or best.ahead is None:
         yield f"{lead}: {name}{many} reaches {best.score}; no baseline was run."

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 
-from local.report.material import Inputs, Result, System
+from local.report.conditions import Result
+from local.report.material import Inputs, System
 from local.report.tables.cells import code, joint_marks, marks, null_note, p_value, with_method
 from local.results.heard import unheard
 from utils.significance import EXACT_BLOCKS

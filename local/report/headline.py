@@ -14,8 +14,9 @@ from dataclasses import dataclass, replace
 
 from local import encoders
 from local.report import sed
+from local.report.conditions import GROUPS
 from local.report.diarized import Diarization, Diarized
-from local.report.material import GROUPS, Inputs, System, baseline
+from local.report.material import Inputs, System, baseline
 from local.report.scores import PairedTest, Score
 from local.report.tables.cells import DASH, Cell, Table, equivalent, joint_marks, p_value, score_cell
 from local.report.tables.comparisons import baselines

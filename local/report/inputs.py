@@ -11,8 +11,9 @@ from local import corpora
 from local.experiment import Experiment
 from local.grid import manifest
 from local.report import aligned, erased, failures, gaps, listened
+from local.report.conditions import SPREAD, Epoch, Result
 from local.report.diarized import PARTS, Diarization, Diarized, DiarizedPair
-from local.report.material import SPREAD, Comparison, Corpus, Epoch, Inputs, LanguageTest, Result, System
+from local.report.material import Comparison, Corpus, Inputs, LanguageTest, System
 from local.report.scores import Score, ShotsTest
 from local.report.tables.cells import HEARD
 from local.results import heard
@@ -52,8 +53,8 @@ def load(recipe: str, experiment: Experiment) -> Inputs | None:
     Returns
     -------
     Inputs or None
-        None where a study's figures are to be shown and nothing of the experiment has been run (though stand-ins
-        may have been, in a smoke run).
+        None where a study's figures or what people heard are to be shown, and nothing of the experiment has been run
+        (though stand-ins may have been, in a smoke run).
 
     Raises
     ------
@@ -62,7 +63,7 @@ def load(recipe: str, experiment: Experiment) -> Inputs | None:
     """
     exp = experiment.exp
     asked = [entry.factors for stage in STAGES for entry in manifest.read(exp / stage)]
-    if experiment.study.reference and not asked:
+    if not asked and (experiment.study.reference or any((exp / name).is_file() for name in listened.KEPT)):
         return None
     for name in FILES:
         if not (exp / name).is_file():

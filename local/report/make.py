@@ -101,6 +101,7 @@ def _write(sources: Sources, commands: dict[str, str]) -> None:
 
     config, made = sources.experiment, sources.experiment.exp / "report"
     top, sections = summary.make(sources), contents.sections(sources)
+    shown = [*([top.table] if top.table.rows else []), *top.figures]
     drawn = [block for _, blocks in sections for block in blocks if isinstance(block, drawing.Figure)]
     with atomic_dir(made) as folder, atomic_dir(config.kept) as kept:
         drawing.save_all([*drawn, *top.figures], folder)
@@ -109,7 +110,7 @@ def _write(sources: Sources, commands: dict[str, str]) -> None:
         files = published.write(config, kept)
         words = _words(sources, top, commands, files)
         html = {
-            "body": page.blocks([top.table, *top.figures], commands, folder),
+            "body": page.blocks(shown, commands, folder),
             "sections": [(own, blocks, page.blocks(blocks, commands, folder)) for own, blocks in sections],
         }
         (folder / "index.html").write_text(_render("page.html", words | html), encoding="utf-8")
@@ -120,13 +121,14 @@ def _write(sources: Sources, commands: dict[str, str]) -> None:
     if (lines := text.count("\n")) > LINES:
         print(f"warning: {config.results}: {lines} lines, more than {LINES}; shorten {INTRO}", file=sys.stderr)
     tables = sum(isinstance(block, Table) for _, blocks in sections for block in blocks)
-    print(f"{config.results}: {lines} lines; {made}/index.html: {tables + 1} tables, {len(drawn)} figures")
+    tables += bool(top.table.rows)
+    print(f"{config.results}: {lines} lines; {made}/index.html: {tables} tables, {len(drawn)} figures")
 
 
 def _words(sources: Sources, top: Summary, commands: dict[str, str], files: dict[str, int]) -> dict:
     """What both documents say."""
     config = sources.experiment
-    known = sources.inputs.corpora.values() if sources.inputs else ()
+    known = sources.inputs.corpora.values() if sources.inputs else [corpora.spec(name) for name in config.corpora]
     linked = [f"[{name}]({config.kept}/{name}) ({number:,})" for name, number in files.items()]
     return {
         "recipe": Path.cwd().name, "exp": config.exp, "kept": config.kept, "files": linked, "top": top,

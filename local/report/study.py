@@ -15,7 +15,8 @@ from pathlib import Path
 
 from local import corpora, encoders
 from local.experiment import Experiment
-from local.report.material import Inputs, Result
+from local.report.conditions import Result
+from local.report.material import Inputs
 from local.report.tables.cells import DASH, Cell, Table, code, number, parameters, result_cell
 from local.results.languages import setting
 from utils.errors import UserError

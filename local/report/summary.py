@@ -46,9 +46,10 @@ def make(sources: Sources) -> Summary:
     """Say in short what was found; of a study, its published figures are the baselines."""
     found = headline.measures(sources.inputs, sources.diarization)
     table = study.beside(sources.study, sources.inputs) if sources.study else headline.table(found)
+    heard = people.sentences(sources.listened)
     return Summary(
-        answer.question(sources.inputs, sources.diarization, sources.study),
-        [*answer.sentences(sources.inputs, found), *people.sentences(sources.listened)],
+        answer.question(sources.inputs, sources.diarization, sources.study, bool(heard)),
+        [*answer.sentences(sources.inputs, found, bool(heard)), *heard],
         limits.caveats(sources.inputs, sources.diarization) if sources.inputs else [],
         table,
         table if sources.study else headline.table(headline.shortened(found)),

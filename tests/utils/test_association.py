@@ -67,3 +67,11 @@ def test_the_ceiling_is_what_the_truth_correlates_with_shares():
     same = rng.binomial(20, 0.8, 20000) / 20
     assert ceiling(same, np.full(20000, 20), np.zeros(20000)) < 0.2
     assert np.isnan(ceiling(share, np.ones(20000), np.zeros(20000)))
+
+
+def test_permutations_see_both_sides_of_what_cells_have_in_common():
+    rng, stratum, cell = np.random.default_rng(2), np.repeat([0, 1], 40), np.repeat(np.arange(8), 10)
+    level, own = rng.normal(size=8)[cell] * 3, rng.normal(size=80)
+    for sign in (1, -1):
+        y = level + sign * own + rng.normal(0, 0.2, 80)
+        assert permutation_test(level + own, y, stratum, 199, rng, cell) == 1 / 200

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from local.report.conditions import GROUPS, Result
 from local.report.figures.drawing import Figure, axes_of, folded, panel_title, short, training_label
-from local.report.material import GROUPS, Inputs, Result, System
+from local.report.material import Inputs, System
 from local.report.tables.cells import notes, with_method
 
 COLUMNS = 6  # panels beside each other

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
+from local.report.conditions import Epoch, Result
 from local.report.figures.drawing import BLUE, VERMILLION, Figure, grid
-from local.report.material import Epoch, Inputs, Result
+from local.report.material import Inputs
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -18,7 +18,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from local.report.material import Inputs, Result, System
+from local.report.conditions import Result
+from local.report.material import Inputs, System
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

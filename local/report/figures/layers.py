@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from local.report.conditions import GROUPS
 from local.report.figures.drawing import (
     BLUE,
     CYCLE,
@@ -17,7 +18,7 @@ from local.report.figures.drawing import (
     grid,
     legend,
 )
-from local.report.material import GROUPS, Inputs, System
+from local.report.material import Inputs, System
 from local.report.scores import Score
 from local.report.tables.cells import code, notes
 

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from local.report.conditions import GROUPS, Result
 from local.report.figures.drawing import CYCLE, MARKERS, Figure, axes_of, panel_title, short, training_label
-from local.report.material import GROUPS, Inputs, Result
+from local.report.material import Inputs
 from local.report.tables.cells import MARKS, interval_note, joint_marks, marks, notes
 
 if TYPE_CHECKING:

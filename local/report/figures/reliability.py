@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from local.report.conditions import GROUPS
 from local.report.failures import Bin
 from local.report.figures.drawing import Figure, grid, legend, panel_title
 from local.report.figures.layers import COLUMNS, STYLES
-from local.report.material import GROUPS, Inputs
+from local.report.material import Inputs
 from local.report.scores import System
 
 if TYPE_CHECKING:

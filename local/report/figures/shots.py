@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
+from local.report.conditions import Result
 from local.report.figures.drawing import BLUE, VERMILLION, Figure, grid, legend
-from local.report.material import Inputs, Result
+from local.report.material import Inputs
 from local.report.scores import Score
 from local.report.tables.cells import notes
 

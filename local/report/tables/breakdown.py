@@ -7,8 +7,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from math import isnan
 
+from local.report.conditions import GROUPS
 from local.report.failures import Calibration, Part, Test
-from local.report.material import GROUPS, Inputs
+from local.report.material import Inputs
 from local.report.scores import Score, System
 from local.report.tables.cells import (
     DASH,

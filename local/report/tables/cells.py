@@ -7,7 +7,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from math import isinf, isnan
 
-from local.report.material import Inputs, Result, System
+from local.report.conditions import Result
+from local.report.material import Inputs, System
 from local.report.scores import PairedTest, Score
 from local.results import heard
 from utils.significance import EXACT_BLOCKS

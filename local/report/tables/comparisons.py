@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from math import isnan
 
-from local.report.material import GROUPS, Comparison, Inputs, Result
+from local.report.conditions import GROUPS, Result
+from local.report.material import Comparison, Inputs
 from local.report.scores import Score
 from local.report.tables.cells import (
     DASH,

@@ -11,7 +11,8 @@ import csv
 from pathlib import Path
 
 from local.experiment import Experiment
-from local.report.material import Inputs, Result
+from local.report.conditions import Result
+from local.report.material import Inputs
 from local.report.tables.cells import DASH, Cell, Table, marks, number, result_cell
 from utils.errors import UserError
 from utils.registry import folders

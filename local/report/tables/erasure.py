@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from math import isnan
 
+from local.report.conditions import Result
 from local.report.erased import Curve
-from local.report.material import Comparison, Inputs, Result
+from local.report.material import Comparison, Inputs
 from local.report.tables.cells import (
     DASH,
     Cell,

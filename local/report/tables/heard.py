@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from local.report.material import Comparison, Inputs, Result, System
+from local.report.conditions import Result
+from local.report.material import Comparison, Inputs, System
 from local.report.tables.cells import (
     TESTED,
     Cell,

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from local.report.material import Inputs, LanguageTest, Result
+from local.report.conditions import Result
+from local.report.material import Inputs, LanguageTest
 from local.report.tables.cells import (
     TESTED,
     Cell,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterator, Sequence
-from math import isnan
+from math import ceil, isnan
 from pathlib import Path
 
 from local.report.listened import Beside, Listened, rank, score
@@ -61,7 +61,8 @@ def _agreement(found: Listened, rows: Sequence[Beside]) -> str:
     if not isnan(rows[0].ceiling):
         said += f", where about {rows[0].ceiling:.2f} is the most that so few listeners allow"
     highest = [row.within.hi for row in heard if not isnan(row.within.hi)]
-    said += f"; no interval reaches above {max(highest):.2f}; " if highest else "; "
+    # Rounded up: what is said is no less than what it is about.
+    said += f"; no interval reaches above {ceil(100 * max(highest)) / 100:.2f}; " if highest else "; "
     verb = "is" if alike < 2 else "are"
     return f"{said}{alike or 'none'} of {len(rows)} models {verb} shown to err on the clips that people err on."
 

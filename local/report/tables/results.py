@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from local.report.material import GROUPS, SPREAD, Inputs, Result, System
+from local.report.conditions import GROUPS, SPREAD, Result
+from local.report.material import Inputs, System
 from local.report.tables.cells import (
     Cell,
     Table,

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from local.report.material import NO_EARS, Inputs, Result, System, baseline
+from local.report.conditions import Result
+from local.report.material import NO_EARS, Inputs, System, baseline
 from local.report.tables.cells import DASH, Cell, Table, code, joint_marks, notes
 from local.report.tables.cells import with_method as under
 

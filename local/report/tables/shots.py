@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from local.report.material import Inputs, Result
+from local.report.conditions import Result
+from local.report.material import Inputs
 from local.report.scores import ShotsTest
 from local.report.tables.cells import (
     DASH,

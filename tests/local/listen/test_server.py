@@ -43,6 +43,7 @@ class Browser:
         self.listener = test.invited[self.token].listener
         self.client = create_app(test).test_client()
         self.base = f"/t/{self.token}"
+        self.cookie = self.client.get(f"{self.base}/state").headers.get("Set-Cookie", "")
 
     def post(self, path: str, body: object, **more):
         """Send something."""
@@ -79,7 +80,8 @@ def test_nothing_that_is_true_reaches_the_browser(test: Served) -> None:
     assert all(reply.status_code == 200 and reply.data[:4] == b"RIFF" for reply in replies)
     said += [str(reply.headers) for reply in replies]
     for clip in [*test.clips, *test.practice]:
-        for secret in (clip.utt, clip.speaker, clip.sentence, clip.corpus, f'"{clip.clip}"', str(test.folder)):
+        names_of_ours = (f'"{clip.clip}"', f"{clip.clip}.wav", str(test.folder))
+        for secret in (clip.utt, clip.speaker, clip.sentence, clip.corpus, *names_of_ours):
             assert not any(secret in text for text in said), secret
     # A clip goes by another name for everybody, and under each other's they get nothing.
     assert not set(names) & {trial["clip"] for trial in other.plan}
@@ -94,7 +96,8 @@ def test_a_link_is_for_one_browser(test: Served) -> None:
     assert one.get("state").json["status"] == "new"
     assert "plan" not in one.get("state").json
     assert one.post("save", {"key": "t1", "data": {}}).status_code == 403
-    cookie = one.post("start", TRUE).headers["Set-Cookie"]
+    cookie = one.cookie
+    assert one.post("start", TRUE).status_code == 200
     assert "HttpOnly" in cookie and "SameSite=Strict" in cookie and f"Path={one.base}" in cookie
     assert cookie.split("=")[1].split(";")[0] not in (test.folder / "sessions" / f"{one.listener}.jsonl").read_text()
     assert one.get("state").json["status"] == "open"
@@ -106,6 +109,16 @@ def test_a_link_is_for_one_browser(test: Served) -> None:
     # Begun twice by a double click, it is one session.
     assert one.post("start", TRUE).status_code == 200
     assert [event["event"] for event in one.lines] == ["start"]
+
+
+def test_a_browser_without_cookies_does_not_spend_the_link(test: Served) -> None:
+    one = Browser(test)
+    one.client.delete_cookie("listen", path=one.base)
+    assert one.post("start", TRUE).status_code == 400 and one.lines == []
+    # The state gives another one, and keeps it however often it is asked.
+    cookies = [one.get("state").headers.get("Set-Cookie", "") for _ in range(2)]
+    assert cookies[0] and not cookies[1]
+    assert one.post("start", TRUE).status_code == 200 and one.get("state").json["status"] == "open"
 
 
 def test_an_answer_is_kept_once(test: Served) -> None:
@@ -122,7 +135,8 @@ def test_an_answer_is_kept_once(test: Served) -> None:
     "data",
     [
         {"answer": "bored"}, {"answer": ["sad"]}, {"plays": 0}, {"plays": True}, {"plays": 1.5}, {"rt_ms": -1},
-        {"rt_ms": "1"}, {"rt_ms": float("nan")}, {"rt_ms": 1e300}, {"more": 1}, {"start": 0.1, "end": 0.2},
+        {"rt_ms": "1"}, {"rt_ms": float("nan")}, {"rt_ms": 1e300}, {"rt_ms": 10**400}, {"more": 1},
+        {"start": 0.1, "end": 0.2},
     ],
 )  # fmt: skip
 def test_what_no_page_sends_is_refused_and_not_kept(test: Served, data: dict) -> None:
@@ -150,7 +164,8 @@ def test_other_bodies_are_refused(test: Served, body: object) -> None:
     assert one.post("save", body).status_code == 400
     assert one.client.post(f"{one.base}/save", data="key=t1").status_code == 415
     assert one.post("save", body, headers={"Sec-Fetch-Site": "cross-site"}).status_code == 415
-    assert one.client.post(f"{one.base}/save", data="{" * 20, content_type="application/json").status_code == 400
+    for text in ("{" * 20, "[" * 16000):
+        assert one.client.post(f"{one.base}/save", data=text, content_type="application/json").status_code == 400
     assert one.client.post(f"{one.base}/save", json={"key": "t1" * 10000, "data": {}}).status_code == 413
     assert one.post("start", {"language": "xx", "agreed": True}).status_code == 400
     assert one.post("start", {"language": "en", "agreed": "yes"}).status_code == 400
@@ -202,7 +217,11 @@ def test_withdrawing_removes_all_but_that_the_link_is_spent(test: Served) -> Non
     one = Browser(test)
     one.post("start", TRUE)
     one.post("save", {"key": "q", "data": dict.fromkeys(test.listen.questions, "") | {"gender": "unmistakable"}})
+    collect.collect(test.folder)
+    (test.folder / "by_listener.csv").write_text(f"listener,recall\n{one.listener},0.5\n")
     assert one.post("withdraw", {}).status_code == 200
+    assert one.listener not in (test.folder / "listeners.csv").read_text()
+    assert not (test.folder / "by_listener.csv").exists()
     assert [event["event"] for event in one.lines] == ["gone"]
     assert not any(b"unmistakable" in path.read_bytes() for path in test.folder.rglob("*") if path.is_file())
     assert one.get("state").json["status"] == "gone" and one.post("start", TRUE).status_code == 409
@@ -214,6 +233,18 @@ def test_withdrawing_removes_all_but_that_the_link_is_spent(test: Served) -> Non
     collect.collect(test.folder)
     assert [event["event"] for event in other.lines] == ["gone"]
     assert answers.read_listeners(test.folder / "listeners.csv") == []
+
+
+def test_who_was_made_up_is_not_counted_with_people(test: Served) -> None:
+    made_up = sessions.Session(test.folder / "sessions/simulated_de01.jsonl")
+    start = {"event": "start", "group": "de", "language": "en", "consent": "simulated", "simulated": True, "plan": []}
+    made_up.add(start)
+    collect.collect(test.folder)
+    assert [one.listener for one in answers.read_listeners(test.folder / "listeners.csv")] == ["simulated_de01"]
+    one = Browser(test)
+    one.post("start", TRUE)
+    collect.collect(test.folder)
+    assert [own.listener for own in answers.read_listeners(test.folder / "listeners.csv")] == [one.listener]
 
 
 def test_a_released_link_goes_on_elsewhere(test: Served) -> None:
@@ -261,6 +292,7 @@ class Wire:
         """Take the whole test."""
         if gate:
             gate.wait()
+        self.ask("state")
         self.ask("start", TRUE)
         for trial in self.ask("state")["plan"]:
             part = {"start": 0.1, "end": 0.3} if trial["task"] == "segment" else {}
@@ -318,7 +350,7 @@ def test_nothing_acknowledged_is_lost_when_the_server_is_killed(serve, tmp_path:
     again = serve(root, port)
     assert again.links == server.links
     for one in people.values():
-        assert not one.cookie or set(one.acknowledged) <= set(one.ask("state")["saved"])
+        assert not one.acknowledged or set(one.acknowledged) <= set(one.ask("state")["saved"])
 
 
 @pytest.mark.integration

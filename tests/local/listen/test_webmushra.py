@@ -74,6 +74,8 @@ def test_answers_come_back(tmp_path):
         Answer("Jürgen", "de", "segment", 1, "de_s2-b", "de", "sad", "sad", rt_ms=9, start=0.25, end=1.125),
     ]
     assert write(tmp_path / "out", answers, people, {c.utt: c.clip for c in CLIPS}, "t") == {"lss.csv": 3, "sed.csv": 1}
+    # What a spreadsheet would take for a formula is not one in the file.
+    assert ",'=1+1,zh," in (tmp_path / "out/lss.csv").read_text()
     back, who = [], {}
     for name in ("lss.csv", "sed.csv"):
         found, listeners, _ = read(tmp_path / "out" / name, CLIPS, MEANINGS, "listener", "group", "native_language")

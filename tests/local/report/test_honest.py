@@ -201,3 +201,12 @@ def test_a_head_that_is_best_on_test_alone_is_not_named(tmp_path: Path, monkeypa
     head = other["method"]
     assert f"**Within corpora** (`{head}`, what {head} is, dev's choice of 2)" in answer
     assert f"`{best['method']}`" not in answer
+
+
+def test_where_baselines_alone_were_run_that_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    world = small_world(tmp_path / "toy", encoders=[Encoder("random", 3, init="random")])
+    monkeypatch.chdir(world.root)
+    collect.main([])
+    make.main([])
+    answer = section((world.root / "RESULTS.md").read_text(encoding="utf-8"), "Answer")
+    assert "**Within corpora**: baselines alone were run; `random` reaches " in answer and "Nothing has" not in answer

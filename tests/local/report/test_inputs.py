@@ -8,7 +8,8 @@ import pytest
 
 from local.encoders import EncoderSpec
 from local.report import contents, headline, summary
-from local.report.material import GROUPS, Comparison, Inputs, baseline
+from local.report.conditions import GROUPS
+from local.report.material import Comparison, Inputs, baseline
 from local.report.tables import comparisons
 from local.score import collect
 from tests.local.report.large import large_world

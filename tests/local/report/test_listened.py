@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import re
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,7 @@ import soundfile
 
 from local.listen import analyse
 from local.listen.answers import Clip, write_answers, write_clips
+from local.report import make
 from tests.local.listen.world import answer
 from tests.local.report.page import Page
 from tests.local.report.test_make import build
@@ -76,3 +78,17 @@ def test_what_can_be_checked_of_the_study_is_said(documents):
     flat = " ".join(text.split())
     assert "«144 for each language»" in flat and "48 a language, and 144 in three" in flat
     assert "cannot be made again" in flat and len(page.rows("listeners-study-tests")) == 5
+
+
+def test_people_alone_are_reported(documents, tmp_path, monkeypatch):
+    _, _, root = documents
+    listen = shutil.copytree(root, tmp_path / "toy", ignore=shutil.ignore_patterns("RESULTS.md", "results", "exp"))
+    shutil.copytree(root / "exp/listen", listen / "exp/listen")
+    monkeypatch.chdir(listen)
+    analyse.main([])
+    make.main([])
+    text = (listen / "RESULTS.md").read_text(encoding="utf-8")
+    assert "How well do people recognise emotions?" in text and "**Listeners**" in text
+    assert "**No model has been run here yet.**" in text and "Nothing has been run" not in text
+    page = Page((listen / "exp/report/index.html").read_text(encoding="utf-8"))
+    assert len(page.rows("listeners-scores")) == 2 and not page.open

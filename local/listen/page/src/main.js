@@ -102,7 +102,9 @@ async function main() {
     await consent(state);
     state = await server.state();
   }
-  const language = state.language ?? state.languages[0];
+  // Of who took everything back, or whose link it is not, the server knows no language.
+  const own = navigator.languages.map((tag) => tag.split("-")[0]).find((tag) => state.languages.includes(tag));
+  const language = state.language ?? own ?? state.languages[0];
   const words = state.texts[language];
   speak(language, words);
   const say = (what) => show(page, words[what].heading, ...words[what].text.map((text) => make("p", {}, text)));
