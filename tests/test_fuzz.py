@@ -290,6 +290,7 @@ def _hangs(number: int, frame: object) -> None:
     raise TimeoutError(f"still at it after {SECONDS} s")
 
 
+@pytest.mark.integration
 @pytest.mark.parametrize("name", PARSERS)
 def test_a_spoilt_file_is_read_or_refused_in_one_line(name: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(folder)

@@ -96,6 +96,7 @@ def test_at_weight_0_it_is_cross_entropy_to_the_bit(loss: str) -> None:
     assert not torch.equal(plain[0], other[0])
 
 
+@pytest.mark.integration
 def test_candidates_and_layers_do_not_see_each_other() -> None:
     two = scene(2)
     both = Scene(torch.cat([two.x, scene(3).x]), two.labels, two.speakers, two.languages)
@@ -108,6 +109,7 @@ def test_candidates_and_layers_do_not_see_each_other() -> None:
     assert len(candidates(more)) == 2 and candidates(more)[int(chosen.candidate[0])].supcon in (0.3, 0.9)
 
 
+@pytest.mark.integration
 def test_a_speaker_adversary_takes_a_planted_shortcut_away() -> None:
     """Trained on voices whose kind tells the emotion; tested on other voices, whose kind does not."""
     gains = []
@@ -142,6 +144,7 @@ def test_losses_are_named_by_their_parts() -> None:
             parse(loss)
 
 
+@pytest.mark.integration
 def test_the_stage_trains_it_by_leaving_languages_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     for name, language in (("aa", "de"), ("bb", "ur"), ("cc", "pl")):

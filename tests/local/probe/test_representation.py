@@ -102,6 +102,7 @@ def hidden(own: Lists, weights: list[torch.Tensor]) -> Lists:
     return replace(own, x=Hidden.represent(weights, torch.from_numpy(own.x)[None])[0].numpy())
 
 
+@pytest.mark.integration
 def test_an_adversary_hides_speakers_and_contrast_aligns() -> None:
     own, test = lists(0, voice=1.0, shift=3.0), lists(1, voice=1.0, shift=3.0, first=18)
     found = {}
