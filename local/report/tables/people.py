@@ -18,11 +18,13 @@ LEVEL = 0.05
 HARD, EASY = 8, 4  # utterances that models, and that people, find harder
 
 
-def sentences(found: Listened | None) -> list[str]:
-    """Answer in short; nothing without people."""
+def sentences(found: Listened | None, whole: bool = False) -> list[str]:
+    """Answer in short; nothing without people. Several groups and corpora are counted, but for the whole answer."""
     if found is None:
         return []
     lines = [*listeners.sentences(found), *([_rates(found)] if found.rates else [])]
+    if len(found.by_people) > 1 and not whole:
+        return [*lines, _counted(list(found.by_people.values()))]
     for rows in found.by_people.values():
         best = max(rows, key=rank)
         ahead = "ahead of" if best.difference.ua > 0 else "behind"
@@ -33,6 +35,20 @@ def sentences(found: Listened | None) -> list[str]:
         )
         lines.append(_agreement(found, rows))
     return lines
+
+
+def _counted(several: Sequence[Sequence[Beside]]) -> str:
+    ahead = sum(max(rows, key=rank).difference.ua > 0 for rows in several)
+    alike = sum(any(_errs_alike(row) for row in rows) for rows in several)
+    return (
+        f"**Models beside people**, on the same clips, {len(several)} times a group of listeners and a corpus: the "
+        f"best model by test is ahead of people in {ahead or 'none'}; in {alike or 'none'} is any model shown to err"
+        " on the clips that people err on."
+    )
+
+
+def _errs_alike(row: Beside) -> bool:
+    return row.adjusted < LEVEL and row.within.ua > 0
 
 
 def _points(difference: Score) -> str:
@@ -52,7 +68,7 @@ def _rates(found: Listened) -> str:
 
 
 def _agreement(found: Listened, rows: Sequence[Beside]) -> str:
-    alike = sum(row.adjusted < LEVEL and row.within.ua > 0 for row in rows)
+    alike = sum(map(_errs_alike, rows))
     heard = [row for row in rows if (row.system, row.train) in found.hearing and not isnan(row.within.ua)]
     if not heard:
         return "**The same clips?** Nothing to rank: all clips of an emotion were recognised alike."
@@ -69,7 +85,7 @@ def _agreement(found: Listened, rows: Sequence[Beside]) -> str:
 
 def blocks(found: Listened) -> Iterator[str | Table]:
     """Everything on people."""
-    yield from sentences(found)
+    yield from sentences(found, whole=True)
     yield _by_rates(found)
     yield _beside(found)
     yield _disagreements(found)

@@ -58,6 +58,13 @@ def test_tables_are_the_files(documents):
     assert page.rows("listeners-logistic")[0]["a − b"].startswith(f"{float(odds['log_odds']):+.2f} [")
 
 
+def test_groups_are_counted_in_short_and_told_one_by_one_on_the_page(documents):
+    text, page, _ = documents
+    said = " ".join(text.split())
+    assert said.count("**Models beside people**") == 1 and "2 times a group of listeners and a corpus" in said
+    assert page.sections["people"].count("utterances of eins: ") == 2
+
+
 def test_both_documents_say_that_nobody_answered(documents):
     text, page, _ = documents
     assert "**Simulated answers, of nobody.**" in text and "Simulated answers, of nobody." in page.sections["people"]
