@@ -275,7 +275,7 @@ class Wire:
 
     def __init__(self, link: str) -> None:
         self.base, self.acknowledged, self.cookie = link, [], ""
-        self.http = urllib3.PoolManager(retries=False, timeout=60)
+        self.http = urllib3.PoolManager(retries=False, timeout=300)  # a busy disk takes its time to sync
 
     def ask(self, path: str, body: object = None) -> dict:
         """Ask, or send, until it is taken."""
