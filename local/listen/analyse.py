@@ -33,6 +33,7 @@ from typing import TYPE_CHECKING
 
 from local import experiment
 from local.listen.tables import write
+from utils import stamp
 from utils.errors import run_main
 from utils.rttm import read_rttm
 from utils.table import read_table
@@ -45,6 +46,7 @@ NAMES = (
     "scores", "confusions", "by_listener", "contrasts", "logistic", "reliability", "segments", "rates", "beside",
     "items", "study_tests", "study_figures",
 )  # fmt: skip
+_DATA = ("utt2emo", "utt2spk", "utt2dur", "ref.rttm")  # of a corpus, what is read beside conditions
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -57,6 +59,9 @@ def main(argv: Sequence[str] | None = None) -> None:
     from local.listen import answers, models, rates, study
 
     folder = config.exp / "listen"
+    if (folder / stamp.NAME).is_file() and stamp.why_stale(folder, _stamp(config)) is None:
+        print(f"{folder}: up to date")
+        return
     given = folder / answers.ANSWERS
     heard = answers.read_answers(given) if given.is_file() else []
     clips = answers.read_clips(folder / answers.CLIPS) if heard else []
@@ -78,6 +83,23 @@ def main(argv: Sequence[str] | None = None) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     for name, (columns, rows) in tables.items():
         print(f"{folder}/{name}.csv: {write(folder / f'{name}.csv', columns, rows)} rows")
+    stamp.write(folder, _stamp(config))
+
+
+def _stamp(config: experiment.Experiment) -> dict:
+    from local.grid import manifest
+    from local.listen import answers, rates, study
+    from local.results import read
+
+    folder = config.exp / "listen"
+    # The tables are among the fingerprints, so that one which was removed or edited is made again.
+    inputs = [folder / name for name in (answers.ANSWERS, answers.CLIPS, *(f"{name}.csv" for name in NAMES))]
+    inputs += [path / stamp.NAME for path in read.finished(config.exp)[0]]
+    inputs += [entry.path / "eder.csv" for entry in manifest.read(config.exp / "sed")]
+    inputs += [Path("data", corpus, name) for corpus in config.corpora for name in _DATA]
+    inputs += [*rates.files(config).values(), *filter(None, [study.file(config)])]
+    settings = {"emotions": config.emotions, "corpora": config.corpora, "listeners": config.study.listeners}
+    return stamp.make(settings, ["local.listen.analyse"], inputs)
 
 
 Tables = dict[str, tuple[Sequence[str], list[dict]]]

@@ -34,16 +34,24 @@ class Published:
 
 def find(config: Experiment) -> list[Published]:
     """Read the rates of those of an experiment's corpora that have some beside their audio."""
-    found = []
+    return [
+        _emodb(name, _recordings(name), erkennung.read(file), config.emotions) for name, file in files(config).items()
+    ]
+
+
+def files(config: Experiment) -> dict[str, Path]:
+    """List the files of rates, by corpus."""
+    found = {}
     for name in config.corpora:
-        data = Path("data", name)
-        if corpora.spec(name).module != "emodb" or not (data / "wav.scp").is_file():
-            continue
-        recordings = {utt: Path(path) for utt, path in read_table(data / "wav.scp").items()}
-        file = next(iter(recordings.values())).parent.parent / erkennung.NAME
-        if file.is_file():
-            found.append(_emodb(name, recordings, erkennung.read(file), config.emotions))
+        if corpora.spec(name).module == "emodb" and Path("data", name, "wav.scp").is_file():
+            file = next(iter(_recordings(name).values())).parent.parent / erkennung.NAME
+            if file.is_file():
+                found[name] = file
     return found
+
+
+def _recordings(corpus: str) -> dict[str, Path]:
+    return {utt: Path(path) for utt, path in read_table(Path("data", corpus, "wav.scp")).items()}
 
 
 def _emodb(

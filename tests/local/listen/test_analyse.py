@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -70,6 +71,29 @@ def test_groups_differ_and_segments_are_scored(folder: Path):
     assert float(test["p"]) < 0.05 and float(test["difference"]) > 0 and float(odds["lo"]) > 0
     segments = where(read_csv(folder / "segments.csv"), emotion="all")
     assert [row["reference"] for row in segments] == ["leave one out"] and 0 < float(segments[0]["eder"]) < 0.5
+
+
+def test_a_rerun_does_nothing_until_an_answer_a_model_or_a_table_changes(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+):
+    recipe = shutil.copytree(folder.parents[1], tmp_path / "toy")
+    monkeypatch.chdir(recipe)
+    own, tables = recipe / "exp/listen", {path.name: path.read_bytes() for path in folder.glob("*.csv")}
+
+    def again() -> bool:
+        capsys.readouterr()
+        analyse.main([])
+        return "up to date" not in capsys.readouterr().out
+
+    again()
+    assert not again()
+    (own / "scores.csv").unlink()
+    assert again() and not again() and (own / "scores.csv").read_bytes() == tables["scores.csv"]
+    (own / "answers.csv").write_bytes(b"".join(tables["answers.csv"].splitlines(keepends=True)[:-1]))
+    assert again() and not again()
+    done = next(recipe.glob("exp/probe/*/.done"))
+    done.write_text(done.read_text().replace("{", '{"more": 1, ', 1))
+    assert again() and not again()
 
 
 def test_nothing_to_analyse(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture):
