@@ -5,17 +5,17 @@ set -euo pipefail
 XSER_ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 readonly called=("$0" "$@") called_in=$PWD
 
-# number | name | built | reads -> writes.  This table drives --help, --list-stages, the headings, the
+# number | name | reads -> writes.  This table drives --help, --list-stages, the headings, the
 # stage ranges and the resume hint; a test holds the README to it.
-stage_table='0|download|yes|URLs, where licences permit it -> <db-root>/<corpus>/ (optional: only if asked for)
-1|data|yes|corpus roots -> data/<corpus>/{wav.scp,utt2emo,...}, folds, audit.json
-2|features|yes|data -> dump/<encoder>/<corpus>/feats.scp, one (layers x dim) matrix an utterance
-3|probe|yes|folds, feats -> exp/probe/<condition>/
-4|finetune|yes|folds, wav -> exp/finetune/<condition>/
-5|score|yes|exp/<stage>/<condition>/ -> exp/results.csv, exp/significance.csv
-6|sed|yes|data -> exp/sed/<condition>/{hyp.rttm,eder.json}
-7|listen|yes|data, answers -> exp/listen/
-8|report|yes|exp -> RESULTS.md, results/*.csv, exp/report/{index.html,*.svg,*.pdf}'
+stage_table='0|download|URLs, where licences permit it -> <db-root>/<corpus>/ (optional: only if asked for)
+1|data|corpus roots -> data/<corpus>/{wav.scp,utt2emo,...}, folds, audit.json
+2|features|data -> dump/<encoder>/<corpus>/feats.scp, one (layers x dim) matrix an utterance
+3|probe|folds, feats -> exp/probe/<condition>/
+4|finetune|folds, wav -> exp/finetune/<condition>/
+5|score|exp/<stage>/<condition>/ -> exp/results.csv, exp/significance.csv
+6|sed|data -> exp/sed/<condition>/{hyp.rttm,eder.json}
+7|listen|data, answers -> exp/listen/
+8|report|exp -> RESULTS.md, results/*.csv, exp/report/{index.html,*.svg,*.pdf}'
 
 recipe=mini              # which egs/<recipe>
 stage=1                  # first stage, by number or name
@@ -70,7 +70,7 @@ Options:
   --help               print this and exit
 
 Stages:
-$(awk -F'|' '{ printf "  %s %-9s %s%s\n", $1, $2, $4, $3 == "yes" ? "" : "  (not built yet)" }' <<< "$stage_table")"
+$(awk -F'|' '{ printf "  %s %-9s %s\n", $1, $2, $3 }' <<< "$stage_table")"
 
 . "$XSER_ROOT/utils/parse_options.sh"
 
@@ -86,7 +86,7 @@ stage_number() { # option value: turns a stage's number or name into its number
 }
 
 if $list_stages; then
-  awk -F'|' '{ printf "%s\t%s\t%s\t%s\n", $1, $2, $3 == "yes" ? "built" : "not built yet", $4 }' <<< "$stage_table"
+  tr '|' '\t' <<< "$stage_table"
   exit 0
 fi
 
@@ -95,9 +95,6 @@ serve=false
 if [ -z "$stop_stage" ] && [ "$(stage_field "$first" 2)" = listen ]; then serve=true stop_stage=listen; fi
 last=$(stage_number --stop-stage "${stop_stage:-$(awk -F"|" 'END { print $1 }' <<< "$stage_table")}")
 [ "$first" -le "$last" ] || fail "--stage $stage comes after --stop-stage $stop_stage: nothing to run"
-if [ "$first" -eq "$last" ] && [ "$(stage_field "$first" 3)" = no ]; then
-  fail "stage $first ($(stage_field "$first" 2)) is not built yet"
-fi
 [[ $nj =~ ^[1-9][0-9]*$ ]] || fail "--nj '$nj': expected a number of jobs, 1 or more"
 [[ $ngpu =~ ^[0-9]+$ ]] || fail "--ngpu '$ngpu': expected a number of GPUs, 0 or more"
 [ -z "$db_root" ] || [ -d "$db_root" ] || fail "--db-root '$db_root': no such directory"
@@ -238,11 +235,7 @@ $dry_run || lock
 [ "$first" -le 1 ] || provenance
 for ((current = first; current <= last; current++)); do
   name=$(stage_field "$current" 2)
-  if [ "$(stage_field "$current" 3)" = no ]; then
-    echo "== $recipe, stage $current $name: not built yet, skipped"
-    continue
-  fi
-  echo "== $recipe, stage $current $name: $(stage_field "$current" 4)"
+  echo "== $recipe, stage $current $name: $(stage_field "$current" 3)"
   "stage_$name"
   [ "$current" -ne 1 ] || provenance
 done

@@ -29,11 +29,10 @@ def test_stages_are_those_of_every_recipe(repo: Path) -> None:
 def test_help_and_readme_show_the_same_stages(repo: Path) -> None:
     shown = driver(repo, "--help").stdout
     readme = (repo / "README.md").read_text(encoding="utf-8")
-    for number, name, built, arrow in stages(repo):
+    for number, name, arrow in stages(repo):
         assert re.search(rf"^  {number} {name} .*{re.escape(arrow)}", shown, re.MULTILINE)
         reads, writes = arrow.split(" -> ")
-        note = "" if built == "built" else f" ({built})"
-        assert f"| {number} | {name}{note} | {reads} | {writes} |" in readme.replace("`", "")
+        assert f"| {number} | {name} | {reads} | {writes} |" in readme.replace("`", "")
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,7 @@ file of another host that was not renewed for a while is that of a dead run.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import fcntl
 import json
 import os
@@ -21,6 +22,7 @@ import socket
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 from utils.errors import UserError, run_main
@@ -49,6 +51,24 @@ def main() -> int:
         print(f"error: {error}", file=sys.stderr)
         return 2
     return 0
+
+
+@contextlib.contextmanager
+def alone(path: Path, busy: str) -> Iterator[None]:
+    """Hold a file's lock as long as the block runs, which is one process's; nobody is waited for.
+
+    Raises
+    ------
+    UserError
+        Another process holds it; ``busy`` is the message.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with open(path, "a") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise UserError(busy) from None
+        yield
 
 
 def take(path: Path, descriptor: int, command: str, wait: bool = False) -> None:

@@ -5,6 +5,7 @@ Both are called through their own commands, which every site has, and which Kald
 
 from __future__ import annotations
 
+import abc
 import getpass
 import re
 import shlex
@@ -69,7 +70,7 @@ def arguments(file: Path, given: Mapping[str, str]) -> list[str]:
     return command
 
 
-class Scheduler:
+class Scheduler(abc.ABC):
     """One kind of cluster: its commands and its words."""
 
     name: str
@@ -85,17 +86,17 @@ class Scheduler:
             file = ROOT / "conf" / self.config
         return [*arguments(file, options), *call.raw]
 
+    @abc.abstractmethod
     def array(self, count: int, at_once: int, folder: Path, after: str | None) -> list[str]:
         """Give the words for an array of jobs 1 to count, whose output goes to folder/ARRAY.INDEX.out."""
-        raise NotImplementedError
 
+    @abc.abstractmethod
     def states(self, ids: Sequence[str]) -> dict[tuple[str, int], str] | None:
         """Say what becomes of the jobs that have not ended, by array and index; None if nobody answers."""
-        raise NotImplementedError
 
+    @abc.abstractmethod
     def cancel(self, ids: Iterable[str]) -> None:
         """End all jobs of these arrays."""
-        raise NotImplementedError
 
     def submit(self, words: Sequence[str]) -> str:
         """Submit a job and give its id; a scheduler that is away is waited for."""

@@ -19,7 +19,6 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import fcntl
 import json
 import shutil
 import sys
@@ -33,6 +32,7 @@ from typing import Any
 from local import experiment
 from local.corpora import hub, registry
 from local.corpora.registry import CorpusSpec
+from utils import lock
 from utils.atomic import atomic_dir, atomic_file
 from utils.errors import UserError, run_main
 from utils.fetch import digest_of, fetch
@@ -185,12 +185,7 @@ def _fetched(item: File, root: Path, work: Path) -> Path:
 @contextlib.contextmanager
 def _alone(work: Path, root: Path) -> Iterator[None]:
     """Keep other downloads of the corpus out, and clear what one that was killed has left."""
-    work.mkdir(parents=True, exist_ok=True)
-    with open(work / ".lock", "w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise UserError(f"{root}: another download of it is under way; wait until it has ended") from None
+    with lock.alone(work / ".lock", f"{root}: another download of it is under way; wait until it has ended"):
         for left in root.parent.glob(f".{root.name}.????????.tmp"):
             shutil.rmtree(left, ignore_errors=True)
         yield

@@ -9,18 +9,18 @@ Nothing says who a listener is: no address, no name, no e-mail.
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import hashlib
 import json
 import os
 import secrets
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from pathlib import Path
 
-from utils import csv_file
+from utils import csv_file, lock
 from utils.errors import UserError
 
 TOKENS, SESSIONS = "tokens.csv", "sessions"
@@ -151,8 +151,7 @@ def remove(session: Session) -> None:
     session.events[:] = [event]
 
 
-@contextlib.contextmanager
-def alone(folder: Path) -> Iterator[None]:
+def alone(folder: Path) -> AbstractContextManager[None]:
     """Let nobody else write sessions meanwhile.
 
     Raises
@@ -160,13 +159,9 @@ def alone(folder: Path) -> Iterator[None]:
     UserError
         Somebody does.
     """
-    folder.mkdir(parents=True, exist_ok=True)
-    with open(folder / ".lock", "a") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise UserError(f"{folder}/.lock: a listening test is being served from here; stop it first") from None
-        yield
+    return lock.alone(
+        folder / ".lock", f"{folder}/.lock: a listening test is being served from here; stop it first"
+    )
 
 
 def _append(path: Path, event: dict) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import abc
 import contextlib
 import os
 import shutil
@@ -96,7 +97,7 @@ def processes(folder: Path) -> list[str]:
     return found
 
 
-class Cluster:
+class Cluster(abc.ABC):
     """What tests ask of a cluster."""
 
     name: str
@@ -117,13 +118,13 @@ class Cluster:
             assert time.monotonic() < deadline, f"{words}: {result.stdout} {result.stderr}"
             time.sleep(0.5)
 
+    @abc.abstractmethod
     def start(self) -> None:
         """Start the daemons and wait until nodes are there."""
-        raise NotImplementedError
 
+    @abc.abstractmethod
     def jobs(self) -> str:
         """List jobs that have not ended."""
-        raise NotImplementedError
 
     def daemon(self, name: str, *words: str, **environment: str) -> None:
         with open(self.root / f"{name}.log", "ab") as log:
