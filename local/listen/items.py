@@ -27,7 +27,7 @@ BESIDE = (
 )  # fmt: skip
 ITEMS = (
     "people", "corpus", "utt", "speaker", "emotion", "recognised", "listeners", "stage", "encoder", "system",
-    "train",     "model_recognised", "model_posterior",
+    "train", "model_recognised", "model_posterior",
 )  # fmt: skip
 
 
