@@ -211,13 +211,11 @@ stage_sed() {
 }
 
 stage_listen() { # serves the test if it is asked for alone; else works with the answers that are there
-  run python3 -m local.listen.clips "${options[@]}"
   if $serve; then
+    run python3 -m local.listen.clips "${options[@]}"
     run python3 -m local.listen.server "${options[@]}"
   else
-    run python3 -m local.listen.simulate "${options[@]}"
-    run python3 -m local.listen.collect "${options[@]}"
-    run python3 -m local.listen.analyse "${options[@]}"
+    run python3 -m local.listen.run "${options[@]}"
   fi
 }
 

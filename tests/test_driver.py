@@ -69,14 +69,14 @@ def test_dry_run_runs_the_stages_asked_for_and_nothing_else(repo: Path) -> None:
     assert not re.search("local.features|local.report", by_number.stdout)
     everything = driver(repo, "--dry-run")
     assert "stage 7 listen: data, answers" in everything.stdout
-    assert "local.listen.collect" in everything.stdout and "local.listen.server" not in everything.stdout
+    assert "local.listen.run" in everything.stdout and "local.listen.server" not in everything.stdout
 
 
 def test_the_listening_test_is_served_where_it_alone_is_asked_for(repo: Path) -> None:
     alone = driver(repo, "--dry-run", "--stage", "listen").stdout
     assert "local.listen.clips" in alone and "local.listen.server" in alone and "local.report" not in alone
     both = driver(repo, "--dry-run", "--stage=7", "--stop-stage", "report").stdout
-    assert "local.listen.collect" in both and "local.report.make" in both and "local.listen.server" not in both
+    assert "local.listen.run" in both and "local.report.make" in both and "local.listen.server" not in both
 
 
 def test_nothing_is_downloaded_unless_asked_for(repo: Path) -> None:

@@ -24,9 +24,9 @@ def figures(found: Listened | None) -> Iterator[Figure]:
     best = found.best
     caption = (
         f"Left: UA with 95% intervals for other speakers; people (orange) and, on the same {best.n} utterances, models "
-        f"(blue; hollow: baselines), at most {SHOWN}. Right: every utterance, by the share of people who recognised it "
-        f"and the mean posterior that `{best.system}`, the best by test, gives its emotion; slightly scattered "
-        "sideways."
+        f"(blue; hollow: baselines; in brackets, where several, what they are trained on), at most {SHOWN}. Right: "
+        f"every utterance, by the share of people who recognised it and the mean posterior that `{best.system}`, the "
+        "best by test, gives its emotion; slightly scattered sideways."
     )
     yield Figure("people", "People beside models", caption, lambda: _draw(found, best))
 
@@ -57,16 +57,18 @@ def _draw(found: Listened, best: Beside) -> Drawing:
 def _scores(axes: Axes, found: Listened, best: Beside) -> None:
     people = {f"people, {row['clips']} ({row['n']})": score(row, "ua") for row in found.rates}
     if not people:
-        people = {
-            own.people: own.theirs for own in found.beside if (own.system, own.train) == (best.system, best.train)
-        }
+        same = (best.corpus, best.system, best.train)
+        people = {own.people: own.theirs for own in found.beside if (own.corpus, own.system, own.train) == same}
     models = sorted((r for r in found.beside if (r.people, r.corpus) == (best.people, best.corpus)),
                     key=lambda row: -row.ours.ua)[:SHOWN]  # fmt: skip
     lines = [(name, own, VERMILLION, VERMILLION) for name, own in people.items()]
-    lines += [(row.system, row.ours, BLUE, "white" if row.baseline else BLUE) for row in models]
+    several = len({row.train for row in models}) > 1
+    names = [f"{row.system} ({row.train})" if several else row.system for row in models]
+    lines += [(name, row.ours, BLUE, "white" if row.baseline else BLUE)
+              for name, row in zip(names, models, strict=True)]  # fmt: skip
     for place, (_, own, colour, face) in enumerate(lines):
         axes.plot([100 * own.lo, 100 * own.hi], [place, place], color=colour, lw=1.6, zorder=2)
-        axes.plot([100 * own.ua], [place], "o", mfc=face, mec=colour, ms=5.5, mew=1.3, zorder=3)
+        axes.plot([100 * own.ua], [place], "o", mfc=face, mec=colour, ms=5.5, mew=1.3, zorder=3, clip_on=False)
     axes.set_yticks(range(len(lines)), [name for name, *_ in lines])
     axes.set(xlabel="UA (%)", xlim=(0, 100))
     axes.invert_yaxis()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import dataclasses
 import re
 import shutil
 from pathlib import Path
@@ -13,7 +14,8 @@ import soundfile
 
 from local.listen import analyse
 from local.listen.answers import Clip, write_answers, write_clips
-from local.report import make
+from local.report import listened, make
+from local.report.figures import listened as figures
 from tests.local.listen.world import answer
 from tests.local.report.page import Page
 from tests.local.report.test_make import build
@@ -63,6 +65,22 @@ def test_groups_are_counted_in_short_and_told_one_by_one_on_the_page(documents):
     said = " ".join(text.split())
     assert said.count("**Models beside people**") == 1 and "2 times a group of listeners and a corpus" in said
     assert page.sections["people"].count("utterances of eins: ") == 2
+
+
+def test_the_figure_is_of_one_corpus_and_names_what_models_are_trained_on(documents, monkeypatch):
+    monkeypatch.chdir(documents[2])
+    found = listened.load(Path("exp"))
+    best = found.best
+    # The same people on another corpus, and a model that was trained there.
+    elsewhere = dataclasses.replace(best, corpus="zwei", theirs=dataclasses.replace(best.theirs, ua=0.01))
+    other = dataclasses.replace(best, train="zwei", ours=dataclasses.replace(best.ours, ua=best.ours.ua - 0.1))
+    both = dataclasses.replace(found, beside=[*found.beside, other, elsewhere])
+    (figure,) = figures.figures(both)
+    axes = figure.draw().axes[0]
+    names = [label.get_text() for label in axes.get_yticklabels()]
+    shown = {name: line.get_xdata()[0] for name, line in zip(names, axes.lines[1::2], strict=True)}
+    assert {"big.linear (eins)", "big.linear (zwei)", "listeners de", "listeners zh"} == shown.keys()
+    assert shown[best.people] == 100 * best.theirs.ua
 
 
 def test_both_documents_say_that_nobody_answered(documents):
