@@ -162,9 +162,7 @@ stage_download() {
 }
 
 stage_data() {
-  run python3 -m local.corpora.prepare "${options[@]}" ${db_root:+--db-root "$db_root"}
-  run python3 -m local.splits.make "${options[@]}"
-  run python3 -m local.splits.audit "${options[@]}"
+  run python3 -m local.splits.run "${options[@]}" ${db_root:+--db-root "$db_root"}
 }
 
 in_jobs() { # package log: run a package's plan, and what it has to do, if anything, in up to $nj jobs

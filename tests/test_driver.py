@@ -84,7 +84,7 @@ def test_nothing_is_downloaded_unless_asked_for(repo: Path) -> None:
     asked = driver(repo, "--dry-run", "--recipe=emodb", "--stage=download", "--stop-stage=0", "--accept-licence=emodb")
     assert asked.returncode == 0, asked.stderr
     assert re.search(r"local\.corpora\.download --config \S+ --accept-licence emodb *$", asked.stdout, re.MULTILINE)
-    assert "local.corpora.prepare" not in asked.stdout
+    assert "local.splits.run" not in asked.stdout
 
 
 def test_overrides_reach_the_commands_unevaluated(repo: Path, tmp_path: Path) -> None:

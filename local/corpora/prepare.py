@@ -31,10 +31,20 @@ def main() -> None:
     experiment.add_arguments(parser)
     parser.add_argument("--db-root", type=Path, metavar="DIR", help="where the corpora are: corpus c at DIR/c")
     arguments = parser.parse_args()
-    settings = experiment.load(arguments)
+    run(experiment.load(arguments), arguments.db_root)
+
+
+def run(settings: experiment.Experiment, db_root: Path | None = None) -> None:
+    """Prepare every corpus of an experiment; ``db_root`` is where those are that say no root of their own.
+
+    Raises
+    ------
+    UserError
+        A root is missing or another corpus's, or nothing in it can be used.
+    """
     specs = [registry.spec(name) for name in settings.prepared]
     # All roots are looked at before the first corpus is prepared, so that a typing error shows at once.
-    roots = [registry.root_of(spec, arguments.db_root) for spec in specs]
+    roots = [registry.root_of(spec, db_root) for spec in specs]
     for spec, root in zip(specs, roots, strict=True):
         registry.module(spec).check(root, spec)
     for spec, root in zip(specs, roots, strict=True):

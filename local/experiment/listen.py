@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from dataclasses import dataclass, field
 
 from utils.config_fields import some_of
@@ -16,6 +17,8 @@ class Listen:
     # Corpora of whose clips, besides, the part that shows the emotion most is marked.
     segments: list[str] = field(default_factory=list)
     each: int = 3  # clips of each emotion and language, in each of the two tasks
+    # Utterances that are heard instead of those drawn; of a task whose corpora have none of them, clips are drawn.
+    clips: list[str] = field(default_factory=list)
     # Listeners are invited in groups of these names: by native language, say, as study A's.
     groups: list[str] = field(default_factory=lambda: ["listeners"])
     listeners: int = 6  # invited into each group: one link each
@@ -39,6 +42,8 @@ class Listen:
             raise ValueError("listen.each, listeners and rest must be positive, port between 1 and 65535")
         if min(self.headphones, self.practice, self.attention, self.plays, self.simulated) < 0:
             raise ValueError("listen.headphones, practice, attention, plays and simulated must be 0 or more")
+        if twice := [utt for utt, number in Counter(self.clips).items() if number > 1]:
+            raise ValueError(f"listen.clips: '{twice[0]}' is there twice")
         if not self.groups or not self.languages:
             raise ValueError("listen.groups and languages must not be empty")
         for name in self.groups:

@@ -3,7 +3,8 @@
     cd egs/<recipe> && python3 -m local.listen.clips
 
 ``listen.each`` clips of every emotion and language for each of the two tasks, and further ones to practise on, in turn
-from speakers and sentences, drawn by what they hold and not by their names. They come from test lists alone, so that
+from speakers and sentences, drawn by what they hold and not by their names; or those that ``listen.clips`` names. They
+come from test lists alone, so that
 what models say of them is out-of-fold. ``audit.json`` says of every clip which fold tests it, and the command stops
 where that fold's training or dev lists, of any corpus, hold the clip or the same audio. Clips are 16 kHz, as models
 hear them, under names that say nothing; with ``listen.loudness`` all are equally loud.
@@ -108,14 +109,14 @@ def read_folder(name: str, settings: experiment.Experiment) -> Folder:
 def choose(read: dict[str, Folder], settings: experiment.Experiment) -> tuple[list[Clip], list[Clip]]:
     """Choose the clips of the test and those to practise on, named in an order that says nothing of them.
 
-    Every emotion of a language has as many clips. Of all that are left, the next one is of the speaker, then the
-    sentence, then the corpus that has been chosen least often for this emotion and then at all; chance, seeded by what
-    the utterances hold, decides between equals.
+    Clips are those that ``listen.clips`` names, or drawn: then every emotion of a language has as many. Of all that are
+    left, the next one is of the speaker, then the sentence, then the corpus that has been chosen least often for this
+    emotion and then at all; chance, seeded by what the utterances hold, decides between equals.
 
     Raises
     ------
     UserError
-        A language has fewer utterances of an emotion than are asked for.
+        A language has fewer utterances of an emotion than are asked for, or a clip that is named cannot be heard.
     """
     listen = settings.listen
     chosen: list[Clip] = []
@@ -123,16 +124,8 @@ def choose(read: dict[str, Folder], settings: experiment.Experiment) -> tuple[li
     for task, names in ((CHOICE, listen.corpora), (SEGMENT, listen.segments)):
         candidates = {_draw(listen.seed, task, place, read[name].content[utt]): _clip(read[name], utt)
                       for place, name in enumerate(names) for utt in read[name].pool}  # fmt: skip
-        own: list[Clip] = []
-        for language, emotion in sorted({(clip.language, clip.emotion) for clip in candidates.values()}):
-            kind = (language, emotion)
-            cell = {key: clip for key, clip in candidates.items() if (clip.language, clip.emotion) == kind}
-            if len(cell) < listen.each:
-                raise UserError(
-                    f"{'+'.join(names)}: {len(cell)} utterances in {language} are {emotion}, listen.each asks for "
-                    f"{listen.each}; ask for fewer, or add corpora"
-                )
-            own += _balanced(cell, listen.each, own)
+        named = [clip for clip in candidates.values() if clip.utt in listen.clips]
+        own = named or _drawn(candidates, listen.each, "+".join(names))
         left = {key: clip for key, clip in candidates.items() if clip not in own}
         extra = _balanced(left, min(listen.practice + listen.attention, len(left)), own)
         # c01, c02 ... in the order of a draw, so that a number tells neither language nor emotion.
@@ -140,7 +133,27 @@ def choose(read: dict[str, Folder], settings: experiment.Experiment) -> tuple[li
         own.sort(key=key_of.__getitem__)
         chosen += [replace(clip, clip=f"{_LETTER[task]}{number:03d}") for number, clip in enumerate(own, 1)]
         practice += [replace(clip, clip=f"{_LETTER[task]}p{number:02d}") for number, clip in enumerate(extra, 1)]
+    if missing := sorted(set(listen.clips) - {clip.utt for clip in chosen}):
+        raise UserError(
+            f"listen.clips: '{missing[0]}' is in no test list of {', '.join(_asked(settings))}; name others, or its "
+            f"corpus in listen.corpora or listen.segments"
+        )
     return chosen, practice
+
+
+def _drawn(candidates: dict[str, Clip], each: int, names: str) -> list[Clip]:
+    """Draw as many clips of every emotion in every language."""
+    own: list[Clip] = []
+    for language, emotion in sorted({(clip.language, clip.emotion) for clip in candidates.values()}):
+        kind = (language, emotion)
+        cell = {key: clip for key, clip in candidates.items() if (clip.language, clip.emotion) == kind}
+        if len(cell) < each:
+            raise UserError(
+                f"{names}: {len(cell)} utterances in {language} are {emotion}, listen.each asks for {each}; ask for "
+                f"fewer, or add corpora"
+            )
+        own += _balanced(cell, each, own)
+    return own
 
 
 def audit(clips: Iterable[Clip], read: dict[str, Folder], settings: experiment.Experiment) -> dict:

@@ -55,7 +55,17 @@ def main() -> None:
     """Run the command."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     experiment.add_arguments(parser)
-    settings = experiment.load(parser.parse_args())
+    run(experiment.load(parser.parse_args()))
+
+
+def run(settings: experiment.Experiment) -> None:
+    """Audit every corpus of an experiment, by each of its schemes.
+
+    Raises
+    ------
+    UserError
+        The folds have not been made.
+    """
     for name in settings.folded:
         for scheme in schemes(settings):
             beside = [Path("data") / other for other in settings.folded if other != name]

@@ -38,7 +38,17 @@ def main() -> None:
     """Run the command."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     experiment.add_arguments(parser)
-    settings = experiment.load(parser.parse_args())
+    run(experiment.load(parser.parse_args()))
+
+
+def run(settings: experiment.Experiment) -> None:
+    """Cut every corpus of an experiment, by each of its schemes.
+
+    Raises
+    ------
+    UserError
+        A corpus is not prepared, or cannot be cut so.
+    """
     for scheme in schemes(settings):
         try:
             split = dataclasses.replace(settings.split, scheme=scheme)

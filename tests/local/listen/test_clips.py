@@ -107,6 +107,22 @@ def test_too_many_clips_are_refused(recipe: Path) -> None:
         chosen("listen.each=7")
 
 
+def test_clips_that_are_named_are_heard_and_no_others(recipe: Path) -> None:
+    drawn = chosen("listen.each=3")
+    named = [clip.utt for clip in drawn if clip.clip[0] == "c"][:5]
+    own = chosen(f"listen.clips={json.dumps(named)}")
+    assert sorted(clip.utt for clip in own if clip.clip[0] == "c") == sorted(named)
+    # None of them can be heard in the second task, whose clips are drawn.
+    assert [clip for clip in own if clip.clip[0] == "s"] == [clip for clip in chosen() if clip.clip[0] == "s"]
+    config_ = settings(f"listen.clips={json.dumps(named)}")
+    read = {name: clips.read_folder(name, config_) for name in ("toy_de", "toy_zh", "toy_sed")}
+    assert not {clip.utt for clip in clips.choose(read, config_)[1]} & set(named)
+    with pytest.raises(UserError, match="listen.clips: 'nobody' is in no test list of toy_de, toy_zh, toy_sed"):
+        chosen(f"listen.clips={json.dumps([*named, 'nobody'])}")
+    with pytest.raises(UserError, match=f"listen.clips: '{named[0]}' is there twice"):
+        chosen(f"listen.clips={json.dumps([*named, named[0]])}")
+
+
 def test_other_clips_than_were_answered_are_refused(recipe: Path) -> None:
     folder = recipe / "exp/listen"
     clips.make(folder, settings())
