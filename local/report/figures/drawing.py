@@ -12,14 +12,18 @@ import gc
 import importlib
 import multiprocessing
 import os
+import signal
 import textwrap
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from local.report.conditions import Result
 from local.report.material import Inputs, System
+from utils.errors import UserError
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -75,6 +79,11 @@ def save_all(figures: Sequence[Figure], folder: Path) -> None:
         What to draw.
     folder : Path
         Where to write ``<name>.svg`` and ``<name>.pdf``.
+
+    Raises
+    ------
+    UserError
+        A process that draws was killed.
     """
     import matplotlib as mpl
     from tqdm import tqdm
@@ -83,14 +92,25 @@ def save_all(figures: Sequence[Figure], folder: Path) -> None:
     for name in ("matplotlib.pyplot", "matplotlib.backends.backend_svg", "matplotlib.backends.backend_pdf"):
         importlib.import_module(name)  # once, before there are many processes
     bar = {"desc": str(folder), "unit": "figure", "leave": False, "disable": None, "total": len(figures)}
-    # Forked, since what draws is a function of the numbers that are in memory.
     _waiting[:] = figures
     workers = min(len(figures), os.cpu_count() or 1)
-    with multiprocessing.get_context("fork").Pool(workers) if workers > 1 else contextlib.nullcontext() as pool:
-        mapped = pool.imap_unordered if pool else map
-        for _ in tqdm(mapped(functools.partial(_save, folder), range(len(figures))), **bar):
-            pass
+    with _processes(workers) if workers > 1 else contextlib.nullcontext() as pool:
+        mapped = pool.map if pool else map
+        try:
+            for _ in tqdm(mapped(functools.partial(_save, folder), range(len(figures))), **bar):
+                pass
+        except BrokenProcessPool:
+            raise UserError(f"{folder}: a process that draws was killed (is the memory full?); run again") from None
     _waiting.clear()
+
+
+def _processes(workers: int) -> ProcessPoolExecutor:
+    """Start processes: forked, since what draws is a function of the numbers that are in memory."""
+    # A handler of the command's own (utils/errors.py) would have them outlive an end that is forced.
+    return ProcessPoolExecutor(
+        workers, multiprocessing.get_context("fork"), initializer=signal.signal,
+        initargs=(signal.SIGTERM, signal.SIG_DFL),
+    )  # fmt: skip
 
 
 _waiting: list[Figure] = []
