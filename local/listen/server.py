@@ -10,6 +10,7 @@ leaves this machine. An answer is on the disk before the browser is told that it
 from __future__ import annotations
 
 import argparse
+import logging
 
 from local import experiment
 from local.listen import sessions
@@ -49,6 +50,8 @@ def main() -> None:
         print(f"{len(test.clips)} clips; a link opens once, in one browser; answers go to {folder}/{sessions.SESSIONS}")
         for one in test.invited.values():
             print(f"{one.listener}\t{before}/t/{one.token}")
+        # A line for every request that waits would hold up all of them where nobody reads the lines.
+        logging.getLogger("waitress.queue").setLevel(logging.ERROR)
         print("serving until it is interrupted (Ctrl-C)", flush=True)
         server.run()
 

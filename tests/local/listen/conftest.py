@@ -112,18 +112,15 @@ def serve() -> Iterator[Callable[..., Server]]:
     def start(root: Path, port: int = 0) -> Server:
         environment = os.environ | {"PYTHONPATH": str(REPO)}
         words = [sys.executable, "-m", "local.listen.server", "--set", f"listen.port={port or free_port()}"]
-        process = subprocess.Popen(
-            words, cwd=root, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
-        )
+        # A file: a pipe that nobody reads holds a server up that says more than it takes.
+        log = root / "server.log"
+        with open(log, "wb") as file:
+            process = subprocess.Popen(words, cwd=root, env=environment, stdout=file, stderr=subprocess.STDOUT)
         running.append(process)
-        links, said, end = {}, "", time.monotonic() + 60
-        for line in process.stdout:
-            said += line
-            found = re.fullmatch(r"(\w+)\t(http://\S+)\n", line)
-            if found:
-                links[found[1]] = found[2]
-            if line.startswith("serving") or time.monotonic() > end:
-                break
+        end = time.monotonic() + 60
+        while "\nserving" not in (said := log.read_text()) and process.poll() is None and time.monotonic() < end:
+            time.sleep(0.05)
+        links = dict(re.findall(r"^(\w+)\t(http://\S+)$", said, re.MULTILINE))
         assert links, said
         return Server(process, links)
 
