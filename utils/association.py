@@ -10,12 +10,16 @@ Parametric and Bootstrap Tests of Hypotheses", Springer 2005, chapter 3 (blocks)
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass
 
 import numpy as np
 
+from utils import student
+
 FEWEST = 3  # blocks that an interval needs
 _LIMIT = 1 - 1e-9  # of a correlation on Fisher's scale
+_PART = 1000  # permutations that are worked out together
 
 
 @dataclass(frozen=True)
@@ -54,8 +58,6 @@ def rank_correlation(
     >>> rank_correlation(np.arange(4), np.array([1, 2, 4, 3]), np.arange(4)).value
     0.8
     """
-    from scipy import stats
-
     x, y = np.asarray(x, dtype=float), np.asarray(y, dtype=float)
     stratum = np.zeros(len(x), dtype=int) if stratum is None else np.unique(stratum, return_inverse=True)[1]
     value = _correlate(x, y, stratum)
@@ -69,12 +71,13 @@ def rank_correlation(
         return Correlation(value, np.nan, np.nan, np.nan)
     others = np.arctanh(np.clip(left, -_LIMIT, _LIMIT))
     df = len(blocks) - 1
-    half = stats.t.ppf((1 + confidence) / 2, df) * np.sqrt(df / len(blocks) * ((others - others.mean()) ** 2).sum())
+    se = np.sqrt(df / len(blocks) * ((others - others.mean()) ** 2).sum())
+    half = student.quantile((1 + confidence) / 2, df) * se
     return Correlation(value, float(np.tanh(z - half)), float(np.tanh(z + half)), df)
 
 
 def permutation_test(
-    x: np.ndarray, y: np.ndarray, stratum: np.ndarray, permutations: int, rng: np.random.Generator,
+    x: np.ndarray, y: np.ndarray, stratum: np.ndarray, permutations: int, seed: int,
     exchanged: np.ndarray | None = None,
 ) -> float:  # fmt: skip
     """Two-sided p-value of :func:`rank_correlation`: x and y are independent within what is exchanged.
@@ -87,8 +90,8 @@ def permutation_test(
         As of :func:`rank_correlation`.
     permutations : int
         Random ones; p = (1 + as extreme) / (1 + drawn).
-    rng : Generator
-        Source of the draws.
+    seed : int
+        Of the draws.
     exchanged : ndarray of int, optional, shape (items,)
         Items of one value may change places; strata where not given. Each lies within one stratum.
 
@@ -107,11 +110,16 @@ def permutation_test(
     a, b = (_deviations(values, cells) for values in (a, b))
     observed = abs(a @ b) - 1e-9
     order = np.argsort(cells, kind="stable")
-    extreme = 0
-    for _ in range(permutations):
-        mixed = np.lexsort((rng.random(len(cells)), cells))
-        extreme += abs(a[order] @ b[mixed]) >= observed
-    return (1 + int(extreme)) / (1 + permutations)
+    reached = np.concatenate([np.abs(b[mixed] @ a[order]) for mixed in _orders(cells.tobytes(), permutations, seed)])
+    return (1 + int((reached >= observed).sum())) / (1 + permutations)
+
+
+@functools.lru_cache(maxsize=1)
+def _orders(cells: bytes, permutations: int, seed: int) -> list[np.ndarray]:
+    """Draw random orders of items within cells, in parts; what has the same items, one after another, shares them."""
+    rng, cell = np.random.default_rng(seed), np.frombuffer(cells, dtype=np.intp)
+    parts = [min(_PART, permutations - first) for first in range(0, permutations, _PART)]
+    return [np.argsort(cell + rng.random((part, len(cell))), axis=1).astype(np.int32) for part in parts]
 
 
 def ceiling(share: np.ndarray, number: np.ndarray, stratum: np.ndarray) -> float:

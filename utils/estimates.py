@@ -23,7 +23,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from utils import metrics, small_sample
+from utils import metrics, small_sample, student
 from utils.intervals import count_blocks
 
 FEWEST = 3  # blocks that an interval needs
@@ -94,11 +94,11 @@ class Influence:
         Where blocks differ less than chance alone would have it once in 40 times (mostly because all utterances were
         recognised), and utterances taken one by one give a wider interval, theirs is taken.
         """
-        from scipy import stats
+        from scipy import special
 
         variance = (self.parts**2).sum(axis=0)
-        least = self.floor * stats.chi2.ppf(_CHANCE, self.df) / self.df
-        wider = stats.norm.ppf(0.975) ** 2 * self.floor > stats.t.ppf(0.975, self.df) ** 2 * variance
+        least = self.floor * 2 * special.gammaincinv(self.df / 2, _CHANCE) / self.df  # chi-squared
+        wider = special.ndtri(0.975) ** 2 * self.floor > student.quantile(0.975, self.df) ** 2 * variance
         taken = (variance < least) & wider
         return np.where(taken, self.floor, variance), np.where(taken, np.inf, self.df)
 
@@ -362,7 +362,7 @@ def estimate(*members: Influence, shares: Sequence[float] | None = None, confide
     Estimate
         Value and t-interval, on the scale of log odds where it is one figure between 0 and 1.
     """
-    from scipy import special, stats
+    from scipy import special
 
     shares = [1 / len(members)] * len(members) if shares is None else shares
     pairs = list(zip(shares, members, strict=True))
@@ -383,7 +383,7 @@ def estimate(*members: Influence, shares: Sequence[float] | None = None, confide
     doubt = sum(variance**2 / df for variance, df in components)
     df = np.divide(total**2, doubt, out=np.full(value.shape, np.inf), where=doubt > 0)[()]
     se = np.sqrt(total)
-    half = stats.t.ppf((1 + confidence) / 2, df) * se
+    half = student.quantile((1 + confidence) / 2, df) * se
     if len(members) == 1 and members[0].share:
         inner = (value * n + 0.5) / (n + 1)
         slope = half / (inner * (1 - inner))

@@ -21,7 +21,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from utils import estimates, significance, small_sample
+from utils import estimates, significance, small_sample, student
 
 DRAWS = 1000  # experiments that are simulated; the standard error of the difference that is found is 2 to 3% of it
 
@@ -173,10 +173,8 @@ def _limits_exact(shift: np.ndarray, noise: np.ndarray, levels: Sequence[float])
 
 def _limits_near(shift: np.ndarray, noise: np.ndarray, levels: Sequence[float]) -> np.ndarray:
     """Find the same where a t-test with as many degrees of freedom stands in: (sum d)^2 = q sum d^2, solved for D."""
-    from scipy import stats
-
     blocks = len(shift)
-    point = stats.t.ppf(1 - np.asarray(levels)[:, None] / 2, blocks - 1) ** 2
+    point = student.quantile(1 - np.asarray(levels)[:, None] / 2, blocks - 1) ** 2
     q = blocks * point / (blocks - 1 + point)
     total, crossed, squares = noise.sum(axis=1), noise @ shift, (noise**2).sum(axis=1)
     a = shift.sum() ** 2 - q * (shift**2).sum()

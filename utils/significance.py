@@ -16,6 +16,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from utils import student
+
 EXACT_BLOCKS = 16  # up to 2^15 sign patterns, which take milliseconds
 _CHUNK = 4_000_000  # signs held at a time
 CORRECTED = ("p", "p_smallest", "diff", "se", "df")  # columns of a table of tests that :func:`correct_rows` takes
@@ -125,11 +127,9 @@ def t_test(value: np.ndarray, se: np.ndarray, df: np.ndarray) -> np.ndarray:
     ndarray of float, shape (...)
         NaN where there is no standard error; 1 where difference and standard error are 0.
     """
-    from scipy import stats
-
     value, se = np.asarray(value, dtype=float), np.asarray(se, dtype=float)
     ratio = np.divide(np.abs(value), se, out=np.where(value == 0, 0.0, np.inf), where=se != 0)
-    return np.where(np.isnan(se), np.nan, 2 * stats.t.sf(ratio, df))
+    return np.where(np.isnan(se), np.nan, 2 * student.tail(ratio, df))
 
 
 def equivalence(value: np.ndarray, se: np.ndarray, df: np.ndarray, margin: float) -> np.ndarray:
@@ -152,14 +152,12 @@ def equivalence(value: np.ndarray, se: np.ndarray, df: np.ndarray, margin: float
     ValueError
         The margin is not positive.
     """
-    from scipy import stats
-
     if not margin > 0:
         raise ValueError(f"a margin of {margin}: give a positive one")
     inside = margin - np.abs(np.asarray(value, dtype=float))
     with np.errstate(divide="ignore", invalid="ignore"):
         ratio = np.where(inside == 0, 0.0, inside / np.asarray(se, dtype=float))
-    return np.where(np.isnan(se), np.nan, stats.t.sf(ratio, df))
+    return np.where(np.isnan(se), np.nan, student.tail(ratio, df))
 
 
 def detectable(se: np.ndarray, df: np.ndarray, power: float = 0.8, level: float = 0.05, tests: int = 1) -> np.ndarray:
@@ -185,7 +183,7 @@ def detectable(se: np.ndarray, df: np.ndarray, power: float = 0.8, level: float 
 
     se, df = np.broadcast_arrays(np.asarray(se, dtype=float), np.asarray(df, dtype=float))
     free = df[..., None]
-    point = stats.t.ppf(1 - level / tests / 2, free)
+    point = student.quantile(1 - level / tests / 2, free)
     # The noncentral t distribution as a mean over the standard error's own spread, which stays exact in its far tails.
     place, share = np.polynomial.legendre.leggauss(200)
     with np.errstate(invalid="ignore"):

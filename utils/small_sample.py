@@ -30,6 +30,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from utils import student
+
 # The working model: within a block, means of two classes correlate by SHARED; an utterance adds _NOISE times the
 # variance between blocks; the fewer (effective) blocks hold a class, the more they are taken to differ, by this power;
 # and a class's variance is drawn to that of all classes as if _PRIOR more blocks had shown it. docs/statistics.md says
@@ -158,7 +160,7 @@ def _covariances(counts: np.ndarray, weight: np.ndarray) -> np.ndarray:
 
 def _degrees(joint: np.ndarray, scale: float) -> float:
     """Find the degrees of freedom whose t distribution has the same point as error / sqrt(scale x sum of squares)."""
-    from scipy import optimize, stats
+    from scipy import optimize
 
     most = len(joint) - 2
     values, vectors = np.linalg.eigh(joint)
@@ -178,10 +180,10 @@ def _degrees(joint: np.ndarray, scale: float) -> float:
         return 0.5 + (inside[1:] + inside[:-1]).sum() * (grid[1] - grid[0]) / 2 / np.pi
 
     fewest = 0.5
-    low, high = (float(stats.t.ppf(1 - _LEVEL / 2, df)) for df in (most, fewest))
+    low, high = (float(student.quantile(1 - _LEVEL / 2, df)) for df in (most, fewest))
     if beyond(low) <= _LEVEL * (1 + 1e-4):
         return float(most)
     if beyond(high) >= _LEVEL:
         return fewest
     point = optimize.brentq(lambda point: beyond(point) - _LEVEL, low, high, xtol=1e-4)
-    return float(optimize.brentq(lambda df: stats.t.ppf(1 - _LEVEL / 2, df) - point, fewest, most, xtol=1e-4))
+    return float(optimize.brentq(lambda df: student.quantile(1 - _LEVEL / 2, df) - point, fewest, most, xtol=1e-4))

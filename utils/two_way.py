@@ -17,6 +17,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from utils import student
+
 
 @dataclass(frozen=True)
 class TwoWay:
@@ -50,7 +52,7 @@ def estimate(scores: np.ndarray, classes: np.ndarray, confidence: float = 0.95) 
     TwoWay
         The interval is NaN with fewer than two people, or with a class of fewer than two items.
     """
-    from scipy import special, stats
+    from scipy import special
 
     scores = np.asarray(scores, dtype=float)
     known = ~np.isnan(scores)
@@ -75,7 +77,7 @@ def estimate(scores: np.ndarray, classes: np.ndarray, confidence: float = 0.95) 
     variance = max(both, over_people, over_items, alone)
     doubt = over_people**2 / (people - 1) + over_items**2 / (len(classes) - kinds)
     df = (over_people + over_items) ** 2 / doubt if doubt and variance > alone else np.inf
-    half = stats.t.ppf((1 + confidence) / 2, df) * np.sqrt(variance)
+    half = student.quantile((1 + confidence) / 2, df) * np.sqrt(variance)
     inner = (value * number.sum() + 0.5) / (number.sum() + 1)
     slope = half / (inner * (1 - inner))
     low, high = special.expit(special.logit(inner) - slope), special.expit(special.logit(inner) + slope)

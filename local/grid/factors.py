@@ -9,6 +9,7 @@ Older results, which were made before there was such a factor, are read as at it
 from __future__ import annotations
 
 import dataclasses
+import functools
 import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -244,6 +245,7 @@ def _is_field(experiment: Experiment, key: str) -> bool:
     return True
 
 
+@functools.cache
 def _with_default(factor: Factor) -> Factor:
     if not factor.field:
         return factor

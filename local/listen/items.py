@@ -109,7 +109,6 @@ def _row(
     apart = unweighted(reference, right - share, block, len(model.emotions), share=False, extra=extra)
     over = rank_correlation(share, belief, block)
     within = rank_correlation(share, belief, block, reference)
-    rng = np.random.default_rng(SEED)
     cell = reference * (block.max() + 1) + block
     numbers = {
         "ua": ours.value, "ua_lo": ours.low, "ua_hi": ours.high,
@@ -117,7 +116,7 @@ def _row(
         "difference": apart.value, "difference_lo": apart.low, "difference_hi": apart.high,
         "rho": over.value, "rho_lo": over.low, "rho_hi": over.high,
         "within": within.value, "within_lo": within.low, "within_hi": within.high,
-        "within_p": permutation_test(share, belief, reference, PERMUTATIONS, rng, cell),
+        "within_p": permutation_test(share, belief, reference, PERMUTATIONS, SEED, cell),
         "ceiling": ceiling(share, np.array(listeners), reference),
     }  # fmt: skip
     counted = {"n": len(chosen), "speakers": block.max() + 1, "runs": model.runs}

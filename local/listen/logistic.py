@@ -15,6 +15,7 @@ import numpy as np
 
 from local.listen.gather import NOTHING, Heard
 from local.listen.items import text
+from utils import student
 from utils.significance import holm
 
 COLUMNS = (
@@ -39,8 +40,6 @@ def table(heard: Sequence[Heard], confidence: float = 0.95) -> list[dict]:
         Rows of :data:`COLUMNS`, Holm's p over all of them; none with fewer than two groups and languages together, or
         with no more listeners than groups.
     """
-    from scipy import stats
-
     from utils.logistic_mixed import fit
 
     cells = [(own.group, own.language) for own in heard]
@@ -72,11 +71,11 @@ def table(heard: Sequence[Heard], confidence: float = 0.95) -> list[dict]:
         weights = np.zeros(len(cells) + len(kinds) - 1)
         weights[[a, b]] = 1, -1
         value, se = model.contrast(weights)
-        half = stats.t.ppf((1 + confidence) / 2, df) * se
+        half = student.quantile((1 + confidence) / 2, df) * se
         made.append(about | {
             "answers": len(right), "listeners": len(listeners), "clips": len(clips), "log_odds": text(value),
             "se": text(se), "lo": text(value - half), "hi": text(value + half), "df": df,
-            "p": text(2 * stats.t.sf(abs(value) / se, df)), "sd_listener": text(model.spread[0]),
+            "p": text(2 * student.tail(abs(value) / se, df)), "sd_listener": text(model.spread[0]),
             "sd_clip": text(model.spread[1]),
         })  # fmt: skip
     adjusted = holm(np.array([float(row["p"]) for row in made]))

@@ -18,6 +18,7 @@ import numpy as np
 from local.experiment import Experiment
 from local.listen.items import text
 from local.listen.recognition import PEOPLE
+from utils import student
 from utils.config import read_yaml
 from utils.errors import UserError
 from utils.registry import folders
@@ -41,11 +42,9 @@ def file(experiment: Experiment) -> Path | None:
 
 def tests(path: Path) -> list[dict]:
     """Say of every test what it is worth; rows of :data:`TESTS`."""
-    from scipy import stats
-
     whole = read_yaml(path)
     t = np.array([abs(one["t"]) for one in whole["tests"]])
-    ten, five = (2 * stats.t.sf(t, df) for df in (10, 5))
+    ten, five = (2 * student.tail(t, df) for df in (10, 5))
     rows = []
     for place, one in enumerate(whole["tests"]):
         apart = _difference(whole["confusions"], one)
@@ -128,7 +127,7 @@ def _checks(whole: dict[str, Any]) -> Iterator[dict]:
 
 def _samples(models: list[list], clips: int) -> Iterator[dict]:
     """Accuracy of five folds' models on the same few clips, with an interval for other clips and other folds."""
-    from scipy import special, stats
+    from scipy import special
 
     for encoder, run, *folds in models:
         value, number = float(np.mean(folds)), len(folds)
@@ -136,7 +135,7 @@ def _samples(models: list[list], clips: int) -> Iterator[dict]:
         over_clips, over_folds = inner * (1 - inner) / clips, np.var(folds, ddof=1) / number
         variance = over_clips + over_folds
         df = variance**2 / (over_folds**2 / (number - 1)) if over_folds else np.inf
-        slope = stats.t.ppf(0.975, df) * np.sqrt(variance) / (inner * (1 - inner))
+        slope = student.quantile(0.975, df) * np.sqrt(variance) / (inner * (1 - inner))
         low, high = (float(special.expit(special.logit(inner) + sign * slope)) for sign in (-1, 1))
         yield {
             "what": "UA of models on the listeners' clips", "of": f"{encoder} encoder", "on": run,

@@ -17,7 +17,7 @@ import numpy as np
 
 from local.experiment import Score
 from local.score.tabulate import Names, Scored, number
-from utils import calibration, uncertain
+from utils import calibration, student, uncertain
 from utils.estimates import FEWEST, Estimate
 from utils.intervals import Blocks
 
@@ -86,14 +86,12 @@ def _mean(one: Scored, blocks: Blocks, values: np.ndarray, score: Score, share: 
 
 def _ece(one: Scored, confidence: np.ndarray, score: Score) -> dict[str, str]:
     """Calibration error with its interval: a mean over seeds, whose jackknife errors go together."""
-    from scipy import stats
-
     runs = list(zip(confidence, one.correct, strict=True))
     ece = float(np.mean([calibration.reliability(*run).ece for run in runs]))
     found = {"ece": number(ece)}
     if len(set(one.blocks.tolist())) >= FEWEST:
         se = float(np.mean([calibration.jackknife(*run, one.blocks) for run in runs]))
-        half = stats.t.ppf((1 + score.confidence) / 2, len(set(one.blocks.tolist())) - 1) * se
+        half = student.quantile((1 + score.confidence) / 2, len(set(one.blocks.tolist())) - 1) * se
         found |= {"ece_lo": number(max(ece - half, 0.0)), "ece_hi": number(min(ece + half, 1.0))}
     return found
 

@@ -30,7 +30,7 @@ from local.experiment import Score
 from local.score import compare
 from local.score.facts import Facts
 from local.score.tabulate import Names, Scored, number
-from utils import mixed, significance
+from utils import mixed, significance, student
 from utils.estimates import FEWEST
 
 FACTORS = ("speaker", "sentence", "corpus")
@@ -84,8 +84,6 @@ def _row(
     labels: dict, pairs: Sequence[tuple[Scored, Scored]], facts: Facts, names: Names, score: Score
 ) -> dict | None:
     """Fit one comparison; None of fewer than three speakers, who say nothing of others."""
-    from scipy import stats
-
     utterances = [one for test in _by_test(pairs).values() for one in test]
     corpora = dict.fromkeys(corpus for corpus, *_ in utterances)
     difference, design, factors = _columns(utterances, facts)
@@ -102,7 +100,7 @@ def _row(
     except ValueError:
         return row | {"diff": number(0.0), "no_interval": "the two never differ"}
     value, se, df = fitted.contrast(np.eye(design.shape[1])[0])
-    half = stats.t.ppf((1 + score.confidence) / 2, df) * se
+    half = student.quantile((1 + score.confidence) / 2, df) * se
     variances = dict(zip(factors, fitted.variances, strict=True)) | {"residual": fitted.residual}
     return row | {f"var_{name}": number(variance) for name, variance in variances.items()} | {
         "diff": number(value), "lo": number(value - half), "hi": number(value + half), "se": se, "df": df,

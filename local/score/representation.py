@@ -21,7 +21,7 @@ import numpy as np
 from local.losses import PLAIN
 from local.results.read import Finished
 from local.score.tabulate import Names, number
-from utils import csv_file
+from utils import csv_file, student
 
 FILES = NAME, POINTS = "representation.csv", "points.csv"
 INPUT, HIDDEN = SIDES = ("input", "hidden")
@@ -156,8 +156,6 @@ def interval(cells: Sequence[np.ndarray], confidence: float) -> tuple[float, flo
     >>> [round(float(end), 3) for end in interval([np.array([1.0, 2.0, 3.0])], 0.95)]
     [2.0, -0.484, 4.484]
     """
-    from scipy import stats
-
     cells = [one[~np.isnan(one)] for one in cells]
     if not all(map(len, cells)):
         return np.nan, np.nan, np.nan
@@ -166,5 +164,5 @@ def interval(cells: Sequence[np.ndarray], confidence: float) -> tuple[float, flo
         return mean, np.nan, np.nan
     parts = np.array([one.var(ddof=1) / len(one) for one in cells]) / len(cells) ** 2
     df = parts.sum() ** 2 / max((parts**2 / [len(one) - 1 for one in cells]).sum(), 1e-300)
-    half = stats.t.ppf((1 + confidence) / 2, df) * np.sqrt(parts.sum()) if parts.sum() else 0.0
+    half = student.quantile((1 + confidence) / 2, df) * np.sqrt(parts.sum()) if parts.sum() else 0.0
     return mean, mean - half, mean + half

@@ -30,7 +30,7 @@ def test_nothing_to_rank_and_too_few_blocks():
     assert np.isnan(rank_correlation(np.ones(9), np.arange(9), np.arange(9)).value)
     two = rank_correlation(np.arange(9), np.arange(9), np.arange(9) % 2)
     assert two.value == pytest.approx(1) and np.isnan(two.low)
-    assert np.isnan(permutation_test(np.ones(9), np.arange(9), np.zeros(9), 9, np.random.default_rng(0)))
+    assert np.isnan(permutation_test(np.ones(9), np.arange(9), np.zeros(9), 9, 0))
 
 
 def test_the_interval_covers_with_ten_blocks():
@@ -51,11 +51,11 @@ def test_permutations_alarm_as_often_as_they_say_and_see_what_is_there():
     rng = np.random.default_rng(3)
     stratum, cell = np.repeat([0, 1], 30), np.repeat(np.arange(6), 10)
     level = rng.normal(0, 2, 6)[cell]  # what a cell's items share is not exchanged
-    p = [permutation_test(level + rng.normal(size=60), level + rng.normal(size=60), stratum, 99, rng, cell)
-         for _ in range(200)]  # fmt: skip
+    p = [permutation_test(level + rng.normal(size=60), level + rng.normal(size=60), stratum, 99, seed, cell)
+         for seed in range(200)]  # fmt: skip
     assert 0.01 <= np.mean(np.array(p) <= 0.05) <= 0.1
     x = rng.normal(size=60)
-    assert permutation_test(x, x + rng.normal(0, 0.3, 60), stratum, 199, rng, cell) == 1 / 200
+    assert permutation_test(x, x + rng.normal(0, 0.3, 60), stratum, 199, 0, cell) == 1 / 200
 
 
 def test_the_ceiling_is_what_the_truth_correlates_with_shares():
@@ -74,4 +74,22 @@ def test_permutations_see_both_sides_of_what_cells_have_in_common():
     level, own = rng.normal(size=8)[cell] * 3, rng.normal(size=80)
     for sign in (1, -1):
         y = level + sign * own + rng.normal(0, 0.2, 80)
-        assert permutation_test(level + own, y, stratum, 199, rng, cell) == 1 / 200
+        assert permutation_test(level + own, y, stratum, 199, 0, cell) == 1 / 200
+
+
+def test_permutations_are_of_items_within_cells():
+    """Against a plain loop over the same draws."""
+    rng, cell = np.random.default_rng(5), np.array([2, 0, 1, 0, 2, 2, 1, 0, 1, 0, 3])
+    x, y, stratum = rng.normal(size=11), rng.normal(size=11), (cell > 1).astype(int)
+    a, b = (stats.rankdata(values) for values in (x, y))
+    for group in (stratum, cell):
+        a, b = (values - np.array([values[group == own].mean() for own in group]) for values in (a, b))
+    draws, extreme = np.random.default_rng(7), 0
+    for _ in range(1500):
+        key = draws.random(11)
+        mixed = b.copy()
+        for own in range(4):
+            places = np.flatnonzero(cell == own)
+            mixed[places] = b[places[np.argsort(key[places])]]
+        extreme += abs(a @ mixed) >= abs(a @ b) - 1e-9
+    assert permutation_test(x, y, stratum, 1500, 7, cell) == (1 + extreme) / 1501
