@@ -180,19 +180,19 @@ in_jobs() { # package log: run a package's plan, and what it has to do, if anyth
 }
 
 stage_features() {
-  local encoder encoders
+  local names encoders
   in_jobs pretrain exp/pretrain/log/pretrain.JOB.log
   if $dry_run; then
     run python3 -m local.features.plan "${options[@]}"
-    encoders=ENCODER
+    encoders=ENCODERS
   else
     encoders=$(python3 -m local.features.plan "${options[@]}")
   fi
-  for encoder in $encoders; do
+  for names in $encoders; do
     # shellcheck disable=SC2086 # a job command is several words
-    run $feature_cmd JOB=1:"$nj" "dump/$encoder/log/extract.JOB.log" \
-      python3 -m local.features.extract "${options[@]}" --encoder "$encoder" --job JOB --nj "$nj" --ngpu "$ngpu"
-    run python3 -m local.features.merge "${options[@]}" --encoder "$encoder" --nj "$nj"
+    run $feature_cmd JOB=1:"$nj" "dump/log/$names.JOB.log" \
+      python3 -m local.features.extract "${options[@]}" --encoder "$names" --job JOB --nj "$nj" --ngpu "$ngpu"
+    run python3 -m local.features.merge "${options[@]}" --encoder "$names" --nj "$nj"
   done
 }
 

@@ -94,7 +94,7 @@ class Side:
 
     def rate(self, encoder: str) -> str:
         """Tell how fast an encoder ran, as its log says."""
-        logs = (self.recipe / "dump" / encoder / "log").glob("extract.*.log")
+        logs = (self.recipe / "dump/log").glob(f"{encoder}.*.log")
         return "".join(re.findall(r"([\d.]+ x real time)", "".join(path.read_text() for path in logs))[-1:])
 
 

@@ -1,6 +1,6 @@
 """Run an encoder over its share of an experiment's utterances:
 
-    python3 -m local.features.extract --encoder mini --job 1 --nj 4 [--ngpu 1] [--config C] [--set KEY=VALUE]...
+    python3 -m local.features.extract --encoder mini[,...] --job 1 --nj 4 [--ngpu 1] [--config C] [--set KEY=VALUE]...
 
 Writes dump/<encoder>/<corpus>/shard.<nj>/feats.<job>.{ark,scp}; local.features.merge puts the jobs' parts
 together. An interrupted job goes on at the utterances that are missing.
@@ -25,7 +25,7 @@ def main() -> None:
     """Run the command."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     experiment.add_arguments(parser)
-    parser.add_argument("--encoder", required=True, help="name of the encoder, as in the experiment")
+    parser.add_argument("--encoder", required=True, help="name of the encoder, as in the experiment, or several (a,b)")
     parser.add_argument("--job", type=int, default=1, help="which share, from 1 (default: 1)")
     parser.add_argument("--nj", type=int, default=1, help="number of shares (default: 1)")
     parser.add_argument("--ngpu", type=int, default=0, help="GPUs that the jobs share; 0 runs on the CPU (default: 0)")
@@ -34,7 +34,8 @@ def main() -> None:
         raise UserError(f"--job {arguments.job}: expected 1 to --nj, which is {arguments.nj}")
     wanted = experiment.load(arguments)
     where = device.choose(arguments.job, arguments.ngpu)
-    extract(all_work(wanted, arguments.encoder), arguments.job, arguments.nj, where)
+    for name in arguments.encoder.split(","):
+        extract(all_work(wanted, name), arguments.job, arguments.nj, where)
 
 
 def extract(works: list[Work], job: int, nj: int, device: str) -> None:

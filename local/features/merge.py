@@ -1,6 +1,6 @@
 """Put the jobs' parts of an encoder's features together:
 
-    python3 -m local.features.merge --encoder mini --nj 4 [--config C] [--set KEY=VALUE]...
+    python3 -m local.features.merge --encoder mini[,...] --nj 4 [--config C] [--set KEY=VALUE]...
 
 Reads dump/<encoder>/<corpus>/shard.<nj>/, writes feats.{ark,scp} sorted by utterance, info.json,
 excluded.tsv and, last, .done beside it, and removes the parts.
@@ -27,12 +27,13 @@ def main() -> None:
     """Run the command."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     experiment.add_arguments(parser)
-    parser.add_argument("--encoder", required=True, help="name of the encoder, as in the experiment")
+    parser.add_argument("--encoder", required=True, help="name of the encoder, as in the experiment, or several (a,b)")
     parser.add_argument(
         "--nj", type=int, default=1, help="number of jobs that local.features.extract ran as (default: 1)"
     )
     arguments = parser.parse_args()
-    for work in all_work(experiment.load(arguments), arguments.encoder):
+    wanted = experiment.load(arguments)
+    for work in (work for name in arguments.encoder.split(",") for work in all_work(wanted, name)):
         if needs.unavailable(work.encoder, work.data):
             continue
         if work.why_stale() is None:
@@ -62,7 +63,7 @@ def merge(work: Work, nj: int) -> None:
     if missing:
         raise UserError(
             f"{work.shards(nj)}: {len(missing)} utterances are missing, first {missing[0]}; "
-            f"see dump/{work.encoder.name}/log/extract.*.log and run local.features.extract again"
+            f"see dump/log/*{work.encoder.name}*.log and run local.features.extract again"
         )
     if not index:
         raise UserError(

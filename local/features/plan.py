@@ -3,7 +3,8 @@
     python3 -m local.features.plan [--config conf/experiment.yaml] [--set KEY=VALUE]...
 
 Prints one line a corpus and encoder to standard error (up to date, or why it must be made), and to standard
-output the name of every encoder that has work, one a line, for the driver to run local.features.extract on.
+output the names of encoders that have work, for the driver to run local.features.extract on: one a line, but for those
+without a checkpoint, which take less time than a process that starts for each of them, and share a line.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import argparse
 import sys
 
 from local import experiment
-from local.encoders import needs
+from local.encoders import EncoderSpec, needs
 from local.features.work import all_work
 from utils.errors import UserError, run_main
 
@@ -22,7 +23,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     experiment.add_arguments(parser)
     wanted = experiment.load(parser.parse_args())
-    to_do: dict[str, None] = {}
+    to_do: dict[str, EncoderSpec] = {}
     works, said = all_work(wanted), set()
     for work in works:
         name = work.encoder.name
@@ -39,11 +40,13 @@ def main() -> None:
         work.encoder.check_present()
         work.utterances()
         print(f"{work.directory}: to be made: {stale}", file=sys.stderr)
-        to_do[name] = None
+        to_do[name] = work.encoder
     if all(needs.unavailable(work.encoder, work.data) for work in works):
         raise UserError(f"none of the encoders {', '.join(wanted.encoders)} can run here")
-    for name in to_do:
-        print(name)
+    quick = [name for name, spec in to_do.items() if not spec.source]
+    for names in (quick, *([name] for name, spec in to_do.items() if spec.source)):
+        if names:
+            print(",".join(names))
 
 
 if __name__ == "__main__":
