@@ -148,7 +148,7 @@ make_venv() {
 pip_install() {
   local log=$venv/install.log why
   rm -f "$log"
-  PYTHONPATH='' PIP_USER=0 "$venv/bin/python3" -m pip install --no-input --disable-pip-version-check --log "$log" \
+  PYTHONPATH='' PIP_USER=0 "$venv/bin/python3" -m pip install --no-input --no-compile --disable-pip-version-check --log "$log" \
     "$@" < /dev/null >&2 && return
   case $(tail -n 200 "$log" 2> /dev/null) in
     *"No space left on device"*) why="a disk is full: free space at $root, ~/.cache/pip and ${TMPDIR:-/tmp} (or set TMPDIR)" ;;
@@ -188,6 +188,10 @@ install() {
   constraint=$venv/torch.constraint
   echo "torch==$("$python" -m utils.environment version torch)" > "$constraint"
   pip_install --constraint "$constraint" "${files[@]/#/--requirement=}"
+  # pip would do it on one core; what does not compile is not ours to mend.
+  say "compiling, on all cores"
+  "$python" -m compileall -q -j 0 "$("$python" -c 'import sysconfig; print(sysconfig.get_path("purelib"))')" \
+    > /dev/null 2>&1 || true
   say "[3/3] trying torchaudio"
   "$python" -m utils.environment mend-torchaudio >&2 || fail "torchaudio does not import (see the line above)" \
     "remove $venv and run this again; if that does not help, set XSER_TORCH to another release of torch"

@@ -75,10 +75,7 @@ class Hidden:
 
 
 class _Pupil:
-    """Heads of all candidates and layers, on one scene.
-
-    Weights of the first map are (layers, dim, candidates x hidden): one product for all candidates of a layer.
-    """
+    """Heads of all candidates and layers, on one scene; weights have these two first."""
 
     def __init__(self, kind: Hidden, scene: Scene, strengths: Sequence[Strength], probe: Probe, losses: Losses,
                  seeds: tuple[int, int]):  # fmt: skip

@@ -124,7 +124,7 @@ def test_scores_are_bit_identical_however_the_work_is_cut(checkout: Checkout, fi
     before = (recipe / "exp/results.csv").read_bytes()
     for folder in recipe.glob("exp/probe/mini.*.mini_de-*"):
         (folder / ".done").unlink()
-    again = checkout.run("mini", "--stage", "probe", "--nj", "2")
+    again = checkout.run("mini", "--stage", "probe", "--stop-stage", "score", "--nj", "2")
     assert again.status == 0, again.output
     assert (recipe / "exp/results.csv").read_bytes() == before
 
