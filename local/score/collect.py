@@ -149,7 +149,8 @@ def _collect(paths: Sequence[Path], config: experiment.Experiment, recipe: str) 
         (representation.point_columns(), representation.points(conditions, names)),
     )
     for name, (columns, rows) in zip(NAMES, tables, strict=False):
-        print(f"{config.exp / name}: {csv_file.write(config.exp / name, columns, rows)} rows")
+        if count := csv_file.write(config.exp / name, columns, rows):
+            print(f"{config.exp / name}: {count} rows")
     confusions = [
         {"meta": s.condition.meta, "counts": s.counts[:, -1].sum(axis=0).tolist(), "cut": s.condition.cut}
         for s in everything
