@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import fcntl
+import hashlib
 import os
 import time
 from collections.abc import Callable, Iterator
@@ -65,9 +66,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def share(folder: Path, job: int, jobs: int) -> set[str]:
-    """Pick a job's units of the plan in a stage's folder: every N-th, beginning with the J-th.
+    """Pick a job's units of the plan in a stage's folder: every N-th of them, once they are shuffled.
 
-    The plan is divided, not what has work at the moment, which shrinks while other jobs finish theirs.
+    The plan is divided, not what has work at the moment, which shrinks while other jobs finish theirs. It lists what is
+    varied by turns, so that in its own order one of two jobs could have all that takes long.
 
     Raises
     ------
@@ -81,7 +83,8 @@ def share(folder: Path, job: int, jobs: int) -> set[str]:
         planned = path.read_text(encoding="utf-8").splitlines()
     except FileNotFoundError:
         raise UserError(f"{path}: no such plan; run python3 -m local.{folder.name}.plan first") from None
-    return set(planned[job - 1 :: jobs])
+    shuffled = sorted(planned, key=lambda unit: hashlib.sha256(unit.encode()).digest())
+    return set(shuffled[job - 1 :: jobs])
 
 
 def _train(stage: Stage, training: Training, train: Callable[[Training, str], None], where: str) -> None:

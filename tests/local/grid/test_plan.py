@@ -165,6 +165,16 @@ def test_shares_partition_the_plan(call, recipe: Path, number: int) -> None:
     assert [jobs.share(config.exp / STAGE.name, job, number) for job in range(1, number + 1)] == shares
 
 
+def test_no_job_has_all_that_takes_long(tmp_path: Path) -> None:
+    """Grids list a cheap value of a factor and a dear one by turns."""
+    names = [f"{number}.loss={'dear' if number % 2 else 'ce'}\n" for number in range(64)]
+    (tmp_path / "plan").write_text("".join(names))
+    for jobs_ in (2, 4):
+        shares = [jobs.share(tmp_path, job, jobs_) for job in range(1, jobs_ + 1)]
+        dear = [sum(unit.endswith("dear") for unit in share) for share in shares]
+        assert max(dear) < 0.75 * 64 / jobs_
+
+
 @pytest.mark.parametrize(("job", "number"), [(0, 2), (3, 2), (1, 0)])
 def test_a_job_that_is_none_is_refused(call, job: int, number: int) -> None:
     call.planned()
