@@ -3,9 +3,9 @@
     python3 -m local.finetune.train [--job J --nj N] [--ngpu G] [--config conf/experiment.yaml] [--set KEY=VALUE]...
     torchrun --nproc-per-node G -m local.finetune.train --ngpu G ...
 
-Run in a recipe's folder, after ``python3 -m local.finetune.plan``; job J takes one in N things to do of it. Models go to
-``exp/finetune/models/<group>/fold<k>.seed<s>/``; whoever trains the last one of a group tests it. A training that was
-interrupted goes on where it stopped; what is up to date is left alone.
+Run in a recipe's folder, after ``python3 -m local.finetune.plan``; job J takes one in N things to do of it. Models go
+to ``exp/finetune/models/<group>/fold<k>.seed<s>/``; whoever trains the last one of a group tests it. A training that
+was interrupted goes on where it stopped; what is up to date is left alone.
 Under torchrun, which is for models that one GPU trains too slowly, all processes work at one training at a time.
 """
 

@@ -2,9 +2,9 @@
 
     python3 -m local.probe.train [--job J --nj N] [--config conf/experiment.yaml] [--set KEY.PATH=VALUE]...
 
-Run in a recipe's folder, after ``python3 -m local.probe.plan``; job J takes one in N of that plan's
-groups. Reads folds from ``data/`` and features from ``dump/``, and writes ``exp/probe/<condition>/``. What is up to date
-is left alone.
+Run in a recipe's folder, after ``python3 -m local.probe.plan``; job J takes one in N of that plan's groups. Reads
+folds from ``data/`` and features from ``dump/``, and writes ``exp/probe/<condition>/``. What is up to date is left
+alone.
 """
 
 from __future__ import annotations
