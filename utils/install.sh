@@ -148,8 +148,8 @@ make_venv() {
 pip_install() {
   local log=$venv/install.log why
   rm -f "$log"
-  PYTHONPATH='' PIP_USER=0 "$venv/bin/python3" -m pip install --no-input --no-compile --disable-pip-version-check --log "$log" \
-    "$@" < /dev/null >&2 && return
+  PYTHONPATH='' PIP_USER=0 "$venv/bin/python3" -m pip install --no-input --disable-pip-version-check --log "$log" \
+    --no-compile "$@" < /dev/null >&2 && return
   case $(tail -n 200 "$log" 2> /dev/null) in
     *"No space left on device"*) why="a disk is full: free space at $root, ~/.cache/pip and ${TMPDIR:-/tmp} (or set TMPDIR)" ;;
     *[Cc]onnection* | *"name resolution"* | *"timed out"*) why="no way to the package index: check the network, or set PIP_INDEX_URL, PIP_PROXY or PIP_FIND_LINKS" ;;

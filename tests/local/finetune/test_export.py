@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import itertools
 import json
 import os
 import re
@@ -93,8 +94,7 @@ def assert_equal(made: EmotionClassifier, files: list[str], folder: Path) -> Non
     np.testing.assert_allclose(by_pipeline(folder / "out", files), want, rtol=0, atol=1e-5)
 
 
-@pytest.mark.parametrize("pooling", ["mean", "weighted"])
-@pytest.mark.parametrize("variant", KINDS)
+@pytest.mark.parametrize(("variant", "pooling"), zip(KINDS, itertools.cycle(["mean", "weighted"]), strict=False))
 @pytest.mark.parametrize("strategy", MERGEABLE)
 def test_strategies(
     trained: Trained, files: list[str], variant: str, strategy: str, pooling: str, tmp_path: Path
