@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from local.report.conditions import GROUPS, Result
-from local.report.figures.drawing import Figure, axes_of, folded, panel_title, short, training_label
+from local.report.figures.drawing import Figure, axes_of, folded, maps, panel_title, short, training_label
 from local.report.material import Inputs, System
 from local.report.tables.cells import notes, with_method
 
@@ -140,19 +140,14 @@ def _draw_block(axes: Axes, inputs: Inputs, columns: Sequence[_Side], rows: Sequ
 
 def _draw_blocks(inputs: Inputs, encoder: str) -> Drawing:
     """One picture a method of all conditions' row-normalised confusions, as a matrix of blocks."""
-    import matplotlib.pyplot as plt
-
     systems = [system for system in inputs.systems if system.encoder == encoder]
     trains, tests = axes_of(inputs, [result for system in systems for result in inputs.of(system)])
     classes = len(inputs.emotions)
     pitch, middle = classes + 1, (classes - 1) / 2
     widest = max(len(line) for name in tests for line in short(inputs, name).split("\n"))
     size = max(0.17 * classes + 0.15, 0.07 * widest)
-    drawing, panels = plt.subplots(
-        1, len(systems), figsize=(1.9 + (size * len(tests) + 0.2) * len(systems), 1.1 + size * len(trains)),
-        sharey=True, squeeze=False,
-    )  # fmt: skip
-    for axes, system in zip(panels[0], systems, strict=True):
+    drawing, panels = maps(len(systems), size * len(tests) + 0.2, size * len(trains))
+    for axes, system in zip(panels.flat, systems, strict=False):
         canvas = np.full((len(trains) * pitch - 1, len(tests) * pitch - 1), np.nan)
         for result in inputs.of(system):
             top, left = trains.index(result.train) * pitch, tests.index(result.test) * pitch
@@ -165,6 +160,5 @@ def _draw_blocks(inputs: Inputs, encoder: str) -> Drawing:
         axes.spines[:].set_visible(False)
     labels = [training_label(inputs, train) for train in trains]
     panels[0][0].set_yticks([i * pitch + middle for i in range(len(trains))], labels, fontsize=8)
-    panels[0][0].set_ylabel("train")
     drawing.colorbar(image, ax=panels, label="% of the row", shrink=0.9, aspect=18).outline.set_visible(False)
     return drawing

@@ -12,6 +12,7 @@ import gc
 import importlib
 import multiprocessing
 import os
+import re
 import signal
 import textwrap
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -26,6 +27,7 @@ from local.report.material import Inputs, System
 from utils.errors import UserError
 
 if TYPE_CHECKING:
+    import numpy as np
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure as Drawing
 
@@ -35,6 +37,7 @@ BLUE, VERMILLION, GREEN, PURPLE, ORANGE, SKY, YELLOW, BLACK = (
 CYCLE = (BLUE, VERMILLION, GREEN, PURPLE, ORANGE, SKY, YELLOW, BLACK)
 MARKERS = "osD^vPX*"
 WIDEST = 18  # letters in a line of a small panel's title
+BROADEST = 16  # inches of small maps beside each other
 RC = {
     "font.family": "sans-serif", "font.sans-serif": ["DejaVu Sans", "Verdana", "Arial", "sans-serif"],
     "font.size": 9, "axes.titlesize": 10, "axes.labelsize": 9,
@@ -166,6 +169,28 @@ def grid(
     return drawing, list(panels.flat[:number])
 
 
+def maps(number: int, width: float, height: float) -> tuple[Drawing, np.ndarray]:
+    """Make so many maps of training sets by test corpora, each of so many inches, as many beside each other as fit.
+
+    Returns
+    -------
+    Figure
+    ndarray of Axes, shape (rows, columns)
+        What is over in the last row is not shown.
+    """
+    import matplotlib.pyplot as plt
+
+    columns = max(1, min(number, int(BROADEST / width)))
+    rows = -(-number // columns)
+    size = (1.9 + width * columns, (1.1 + height) * rows)
+    drawing, panels = plt.subplots(rows, columns, figsize=size, sharey=True, squeeze=False)
+    for axes in panels.flat[number:]:
+        axes.set_visible(False)
+    for axes in panels[:, 0]:
+        axes.set_ylabel("train")
+    return drawing, panels
+
+
 def legend(drawing: Drawing, styles: Mapping[str, tuple]) -> None:
     """Explain colours, lines and markers below all panels."""
     import matplotlib.pyplot as plt
@@ -191,14 +216,24 @@ def panel_title(inputs: Inputs, system: System) -> str:
     return folded(inputs.name(system))
 
 
-def folded(name: str) -> str:
+def broken(name: str, letters: int) -> str:
+    """Break a system's name into lines of so many letters, before its factors."""
+    lines = [""]
+    for part in re.split(r"(?=[. ])", name):
+        if lines[-1] and len(lines[-1]) + len(part) > letters:
+            lines.append("")
+        lines[-1] += part
+    return "\n".join(lines)
+
+
+def folded(name: str, widest: int = WIDEST) -> str:
     """Break a long name into lines, at commas and behind a method that factors follow."""
-    if len(name) <= WIDEST:
+    if len(name) <= widest:
         return name
     lines = []
     for part in name.split(", "):
-        pieces = [part] if len(part) <= WIDEST else part.split(" ", 1)
-        lines += [line for piece in pieces for line in textwrap.wrap(piece, WIDEST, break_on_hyphens=False)]
+        pieces = [part] if len(part) <= widest else part.split(" ", 1)
+        lines += [line for piece in pieces for line in textwrap.wrap(piece, widest, break_on_hyphens=False)]
     return "\n".join(lines)
 
 

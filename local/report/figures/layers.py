@@ -15,6 +15,7 @@ from local.report.figures.drawing import (
     MARKERS,
     VERMILLION,
     Figure,
+    folded,
     grid,
     legend,
 )
@@ -30,6 +31,7 @@ STYLES = {
     "within": (BLUE, "-", "o"), "across": (VERMILLION, (0, (3, 1, 1, 1)), "D"), "joint": (GREEN, (0, (5, 1.5)), "s"),
 }  # fmt: skip
 COLUMNS = 4  # panels beside each other
+LETTERS = 28  # of a line above one
 
 
 def means(inputs: Inputs) -> Iterator[Figure]:
@@ -104,7 +106,7 @@ def _draw_details(inputs: Inputs, encoder: str) -> Drawing:
                 scores = {**result.layers, "dev": result.headline}
                 place = trains.index(result.train), len(trains)
                 _curve(axes, scores, styles[result.train], place, bold=result.group == "within")
-        title = f"{inputs.corpora[test].label}" + (f", {system.method}" if len(inputs.heads) > 1 else "")
+        title = folded(inputs.corpora[test].label + (f", {system.method}" if len(inputs.heads) > 1 else ""), LETTERS)
         _finish(axes, inputs, max(results[0].layers), title, len(trains))
     legend(drawing, {f"train: {inputs.label(train)}": style for train, style in styles.items()})
     return drawing

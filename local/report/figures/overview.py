@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from local.report.conditions import GROUPS, Result
-from local.report.figures.drawing import CYCLE, MARKERS, Figure, axes_of, panel_title, short, training_label
+from local.report.figures.drawing import CYCLE, MARKERS, Figure, axes_of, maps, panel_title, short, training_label
 from local.report.material import Inputs
 from local.report.tables.cells import MARKS, interval_note, joint_marks, marks, notes
 
@@ -83,27 +83,21 @@ def _draw_encoders(inputs: Inputs) -> Drawing:
 
 def _draw_matrix(inputs: Inputs, encoder: str) -> Drawing:
     """Heat maps of headline UA, training sets down, test corpora across, a method a map."""
-    import matplotlib.pyplot as plt
-
     systems = [system for system in inputs.systems if system.encoder == encoder]
     trains, tests = axes_of(inputs, [result for system in systems for result in inputs.of(system)])
     wide = max(len(line) for name in tests for line in short(inputs, name).split("\n"))
     cell = max(0.72, 0.075 * wide)
     labels = [training_label(inputs, train) for train in trains]
     line = max(0.5, 0.15 * (1 + max(label.count("\n") + 1 for label in labels)))
-    drawing, panels = plt.subplots(
-        1, len(systems), figsize=(1.9 + (cell * len(tests) + 0.2) * len(systems), 1.1 + line * len(trains)),
-        sharey=True, squeeze=False,
-    )  # fmt: skip
+    drawing, panels = maps(len(systems), cell * len(tests) + 0.2, line * len(trains))
     # One scale for all encoders, so that maps can be compared by eye.
     low = min(100 * inputs.chance, 10 * np.floor(min(10 * result.headline.ua for result in inputs.results)))
     top = max(100 * inputs.chance + 10, 10 * np.ceil(max(10 * result.headline.ua for result in inputs.results)))
-    for axes, system in zip(panels[0], systems, strict=True):
+    for axes, system in zip(panels.flat, systems, strict=False):
         image = _heat(axes, inputs.of(system), trains, tests, (low, top))
         axes.set_xticks(range(len(tests)), [short(inputs, name) for name in tests], fontsize=8)
         axes.set(xlabel="test", title=panel_title(inputs, system))
     panels[0][0].set_yticks(range(len(trains)), labels, fontsize=8)
-    panels[0][0].set_ylabel("train")
     drawing.colorbar(image, ax=panels, label="UA (%)", shrink=0.9, aspect=18).outline.set_visible(False)
     return drawing
 

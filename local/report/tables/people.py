@@ -72,7 +72,7 @@ def _agreement(found: Listened, rows: Sequence[Beside]) -> str:
     heard = [row for row in rows if (row.system, row.train) in found.hearing and not isnan(row.within.ua)]
     if not heard:
         return "**The same clips?** Nothing to rank: all clips of an emotion were recognised alike."
-    ends = f"{min(row.within.ua for row in heard):.2f} to {max(row.within.ua for row in heard):.2f}"
+    ends = " to ".join(dict.fromkeys(f"{end(row.within.ua for row in heard):.2f}" for end in (min, max)))
     said = f"**The same clips?** Rank correlation of people's rates and models' posteriors within emotions: {ends}"
     if not isnan(rows[0].ceiling):
         said += f", where about {rows[0].ceiling:.2f} is the most that so few listeners allow"
