@@ -4,10 +4,9 @@
 
 ``listen.each`` clips of every emotion and language for each of the two tasks, and further ones to practise on, in turn
 from speakers and sentences, drawn by what they hold and not by their names; or those that ``listen.clips`` names. They
-come from test lists alone, so that
-what models say of them is out-of-fold. ``audit.json`` says of every clip which fold tests it, and the command stops
-where that fold's training or dev lists, of any corpus, hold the clip or the same audio. Clips are 16 kHz, as models
-hear them, under names that say nothing; with ``listen.loudness`` all are equally loud.
+come from test lists alone, so that what models say of them is out-of-fold. ``audit.json`` says of every clip which fold
+tests it, and the command stops where that fold's training or dev lists, of any corpus, hold the clip or the same audio.
+Clips are 16 kHz, as models hear them, under names that say nothing; with ``listen.loudness`` all are equally loud.
 """
 
 from __future__ import annotations
