@@ -1,12 +1,12 @@
 """What the head ``aligned`` does to a representation, means over folds and seeds: rows of exp/representation.csv.
 
 A row a condition that was trained on others than it tests, side (``input``, what the head is given; ``hidden``, what it
-makes of it) and measure (local/probe/representation.py says what each is), and rows with ``train`` and ``test`` ``*``:
-means over the tested corpora. Beside the value of a hidden layer, how far it lies above its input (``from_input``),
-and above that of the head that cross entropy alone has trained (``from_ce``), fold by fold; ``chance``, of reading
-classes. ``_lo``, ``_hi``: t-intervals over folds, whose speakers differ, of means over seeds; corpora are taken as they
-are. Folds share most of what they train on, so that other speakers to train on may move a value by more than its
-interval says.
+makes of it) and measure (local/representation/measures.py says what each is), and rows with ``train`` and ``test``
+``*``: means over the tested corpora. Beside the value of a hidden layer, how far it lies above its input
+(``from_input``), and above that of the head that cross entropy alone has trained (``from_ce``), fold by fold;
+``chance``, of reading classes. ``_lo``, ``_hi``: t-intervals over folds, whose speakers differ, of means over seeds;
+corpora are taken as they are. Folds share most of what they train on, so that other speakers to train on may move a
+value by more than its interval says.
 
 exp/points.csv has the utterances of points.csv of each condition.
 """

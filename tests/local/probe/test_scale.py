@@ -9,7 +9,8 @@ import pytest
 from sklearn.preprocessing import StandardScaler
 
 from local.probe import features as reading
-from local.probe.scale import FoldFeatures, measure, pick
+from local.probe.scale import FoldFeatures, pick
+from local.representation.scaling import measure
 from local.results import corpus as reader
 from tests.local.probe import tree
 

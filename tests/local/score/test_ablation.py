@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from local.probe.representation import COLUMNS, MEASURES
+from local.representation.measures import MEASURES
+from local.representation.records import COLUMNS
 from local.score import collect
 from local.score.representation import interval
 from tests.local.score.synthetic import Corpus, Encoder, World, read_csv, where

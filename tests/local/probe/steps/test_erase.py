@@ -12,7 +12,7 @@ import torch
 
 from local.probe.scale import FoldFeatures
 from local.probe.steps import curve, erase, leace, nullspace
-from local.probe.steps.reader import RIDGE, Reader
+from local.representation.reader import RIDGE, Reader, hold_out
 from local.results import corpus as reader
 from tests.local.probe import tree
 from tests.local.probe.steps.made import DIM, SPEAKERS, linear_accuracy, planted
@@ -129,7 +129,7 @@ def test_one_speaker_cannot_be_erased(value: str) -> None:
 
 def test_held_out_utterances_are_of_all_speakers_and_chance_is_binomial() -> None:
     y = np.repeat([0, 1, 2], [1, 2, 9])
-    held = nullspace.hold_out(y, np.arange(12))
+    held = hold_out(y, np.arange(12))
     assert [int(held[y == k].sum()) for k in range(3)] == [0, 1, 3]
     share, high = nullspace.chance(np.repeat([0, 1], [30, 10]))
     draws = np.random.default_rng(0).binomial(40, 0.75, 20000) / 40
