@@ -1,4 +1,4 @@
-"""What stage 4 says of the layer before tuning and after: an oracle, tuning that changes nothing, and one that aligns."""
+"""What stage 4 says of the layer before tuning and after: an oracle, tuning that changes nothing, one that aligns."""
 
 from __future__ import annotations
 
