@@ -8,8 +8,8 @@ would be given by the encoder as it came, at the layer behind which the model is
 the tuned one, of each seed. Both are standardised by the sources' train lists, as stage 3 standardises features. Points
 are of the first fold and seed.
 
-What was tuned is run on all train and test lists once more, which costs about a third of an epoch; the encoder as it
-came, once an utterance for all models.
+A model is run once more, on all train and test lists, without gradients; the encoder as it came, once an utterance for
+all models.
 """
 
 from __future__ import annotations
