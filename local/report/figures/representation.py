@@ -47,7 +47,7 @@ def _plane(inputs: Inputs, pair: tuple[System, System], test: str, name: str, tu
         f"`{base.encoder}`, tested on {inputs.label(test)}, of which nothing was labelled: utterances of the test "
         "lists of the first fold, first seed, on the first two principal components of the sources' train lists; the "
         f"same utterances in every panel. Rows: {first}, and {after}, trained by cross entropy and with all losses. "
-        "Each plane is scaled to the same mean square distance, turned or mirrored to lie as near to its first's as "
+        "Each plane is scaled to the same mean square distance, turned or mirrored to lie as near to the first's as "
         "can be, and drawn within the same limits; percent: variance that the two components have. For looking: "
         "distances across many dimensions are in the tables."
     )

@@ -1,4 +1,4 @@
-"""Who and what is read from a head's input and from its hidden values, and what losses change of it."""
+"""Who and what is read before training and after, with frozen encoders and with tuned ones, and what it changes."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ CUT = ("layer", "pooling")  # factors that decide what is read of a tuned encode
 WHAT = (
     "*emotion*: UA on test lists, read by classifiers (least squares) that learn on the sources; *language*: on train "
     "lists of all; *speaker*: accuracy on half of the test lists, learnt on the other half, within a corpus; *heard "
-    "speaker*: of those that trained the head. *same emotion*, *other emotion*: cosines between emotions' centroids in "
+    "speaker*: of those that were trained on. *same emotion*, *other emotion*: cosines between emotions' centroids in "
     "two languages; *alignment*: their difference; *CKA*: whether emotions lie to each other alike in two languages, "
     "high by chance of four. All of test lists, speakers of which trained nothing; one corpus a language, so that "
     "*language* is also recording. Intervals: t over folds, of means over seeds; not corrected for their number."
@@ -72,7 +72,7 @@ def changes(inputs: Inputs) -> Table:
         "As in the table before: what the hidden values of one have more than *less*, fold by fold; in points, of "
         "centroids as they are [95% interval]; bold: the interval leaves out 0."
     )
-    return Table("representation-changes", "What losses change", caption, _header("hidden of", "less"), rows)
+    return Table("representation-changes", "What training changes", caption, _header("hidden of", "less"), rows)
 
 
 def _header(*names: str) -> list[str]:
