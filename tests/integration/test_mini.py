@@ -148,6 +148,7 @@ def test_an_unknown_setting_stops_with_one_line(checkout: Checkout) -> None:
 
 def test_path_to_the_recipe_may_hold_spaces(tmp_path: Path) -> None:
     spaced = Checkout(tmp_path / "with a space")
+    spaced.thin(2)
     outcome = spaced.run("mini", "--stop-stage", "score", "--set", "corpora=[mini_de]",
                          "--set", "encoders=[logmel]", "--set", "probe.heads=[logreg]")  # fmt: skip
     assert outcome.status == 0, outcome.output
