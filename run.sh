@@ -122,8 +122,10 @@ lock() {
   case "$train_cmd $feature_cmd" in
     *.pl*) printf 'XSER_PYTHON=%q\n. %q\n' "$XSER_PYTHON" "$XSER_ROOT/path.sh" > path.sh ;;
   esac
-  # What a run that was killed has left half written.
-  find -H data dump "$exp" exp \( -name '.*.????????.tmp' -o -name '.*.????????.old' \) -prune -exec rm -rf {} + 2> /dev/null || true
+  # What a run that was killed has left half written; results/ and RESULTS.md are made beside the other folders.
+  local half=(\( -name '.*.????????.tmp' -o -name '.*.????????.old' \) -prune -exec rm -rf {} +)
+  find . -maxdepth 1 "${half[@]}"
+  find -H data dump "$exp" exp "${half[@]}" 2> /dev/null || true
 }
 
 options=(--config "$config")
