@@ -111,6 +111,7 @@ cd "$recipe_dir"
 # One run at a time writes to data, dump and exp. All that it starts holds its lock, descriptor 8, and ends with it.
 lock_file=.lock
 lock() {
+  { : >> "$lock_file"; } 2> /dev/null || fail "$PWD cannot be written: make it writable, or run a copy of the repository that is"
   exec 8>> "$lock_file"
   local options=(--fd 8)
   if $wait; then options+=(--wait); fi

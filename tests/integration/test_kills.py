@@ -55,6 +55,9 @@ class Recipe:
             path = self._folder / "corpus" / name
             header, *rows = path.read_text(encoding="utf-8").splitlines(keepends=True)
             path.write_text("".join([header, *(row for row in rows if kept in row)]), encoding="utf-8")
+        # The clock has jumped: some files come from tomorrow, some from long ago.
+        for number, path in enumerate(sorted((self._folder / "corpus").rglob("*.*"))):
+            os.utime(path, (0, 0) if number % 2 else (time.time() + 86400,) * 2)
 
     def start(self, *options: str, nj: int = 1, **environment: str) -> subprocess.Popen:
         name, _, value = self._mark.partition("=")
@@ -207,7 +210,7 @@ def test_killed_runs_end_with_the_bytes_of_one_left_alone(recipe: Recipe, alone:
         first = 1
         for stage in STAGES:
             ways = ways or draw.sample(WAYS, len(WAYS))
-            after = draw.uniform(0, 0.9 * lasts[stage])
+            after = draw.uniform(0, 0.8 * lasts[stage])
             if killed(recipe, first, stage, ways[-1], after, draw):
                 kills.append((stage, ways.pop()))
                 print(f"kill {len(kills)}: stage {stage}, {kills[-1][1]}, after {after:.1f} s", flush=True)
