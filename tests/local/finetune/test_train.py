@@ -70,16 +70,16 @@ class TestFailure:
             run.train(training(settings(**LORA)))
 
     def test_a_full_disk(self, recipe, capsys):
-        config = settings(strategies=["full"], epochs=3)
+        config = settings(strategies=["full"], epochs=1)
         one = training(config)
         run.train(one)
         whole = (one.directory / "model.safetensors").read_bytes()
         shutil.rmtree("exp")
-        with disks.full(Path("exp"), 600_000):
+        with disks.full(Path("exp"), 200_000):
             with pytest.raises(SystemExit):
                 run_main(lambda: run.train(one))
             error = capsys.readouterr().err.splitlines()[-1]
-            assert f"/{one.directory}" in error and "No space left on device; make room" in error
+            assert str(one.directory) in error and "No space left on device; make room" in error
             assert not list(one.directory.glob("*.safetensors")) and not (one.directory / stamp.NAME).exists()
             shutil.copytree("exp", "moved")
         Path("exp").rmdir()

@@ -201,8 +201,8 @@ def count(monkeypatch: pytest.MonkeyPatch, owner: type, method: str) -> list:
 
 
 def test_a_full_disk_is_the_system_s_error_and_what_is_whole_counts(recipe: Path) -> None:
-    whole = fit(make(recipe, "whole", "tuned", epochs=3))
-    run = make(recipe, "disk/run", "tuned", epochs=3)
+    whole = fit(make(recipe, "whole", "tuned", epochs=2))
+    run = make(recipe, "disk/run", "tuned", epochs=2)
     with disks.full(recipe / "disk", 600_000):
         with pytest.raises(OSError, match=f"No space left on device: '{recipe}/disk/run"):
             fit(run)
