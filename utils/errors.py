@@ -15,7 +15,7 @@ from pathlib import Path
 
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 _FULL = "make room, or move its folder to a larger disk and put a link there, then run again"
-_OF_GPU = re.compile("cuda|cudnn|cublas|nccl", re.IGNORECASE)
+_OF_GPU = re.compile("CUDA|cuDNN|NCCL")  # not "cuda:0", which errors of ours may name
 _LESS = "use one with more memory that is free, or smaller batches, then run again: what is finished counts"
 _CLOSED = "make it writable, then run again; results alone may go elsewhere (--expdir)"
 _MENDS = {

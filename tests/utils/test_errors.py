@@ -103,7 +103,7 @@ def test_a_gpu_that_is_lost_is_one_line(capsys, said, mend):
     err = capsys.readouterr().err
     assert err.startswith(f"error: the GPU failed ({said.splitlines()[0]}); {mend}") and err.count("\n") == 1
     with pytest.raises(RuntimeError):
-        run_main(fails(RuntimeError("shapes differ")))
+        run_main(fails(RuntimeError("tensors are on cuda:0 and cpu")))
 
 
 def test_a_job_that_loses_its_gpu_has_failed_and_its_log_says_why(tmp_path, repo):
