@@ -231,14 +231,14 @@ def _everything(found: Diarization) -> Table:
     rows = [
         [
             Cell(row.test), Cell(_label(row.system)), Cell(row.setting or "–"), _cell(row), Cell(str(row.n)),
-            Cell(str(row.speakers)), freedom(row.eder.df), *(number(row.parts[key]) if key in row.parts else DASH for key in PARTS),
+            Cell(str(row.speakers)), freedom(row.eder.df), *(number(row.parts.get(key)) for key in PARTS),
         ]
         for row in found.rows if row.emotion == "all"
     ]  # fmt: skip
     caption = (
-        "Every set. *df*: degrees of freedom of the interval. *weighted*: each second alike. *in frames*: the mean as the "
-        "published recipe counts it. *missed*: emotional speech called neutral; *false alarm*: neutral called emotional; "
-        "*confusion*: one emotion for another; percent of all time."
+        "Every set. *df*: degrees of freedom of the interval. *weighted*: each second alike. *in frames*: the mean as "
+        "the published recipe counts it. *missed*: emotional speech called neutral; *false alarm*: neutral called "
+        "emotional; *confusion*: one emotion for another; percent of all time."
     )
     header = ["set", "system", "setting", "EDER", "n", "speakers", "df"]
     header += ["weighted", "in frames", "missed", "false alarm", "confusion"]

@@ -48,11 +48,11 @@ def rate(reference: Sequence[Segment], hypothesis: Sequence[Segment], duration: 
     right = 0.0
     for number, label in enumerate(labels):
         begin, end = HOP * number, min(HOP * (number + 1), duration)
-        emotional = {}
-        for span in spans:
-            emotional[span.label] = emotional.get(span.label, 0.0) + max(0.0, min(end, span.end) - max(begin, span.start))
-        neutral = max(0.0, end - begin - sum(emotional.values()))
-        right += neutral if label == NEUTRAL else emotional.get(label, 0.0)
+        heard = [(span.label, max(0.0, min(end, span.end) - max(begin, span.start))) for span in spans]
+        if label == NEUTRAL:
+            right += max(0.0, end - begin - sum(time for _, time in heard))
+        else:
+            right += sum(time for name, time in heard if name == label)
     return max(0.0, 1 - right / duration)
 
 
