@@ -312,7 +312,7 @@ class Pretrain:
 class Study:
     """A published study that the recipe repeats."""
 
-    reference: str = ""  # its figures, a CSV of the recipe: encoder,setting,train,test,method,ua
+    reference: str = ""  # its figures, a CSV of the recipe: encoder,setting,train,test,method,ua and perhaps folds
     claims: str = ""  # its claims, a YAML file of the recipe (local/report/claims.py)
     # EmoBox's figures, which the page sets beside ours: a CSV of the recipe or else of the repository; '' for none.
     emobox: str = "conf/emobox.csv"

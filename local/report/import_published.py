@@ -9,8 +9,8 @@ A log (``*.out``) is what ``runner_layer_wise_analysis.py`` prints, perhaps of s
 is (``This is fold_0 on cn``), which data are loaded (``Loading de train data: fold_0...``) and, when all layers are
 through, ``cn, fold_0, all layer accuracy: ['0.4100', ...]``. These lines are looked for anywhere, since other
 output (bars of progress, warnings) may stand before them in a line; a fold without the last is left out and named.
-Tests are balanced, so that accuracy is UA. The form of the lines is taken from the published code: **its layer-wise logs
-themselves were not at hand where this was written.**
+Tests are balanced, so that accuracy is UA. The form of the lines is taken from the published code: **its layer-wise
+logs themselves were not at hand where this was written.**
 """
 
 from __future__ import annotations

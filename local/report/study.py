@@ -3,8 +3,8 @@
 ``study.reference`` of the experiment names a CSV file of the recipe with the columns ``encoder``, ``setting``,
 ``source``, ``train``, ``test``, ``method`` and ``ua`` (percent), and perhaps ``folds``: what the study's logs say of
 each fold, in percent, with blanks between (empty where nobody knows). Lines that begin with ``#`` say where the figures
-are from. Names are the experiment's, as exp/results.csv has them: corpora joined by ``+``. In a smoke run, each name means
-what stands for it.
+are from. Names are the experiment's, as exp/results.csv has them: corpora joined by ``+``. In a smoke run, each name
+means what stands for it.
 """
 
 from __future__ import annotations
