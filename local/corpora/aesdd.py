@@ -1,8 +1,8 @@
 """Acted Emotional Speech Dynamic Database (AESDD): Greek actors, 20 utterances in each of five emotions, no neutral.
 
 Names are ``anger/a01 (1).wav``: emotion (its first letter), utterance 01, speaker 1; a letter behind, as in
-``s05 (3)b.wav``, is another take. Utterances 01 to 19 are the same for all; each actor made up one more in each
-emotion, here taken to be 20. "Dynamic" means that actors are added from time to time.
+``a06 (5)b.wav`` and ``s01 (5)a.wav``, is another take. Utterances 01 to 19 are the same for all; each actor made up
+one more in each emotion, here taken to be 20. "Dynamic" means that actors are added from time to time.
 Sources: https://m3c.web.auth.gr/research/aesdd-speech-emotion-recognition/; Vryzas et al., "Speech emotion
 recognition for performance interaction", J. Audio Eng. Soc. 66(6), 2018.
 """

@@ -28,6 +28,7 @@ experiments.
 
 A corpus has a recipe of its own, whose README says how to get it, where to put it and what to watch out for. The tables
 describe whole corpora as their makers do, which is what stage 1 compares with what it finds; – where they do not say.
+Hours are by the lengths of the files where somebody has measured them.
 
 """
 HOLDS = """## What they hold

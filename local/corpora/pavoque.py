@@ -4,6 +4,7 @@ Each style is one long recording, ``pavoque-happy.flac``, whose utterances ``pav
 text, style, start and end. An utterance is called ``m0001-happy``: prompt and style, as its makers name the files they
 cut. The prompts m0001-m0400 are the same in the expressive styles; others recur word for word under several
 names ("Wieso?" is spike0036 and poppy0043), so an utterance's sentence is the first prompt with its text.
+``pavoque-outtakes.yaml`` lists takes that were not used, of all styles; they are excluded as such.
 The poker style (cool, laid-back) is none of the harmonised emotions: ``conf/emotions.yaml`` does not have its word, so
 it is excluded by name. A recipe that takes it for calm, say, has ``labels: {pavoque: {poker: calm}}`` in its own.
 Sources: https://github.com/marytts/pavoque-data; Steiner, Schröder & Klepp, "The PAVOQUE corpus as a resource for
@@ -24,6 +25,7 @@ from local.corpora.sources import audio_files, wrong_root
 from utils.errors import UserError
 from utils.table import read_text
 
+OUTTAKES = "pavoque-outtakes"
 LAYOUT = "pavoque-happy.yaml and pavoque-happy.flac, and the same for angry, neutral, sad (and poker)"
 _SPEAKER = "stefan"
 _FIELDS = ("prompt", "style", "start", "end")
@@ -50,11 +52,15 @@ def scan(root: Path, spec: CorpusSpec) -> Iterator[Utterance | Excluded]:
     annotated = set()
     for path in annotations:
         item, recording = path.relative_to(root).as_posix(), recordings.get(path.stem.casefold())
+        if path.stem.casefold() == OUTTAKES:
+            annotated.add(recording)
+            yield from (Excluded(f"{item} entry {number}", _outtake(entry)) for number, entry in _numbered(path))
+            continue
         if recording is None:
             yield Excluded(item, f"annotation without audio: there is no {path.stem}.flac")
             continue
         annotated.add(recording)
-        for number, entry in enumerate(_entries(path), 1):
+        for number, entry in _numbered(path):
             found = _utterance(entry, recording, first)
             yield Excluded(f"{item} entry {number}", found) if isinstance(found, str) else found
     for path in audio:
@@ -66,7 +72,7 @@ def _annotations(root: Path) -> list[Path]:
     return sorted(root.rglob("pavoque-*.yaml"), key=lambda path: (len(path.parts), path.as_posix()))
 
 
-def _entries(path: Path) -> list[Any]:
+def _numbered(path: Path) -> Iterator[tuple[int, Any]]:
     import yaml
 
     # BaseLoader leaves values as they are written: no prompt "0012" becomes 10, and no text "Nein" a truth value.
@@ -77,7 +83,14 @@ def _entries(path: Path) -> list[Any]:
         raise UserError(f"{path}: not valid YAML: {' '.join(str(error).split())}") from error
     if not isinstance(entries, list):
         raise UserError(f"{path}: expected a list of utterances, each with {', '.join(_FIELDS)}")
-    return entries
+    return enumerate(entries, 1)
+
+
+def _outtake(entry: Any) -> str:
+    """Say that an entry is an outtake, and which: of those, some have no prompt and none has times."""
+    named = entry if isinstance(entry, dict) else {}
+    which = named.get("prompt") or Path(str(named.get("file") or "")).stem
+    return f"outtake: {which}" if which else "outtake"
 
 
 def _utterance(entry: Any, recording: Path, first: dict[str, str]) -> Utterance | str:

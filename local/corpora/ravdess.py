@@ -1,8 +1,9 @@
 """Ryerson Audio-Visual Database of Emotional Speech and Song (RAVDESS), its speech: 24 actors, 2 sentences, English.
 
 Names are ``03-01-05-02-01-01-12.wav``: audio only (03), speech (01), emotion, intensity, sentence, repetition, actor
-(odd male, even female). The folders ``Actor_01`` ... may stand in the root or in a folder of it; copies that hold
-them twice are common, and the second set is excluded by name.
+(odd male, even female). The folders ``Actor_01`` ... may stand in the root, in a folder of it
+(``Audio_Speech_Actors_01-24``), or deeper; copies that hold them twice are common, and the second set is excluded by
+name.
 Sources: https://zenodo.org/records/1188976; Livingstone & Russo, PLoS ONE 13(5), 2018.
 """
 
@@ -14,7 +15,7 @@ from pathlib import Path
 from local.corpora.records import Utterance
 from local.corpora.sources import by_name
 
-LAYOUT = "Actor_01/03-01-01-01-01-01-01.wav, or the same in audio_speech_actors_01-24/"
+LAYOUT = "Actor_01/03-01-01-01-01-01-01.wav, or the same in Audio_Speech_Actors_01-24/, however deep"
 _NAME = re.compile(r"(\d\d-\d\d)-(\d\d)-0[12]-(0[12])-0[12]-(0[1-9]|1\d|2[0-4])")
 _EMOTIONS = {
     "01": "neutral", "02": "calm", "03": "happy", "04": "sad",

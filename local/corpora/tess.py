@@ -1,9 +1,10 @@
 """Toronto emotional speech set (TESS): two actresses, 200 words, seven emotions, Canadian English.
 
 Names are ``OAF_back_angry.wav``: speaker (OAF is 64 years old, YAF 26), word, emotion (``ps`` is pleasant surprise);
-all say "Say the word back." One name in every copy lacks a letter, ``OA_bite_neutral.wav``. The files stand in one
-folder, or in one a speaker and emotion (``OAF_Fear``, ``YAF_pleasant_surprised``). The copy on Kaggle holds them all
-twice, one set in a folder of the other; the more nested set is excluded by name.
+all say "Say the word back." One name lacks a letter in older copies, ``OA_bite_neutral.wav``; in current ones it is
+``OAF_bite_neutral.wav``. The files stand in one folder, or in one a speaker and emotion (``OAF_Fear``,
+``YAF_pleasant_surprised``). The copy on Kaggle holds them all twice, one set in a folder of the other; the more nested
+set is excluded by name.
 Sources: https://doi.org/10.5683/SP2/E8H2MF; Dupuis & Pichora-Fuller, "Recognition of emotional speech for younger and
 older talkers: Behavioural findings from the Toronto emotional speech set", Canadian Acoustics 39(3), 2011.
 """

@@ -16,6 +16,7 @@ class Encoder(abc.ABC):
     spec: EncoderSpec  # its entry in the registry: name, layers, dim, languages
     min_samples: int  # (16 kHz) of the shortest utterance that it can represent
     precision: str = "fp32"  # or bf16: what it really runs in
+    commit: str = ""  # of a checkpoint on a hub, in full, as the hub or its cache resolved the entry's revision
     # Why it has no transformer blocks that can be run one by one; None if it has.
     untunable: str | None = "it has no transformer blocks"
 

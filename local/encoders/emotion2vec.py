@@ -89,6 +89,7 @@ class Emotion2vec(Encoder):
         spec.check_present()
         conf, convolutions = _configuration(spec)
         self.model, self.normalise = _model(spec, conf), conf.get("normalize", False)
+        self.commit = hf.commit_of(_file(spec, CONFIG))
         if spec.normalise is not None:
             self.normalise = spec.normalise
         self.spec, self.precision, self._device = spec, effective(precision, device), torch.device(device)

@@ -21,6 +21,19 @@ if TYPE_CHECKING:
     from local.encoders.base import Encoder
 
 _HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
+_SNAPSHOT = re.compile(r"/snapshots/([0-9a-f]{40})/")
+
+
+def commit_of(path: str | Path) -> str:
+    """Read the commit of a checkpoint off the path of one of its files in the cache of the hub; empty elsewhere.
+
+    Examples
+    --------
+    >>> commit_of("hub/models--a--b/snapshots/" + "0a" * 20 + "/config.json") == "0a" * 20, commit_of("a/config.json")
+    (True, '')
+    """
+    found = _SNAPSHOT.search(Path(path).as_posix())
+    return found[1] if found else ""
 
 
 class Kind(kinds.Kind):

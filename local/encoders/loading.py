@@ -12,7 +12,7 @@ from typing import Any
 
 import torch
 
-from local.encoders import general
+from local.encoders import general, hf
 from local.encoders.base import Encoder
 from local.encoders.packed import PACKED
 from local.encoders.registry import EncoderSpec
@@ -44,8 +44,14 @@ def load(spec: EncoderSpec, device: str, precision: str) -> Encoder:
     if packed:
         from local.encoders.transformer import Transformer
 
-        return Transformer(spec, model, _normalises(spec), device, precision)
-    return general.General(spec, model, _extractor(spec), device, precision)
+        encoder = Transformer(spec, model, _normalises(spec), device, precision)
+    else:
+        encoder = general.General(spec, model, _extractor(spec), device, precision)
+    if spec.folder is None:
+        from transformers.utils import cached_file
+
+        encoder.commit = hf.commit_of(cached_file(spec.source, "config.json", revision=spec.revision))
+    return encoder
 
 
 def has_native_bf16(device: str) -> bool:

@@ -20,8 +20,8 @@ class PositionalEmbedding:
 
     def __init__(self, module: nn.Module):
         self._module = module
-        self._is_stack = hasattr(module, "layers")
-        if self._is_stack:
+        self.plain = hasattr(module, "layers")  # run as transformers does, with the weights that the module has then
+        if self.plain:
             return
         convolution = module.conv
         # Reading a weight-normed weight computes it: once, here, and not in every call.
@@ -40,7 +40,7 @@ class PositionalEmbedding:
 
         ``lengths`` are the frames of each utterance.
         """
-        if self._is_stack:
+        if self.plain:
             return torch.cat([self._module(part[None])[0] for part in x.split(list(lengths))])
         batch_norm = getattr(self._module, "batch_norm", None)
         if batch_norm is not None:

@@ -106,9 +106,9 @@ class Transformer(Encoder):
         """Run :meth:`embed`, then :meth:`blocks`.
 
         Differentiable with respect to the weights that require a gradient (none does to begin with) where torch
-        records one; the positional embedding holds a copy of its weights and cannot be trained. Dropouts follow the
-        mode, training or evaluation, of the modules that they belong to; layers are not dropped and no spans are
-        masked.
+        records one; the positional embedding holds a copy of its weights and cannot be trained, unless
+        :meth:`free_position` has been called. Dropouts follow the mode, training or evaluation, of the modules that
+        they belong to; layers are not dropped and no spans are masked.
 
         Parameters
         ----------
@@ -125,6 +125,10 @@ class Transformer(Encoder):
         x = self.embed(features, lengths)
         yield x
         yield from self.blocks(x, lengths)
+
+    def free_position(self) -> None:
+        """Run the positional embedding with the model's own weights from now on, so that it may be trained; slower."""
+        self._position.plain = True
 
     def embed(self, features: torch.Tensor, lengths: Sequence[int]) -> torch.Tensor:
         """Make the input of the first block, float32 of shape (frames, dim); arguments as for :meth:`states`."""

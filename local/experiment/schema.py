@@ -227,7 +227,9 @@ class Sed:
     train: list[str] = some_of(["all"], "others")  # all: on all `corpora`; others: on all but the tested one
     # Recordings to test on: one emotional span in neutral speech; two spans; or one, with noise and reverberation.
     sets: list[str] = some_of(["single", "double", "noisy"])
-    modes: list[str] = some_of(["frozen"], "tuned")  # frozen: a weighted sum of all layers; tuned: encoder trained too
+    # frozen: a weighted sum of all layers; tuned: the encoder's blocks trained too; recipe: all but its convolutions,
+    # with the published recipe's normalisation of the last state and head without a bias.
+    modes: list[str] = some_of(["frozen"], "tuned", "recipe")
     seeds: list[int] = field(default_factory=lambda: [0])  # every one trains anew
     epochs: int = 20  # at most so many passes over the training recordings
     patience: int = 4  # epochs without a lower loss on dev after which training stops
@@ -310,7 +312,7 @@ class Pretrain:
 class Study:
     """A published study that the recipe repeats."""
 
-    reference: str = ""  # its figures, a CSV of the recipe: encoder,setting,train,test,method,ua
+    reference: str = ""  # its figures, a CSV of the recipe: encoder,setting,train,test,method,ua and perhaps folds
     claims: str = ""  # its claims, a YAML file of the recipe (local/report/claims.py)
     # EmoBox's figures, which the page sets beside ours: a CSV of the recipe or else of the repository; '' for none.
     emobox: str = "conf/emobox.csv"

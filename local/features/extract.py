@@ -77,7 +77,7 @@ def _run(encoder: encoders.Encoder, work: Work, shard: Shard, batches: list[list
     from local.features import pipeline
     from local.features.progress import Progress
 
-    shard.set_precision(encoder.precision)
+    shard.note(encoder.precision, encoder.commit)
     seconds = [sum(utterance.duration for utterance in batch) for batch in batches]
     decode = work.inputs() or pipeline.load
     results: Iterator = pipeline.run(encoder, batches, threads, work.experiment.features.workers, decode)

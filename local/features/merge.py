@@ -53,12 +53,13 @@ def merge(work: Work, nj: int) -> None:
     mark = work.stamp()
     index: dict[str, str] = {}
     excluded: dict[str, str] = {}
-    precisions = set()
+    precisions, commits = set(), set()
     for job in range(1, nj + 1):
-        scp, without, precision = shard.read(work.shards(nj), job, mark)
+        scp, without, precision, commit = shard.read(work.shards(nj), job, mark)
         index |= ark.read_scp(scp)
         excluded |= without
         precisions.add(precision)
+        commits.add(commit)
     missing = [utterance.id for utterance in work.utterances() if utterance.id not in index | excluded]
     if missing:
         raise UserError(
@@ -75,7 +76,8 @@ def merge(work: Work, nj: int) -> None:
     with atomic_file(work.directory / "excluded.tsv") as file:
         file.write("item\treason\n")
         file.writelines(f"{utterance}\t{excluded[utterance]}\n" for utterance in sorted(excluded))
-    info = {"encoder": work.encoder.name, "precision": "+".join(sorted(filter(None, precisions)))}
+    info = {"encoder": work.encoder.name}
+    info |= {"precision": "+".join(sorted(filter(None, precisions))), "commit": "+".join(sorted(filter(None, commits)))}
     info |= {name: getattr(work.encoder, name) for name in ("layers", "dim", *PROVENANCE)}
     with atomic_file(work.directory / "info.json") as file:
         json.dump(info, file, indent=1)

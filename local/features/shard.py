@@ -26,17 +26,17 @@ class Shard:
         if _read_job(folder, job).get("stamp") != stamp:
             for name in (f"job.{job}.json", f"feats.{job}.scp", f"feats.{job}.ark", self._excluded_path.name):
                 (folder / name).unlink(missing_ok=True)
-            self.set_precision(None)
+            self.note(None)
         self._writer = ArkWriter(folder / f"feats.{job}")
         excluded = _read_excluded(self._excluded_path)
         with atomic_file(self._excluded_path) as file:
             file.writelines(f"{utterance}\t{reason}\n" for utterance, reason in excluded.items())
         self.done = self._writer.done | set(excluded)
 
-    def set_precision(self, precision: str | None) -> None:
-        """Note what the encoder really runs in."""
+    def note(self, precision: str | None, commit: str = "") -> None:
+        """Note what the encoder really runs in, and the commit of its checkpoint (``Encoder.commit``)."""
         with atomic_file(self._folder / f"job.{self._job}.json") as file:
-            json.dump({"stamp": self._stamp, "precision": precision}, file)
+            json.dump({"stamp": self._stamp, "precision": precision, "commit": commit}, file)
 
     def write(self, utterance: str, matrix: np.ndarray) -> None:
         """Add an utterance's features, shape (layers, dim); excluded if they are not finite."""
@@ -57,8 +57,8 @@ class Shard:
         self._writer.close()
 
 
-def read(folder: Path, job: int, stamp: dict) -> tuple[Path, dict[str, str], str | None]:
-    """Read what a job has made, with the arguments of :class:`Shard`: its scp file, exclusions and precision.
+def read(folder: Path, job: int, stamp: dict) -> tuple[Path, dict[str, str], str | None, str]:
+    """Read what a job has made, with the arguments of :class:`Shard`: its scp file, exclusions, precision and commit.
 
     Exclusions are utterance to reason; the precision is None if the job had nothing to do.
 
@@ -71,13 +71,14 @@ def read(folder: Path, job: int, stamp: dict) -> tuple[Path, dict[str, str], str
     if note.get("stamp") != stamp:
         what = "has not run" if not note else "made its part from other data, settings or code"
         raise UserError(f"{folder}: job {job} {what}; run local.features.extract with the same options")
-    return folder / f"feats.{job}.scp", _read_excluded(folder / f"excluded.{job}.tsv"), note["precision"]
+    excluded = _read_excluded(folder / f"excluded.{job}.tsv")
+    return folder / f"feats.{job}.scp", excluded, note["precision"], note["commit"]
 
 
 def _read_job(folder: Path, job: int) -> dict:
     with contextlib.suppress(FileNotFoundError, ValueError, RecursionError):
         found = json.loads((folder / f"job.{job}.json").read_text(encoding="utf-8"))
-        return found if isinstance(found, dict) and {"stamp", "precision"} <= found.keys() else {}
+        return found if isinstance(found, dict) and {"stamp", "precision", "commit"} <= found.keys() else {}
     return {}
 
 

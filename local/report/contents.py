@@ -15,6 +15,7 @@ from local.report import claims, findings, sed
 from local.report.claims import Claims
 from local.report.diarized import Diarization
 from local.report.figures import confusions, curves, erasure, gap, layers, overview, reliability
+from local.report.figures import published as study_figures
 from local.report.figures import representation as planes
 from local.report.figures import shots as learning
 from local.report.figures.drawing import Figure
@@ -54,6 +55,11 @@ class Sources:
     claims: Claims | None = None
     listened: Listened | None = None
 
+    @property
+    def repeated(self) -> Sources | None:
+        """All of it, where a study is repeated."""
+        return self if self.study else None
+
 
 @dataclass(frozen=True)
 class Section:
@@ -66,8 +72,8 @@ class Section:
         Makes what it holds, of what ``of`` names: lines of Markdown, tables and figures. Tables without rows are left
         out, and so are sections of nothing.
     of : str
-        A field of :class:`Sources`: ``inputs``, ``diarization``, ``listened`` or ``claims``; without it there is no
-        such section.
+        Of :class:`Sources`: ``inputs``, ``diarization``, ``listened``, ``claims`` or ``repeated``; without it there is
+        no such section.
     """
 
     title: str
@@ -105,6 +111,7 @@ def _representation(inputs: Inputs) -> Iterator[Block]:
 
 SECTIONS = (
     Section("The study's claims", lambda own: [claims.table(own)], of="claims"),
+    Section("The study by layer", study_figures.published, of="repeated"),
     Section("What was run", lambda i: [*findings.asked(i), results.methods(i), results.encoders(i)]),
     Section("Encoders", lambda i: [*findings.ranked(i), results.means(i), overview.encoders(i)]),
     Section("Systems without ears", lambda i: [*shortcuts.sentences(i), shortcuts.table(i)]),

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from local.report.scores import PairedTest, Score
 
-PARTS = ("weighted", "missed", "false_alarm", "confusion")  # what else is known of an EDER over all emotions
+PARTS = ("weighted", "frames", "missed", "false_alarm", "confusion")  # what else is known of an EDER over all emotions
 
 
 @dataclass(frozen=True)

@@ -77,7 +77,7 @@ def _command(arguments: argparse.Namespace, config: experiment.Experiment, stage
 def _stamp(config: experiment.Experiment, commands: dict[str, str]) -> dict:
     from dataclasses import asdict
 
-    from local.report import inputs
+    from local.report import import_published, inputs
     from local.report.tables import emobox
 
     settings = {
@@ -87,7 +87,7 @@ def _stamp(config: experiment.Experiment, commands: dict[str, str]) -> dict:
     # The documents are among the fingerprints, so that one which was removed or edited is made again.
     made_from = [*inputs.files(config), INTRO]
     made_from += [Path(name) for name in (config.study.reference, config.study.claims) if name]
-    made_from += emobox.files(config)
+    made_from += [*emobox.files(config), config.exp / import_published.FILE]
     made_from += [config.results, config.exp / "report/index.html", *sorted(config.kept.glob("*"))]
     # Relative, so that a recipe that is moved with its checkout stays valid.
     made_from += [Path(os.path.relpath(path)) for path in sorted(Path(__file__).parent.glob("templates/*"))]

@@ -1,7 +1,8 @@
 """Emotion diarization in the report: tables, sentences and a figure of what stage 6 found.
 
 Published figures to set beside ours are in the recipe's ``conf/reference_sed.yaml``: ``source`` (in words), ``test``
-(name of the set) and ``systems``, by name the EDER in percent of each emotion, and of ``all`` recordings.
+(name of the set) and ``systems``, by name the EDER in percent of each emotion, and of ``all`` recordings, perhaps with
+its ``deviation`` over seeds.
 """
 
 from __future__ import annotations
@@ -184,11 +185,12 @@ def _emotion_tests(found: Diarization) -> list[str]:
 def _by_emotion(found: Diarization, test: str) -> Table:
     published = found.reference.get("systems", {}) if found.reference.get("test") == test else {}
     emotions = list(dict.fromkeys(row.emotion for row in found.rows if row.test == test))
-    emotions = [e for e in emotions if e != "all"] or [e for e in next(iter(published.values()), {}) if e != "all"]
+    emotions = emotions or list(dict.fromkeys(name for values in published.values() for name in values))
+    emotions = [emotion for emotion in emotions if emotion not in ("all", "deviation")]
     rows = []
     for emotion in [*emotions, "all"]:
         cells = [Cell("mean" if emotion == "all" else emotion)]
-        cells += [number(values[emotion], scale=1) if emotion in values else DASH for values in published.values()]
+        cells += [_published(values, emotion) for values in published.values()]
         rows.append(cells + [_cell(found.row(system, test, emotion)) for system in found.systems])
     source = f" Columns without intervals: {found.reference['source']}." if published else ""
     run = "" if test in found.tests else " **These results are without this set.**"
@@ -196,6 +198,15 @@ def _by_emotion(found: Diarization, test: str) -> Table:
     header = ["emotion", *published, *(_label(system) for system in found.systems)]
     key = f"sed-{test.replace('*', 'pooled')}"
     return Table(key, f"Diarization by emotion: {set_name(test)}", caption, header, rows, made_by="sed")
+
+
+def _published(values: dict[str, float], emotion: str) -> Cell:
+    """Print a published figure, the mean with its deviation over seeds where that is published too."""
+    if emotion not in values:
+        return DASH
+    value = values[emotion]
+    spread = f" ± {values['deviation']:.1f}" if emotion == "all" and "deviation" in values else ""
+    return Cell(f"{value:.1f}{spread}", value=value)
 
 
 def _compared(found: Diarization) -> Table:
@@ -220,17 +231,17 @@ def _everything(found: Diarization) -> Table:
     rows = [
         [
             Cell(row.test), Cell(_label(row.system)), Cell(row.setting or "–"), _cell(row), Cell(str(row.n)),
-            Cell(str(row.speakers)), freedom(row.eder.df), *(number(row.parts[key]) for key in PARTS),
+            Cell(str(row.speakers)), freedom(row.eder.df), *(number(row.parts.get(key)) for key in PARTS),
         ]
         for row in found.rows if row.emotion == "all"
     ]  # fmt: skip
     caption = (
-        "Every set. *df*: degrees of freedom of the interval. *weighted*: each second alike. *missed*: emotional "
-        "speech called neutral; *false alarm*: neutral called emotional; *confusion*: one emotion for another; percent "
-        "of all time."
+        "Every set. *df*: degrees of freedom of the interval. *weighted*: each second alike. *in frames*: the mean as "
+        "the published recipe counts it. *missed*: emotional speech called neutral; *false alarm*: neutral called "
+        "emotional; *confusion*: one emotion for another; percent of all time."
     )
     header = ["set", "system", "setting", "EDER", "n", "speakers", "df"]
-    header += ["weighted", "missed", "false alarm", "confusion"]
+    header += ["weighted", "in frames", "missed", "false alarm", "confusion"]
     return Table("sed-all", "Diarization: every set", caption, header, rows, made_by="sed")
 
 

@@ -1,14 +1,17 @@
 """A published study's figures beside ours.
 
 ``study.reference`` of the experiment names a CSV file of the recipe with the columns ``encoder``, ``setting``,
-``source``, ``train``, ``test``, ``method`` and ``ua`` (percent); lines that begin with ``#`` say where the figures are
-from. Names are the experiment's, as exp/results.csv has them: corpora joined by ``+``. In a smoke run, each name means
-what stands for it.
+``source``, ``train``, ``test``, ``method`` and ``ua`` (percent), and perhaps ``folds``: what the study's logs say of
+each fold, in percent, with blanks between (empty where nobody knows). Lines that begin with ``#`` say where the figures
+are from. Names are the experiment's, as exp/results.csv has them: corpora joined by ``+``. In a smoke run, each name
+means what stands for it.
 """
 
 from __future__ import annotations
 
 import csv
+import math
+import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -17,12 +20,14 @@ from local import corpora, encoders
 from local.experiment import Experiment
 from local.report.conditions import Result
 from local.report.material import Inputs
-from local.report.tables.cells import DASH, Cell, Table, code, number, parameters, result_cell
+from local.report.tables.cells import DASH, Cell, Table, code, parameters, result_cell
 from local.results.languages import setting
 from utils.errors import UserError
 from utils.table import read_text
 
 COLUMNS = ("encoder", "setting", "source", "train", "test", "method", "ua")
+FOLDS = "folds"  # a further column, which a file may have
+ROUNDING = 0.15  # points by which a mean of logged folds may miss what is printed of it with one decimal
 STAND_IN = "STAND-IN, says nothing about the study"
 
 
@@ -38,6 +43,8 @@ class Published:
     test, method : str
     ua : float
         Percent.
+    folds : tuple of float
+        What the study's logs say of each fold, in percent; empty where that is not known.
     """
 
     encoder: str
@@ -47,6 +54,35 @@ class Published:
     test: str
     method: str
     ua: float
+    folds: tuple[float, ...] = ()
+
+    @property
+    def logged(self) -> float:
+        """The mean that the comparison is with: that of the logs where they are known, else what was published."""
+        return statistics.fmean(self.folds) if self.folds else self.ua
+
+    @property
+    def doubtful(self) -> bool:
+        """Whether the logs do not support what was published."""
+        return abs(self.logged - self.ua) > ROUNDING
+
+    @property
+    def half(self) -> float:
+        """Half the width of the mean's 95% interval over folds, in points (Student's t); 0 where folds are not known.
+
+        Folds share training data, so that it is rather too narrow.
+        """
+        if len(self.folds) < 2:
+            return 0.0
+        from scipy import stats
+
+        number = len(self.folds)
+        return float(stats.t.ppf(0.975, number - 1)) * statistics.stdev(self.folds) / math.sqrt(number)
+
+    def __str__(self) -> str:
+        """Print it in percent: with the deviation of the folds, and what the logs say where they do not support it."""
+        spread = f" ± {statistics.stdev(self.folds):.1f}" if len(self.folds) > 1 else ""
+        return f"{self.ua:.1f} (logs: {self.logged:.1f}{spread})" if self.doubtful else f"{self.ua:.1f}{spread}"
 
     @property
     def key(self) -> tuple:
@@ -104,7 +140,8 @@ def load(experiment: Experiment) -> Study | None:
     stand_ins = experiment.study.stand_ins if experiment.study.smoke else {}
     rows: dict[tuple, tuple[Published, Published]] = {}
     body = [(place, line) for place, line in enumerate(lines, 1) if line.strip() and not line.startswith("#")]
-    if not body or body[0][1].split(",") != list(COLUMNS):
+    columns = body[0][1].split(",") if body else []
+    if columns not in (list(COLUMNS), [*COLUMNS, FOLDS]):
         raise UserError(f"{path}: expected the header {','.join(COLUMNS)}")
     for place, line in body[1:]:
         origin = f"{path}:{place}: '{line}'"
@@ -121,11 +158,15 @@ def load(experiment: Experiment) -> Study | None:
 
 def _read(fields: list[str], origin: str) -> Published:
     try:
-        encoder, kind, source, train, test, method, ua = fields
+        encoder, kind, source, train, test, method, ua, *folds = fields
+        (logged,) = folds or [""]
         first = tuple(sorted(source.split("+"))) if source else ()
-        return Published(encoder, kind, first, tuple(sorted(train.split("+"))), test, method, float(ua))
+        known = tuple(map(float, logged.split()))
+        return Published(encoder, kind, first, tuple(sorted(train.split("+"))), test, method, float(ua), known)
     except ValueError:
-        raise UserError(f"{origin}: expected {', '.join(COLUMNS)}, the last a number") from None
+        raise UserError(
+            f"{origin}: expected {', '.join(COLUMNS)}, the last a number (and {FOLDS}, numbers with blanks between)"
+        ) from None
 
 
 def _check(row: Published, experiment: Experiment, origin: str) -> None:
@@ -175,7 +216,7 @@ def beside(study: Study, inputs: Inputs | None) -> Table:
         encoder, train, test, method = (
             Cell(name if name == own else f"{name} (here {own})") for name, own in zip(names, standing, strict=True)
         )
-        row = [encoder, Cell(published.setting), train, test, method, number(published.ua, scale=1)]
+        row = [encoder, Cell(published.setting), train, test, method, Cell(str(published), value=published.ua)]
         rows.append(row + _ours(published, result, smoke))
     ours = f"ours ({STAND_IN})" if smoke else "ours"
     header = ["encoder", "setting", "train", "test", "method", "published", ours, "n", "speakers", "parameters"]
@@ -190,7 +231,11 @@ def beside(study: Study, inputs: Inputs | None) -> Table:
         caption += " **Stand-ins ran in the place of corpora and encoders, so there is no difference to be shown.**"
     else:
         header.append("ours − published")
-        caption += " *ours − published*: in points, the interval is that of ours."
+        caption += (
+            " *±*: deviation over the study's folds, where its logs are known; *logs*: what they say where they do not "
+            "support what is printed. *ours − published*: in points, to the mean of the logs where they are known, "
+            "whose uncertainty over folds is in the interval then; else the interval is that of ours."
+        )
     return Table("study", title, caption, header, rows, made_by="finetune" if inputs else "data")
 
 
@@ -199,8 +244,10 @@ def _ours(published: Published, result: Result | None, smoke: bool) -> list[Cell
         return [DASH] * (4 if smoke else 5)
     cells = [result_cell(result), Cell(str(result.n_test)), Cell(str(result.speakers)), parameters([result])]
     if not smoke:
-        own, theirs = result.headline, published.ua / 100
-        ahead = replace(own, ua=own.ua - theirs, lo=own.lo - theirs, hi=own.hi - theirs)
+        own, theirs, half = result.headline, published.logged / 100, published.half / 100
+        # Zou and Donner (2008): the squares of the distances from the two means to their ends add up.
+        low, high = (math.hypot(own.ua - end, half) for end in (own.lo, own.hi))
+        ahead = replace(own, ua=own.ua - theirs, lo=own.ua - low - theirs, hi=own.ua + high - theirs)
         cells.append(Cell(ahead.signed(), value=100 * ahead.ua))
     return cells
 

@@ -5,7 +5,8 @@
 Run in a recipe's folder, after ``local.sed.train``.
 
 - ``results.csv``: a row a condition and group of recordings (``all``, or those of one dominant emotion): mean EDER with
-  its interval, n, the rate that weights each second alike, and the errors by kind.
+  its interval, n, the rate that weights each second alike, the mean as the published recipe counts
+  (local/sed/score/recipe.py), and the errors by kind.
 - ``significance.csv``: on every set, each model against each baseline and against the other models, on the same
   recordings: the difference with its interval, and a two-sided test that flips signs speaker by speaker. A family of
   tests is all that is compared on one set. A negative difference is in favour of ``a``.
@@ -37,7 +38,7 @@ if TYPE_CHECKING:
 
 RESULTS = [
     *("recipe", "system", "baseline", "how", "setting", "train", "test", "emotion", "n", "speakers"),
-    *("eder", "eder_lo", "eder_hi", "weighted", *PARTS, "seeds", "contaminated", "voices_seen", "resampled"),
+    *("eder", "eder_lo", "eder_hi", "weighted", "frames", *PARTS, "seeds", "contaminated", "voices_seen", "resampled"),
     *("se", "df", "seed_sd", "no_interval", "labels", "split"),
 ]
 SIGNIFICANCE = [
@@ -127,6 +128,7 @@ def result_rows(entry: Entry, settings: Experiment) -> list[dict]:
     total = sum(float(row["duration"]) for row in entry.rows)
     errors = {part: sum(float(row[part]) for row in entry.rows) / total for part in PARTS}
     whole = {part: _number(value) for part, value in errors.items()} | {"weighted": _number(sum(errors.values()))}
+    whole["frames"] = _number(np.mean([float(row["frames"]) for row in entry.rows]))
     rates, confidence = entry.rates, settings.score.confidence
     common = entry.fields | {"resampled": rates.blocks.unit}
     rows = [common | whole | _mean("all", rates.mean(np.ones(len(rates.rate), dtype=bool), confidence))]

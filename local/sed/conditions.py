@@ -28,8 +28,8 @@ if TYPE_CHECKING:
 
 PUBLISHED = "published"
 BASELINES = ("all_neutral", "oracle_utterance", "oracle_speech", "chance")  # of local/sed/score/baselines.py
-# Of our corpora, those whose labels the published checkpoint was trained on (beside JL-Corpus and EmoV-DB).
-PUBLISHED_ON = ("ravdess", "esd", "esd_en", "iemocap")
+# Whose labels the published checkpoint was trained on: of ESD, the English half alone, speakers 0011 to 0020.
+PUBLISHED_ON = ("ravdess", "esd_en", "iemocap", "jl_corpus", "emovdb")
 # What trains a model, and what tests it, beside the module of its encoder.
 TRAINING_CODE, CODE = ["local.sed.run"], ["local.sed.apply"]
 SETTINGS = ("epochs", "patience", "batch_seconds", "lr", "lr_encoder")

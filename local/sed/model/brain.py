@@ -63,7 +63,7 @@ class Run:
 
     folder: Path  # for the diarizer, its curve and its checkpoints
     encoder: str  # its name in the registry
-    mode: str  # frozen or tuned
+    mode: str  # frozen, tuned or recipe
     emotions: list[str]
     train: list[Example]
     dev: list[Example]  # to stop by
@@ -149,11 +149,11 @@ class DiarizerBrain(speechbrain.Brain):
             yield len(self.rows) + 1
 
     def init_optimizers(self) -> None:
-        """Give the encoder's blocks, where they are trained, a learning rate of their own."""
+        """Give the encoder, where it is trained, a learning rate of its own."""
         diarizer, settings = self.modules["diarizer"], self._run.settings
         groups: dict[str, list[torch.nn.Parameter]] = {}
         for name, parameter in diarizer.named_parameters():
-            part = "encoder" if name.startswith(("blocks.", "last_norm.")) else "head"
+            part = "head" if name.startswith(("classifier.", "layer_weights")) else "encoder"
             groups.setdefault(part, []).append(parameter)
         rates = {"head": settings.lr, "encoder": settings.lr_encoder}
         self.optimizers_dict = {part: torch.optim.Adam(own, lr=rates[part]) for part, own in groups.items()}

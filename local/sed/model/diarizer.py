@@ -1,16 +1,18 @@
 """The model of emotion diarization: an encoder and a linear classifier of every frame (Wang et al. 2023).
 
 Mode ``frozen`` leaves the encoder alone and classifies a weighted sum of all its hidden states; ``tuned`` trains its
-transformer blocks and classifies the last hidden state, as the study does. Either way there is a posterior for every
-20 ms. Recordings of more than 30 s are run in windows that overlap, so that attention, whose cost grows with the
-square of the length, does not see more than it saw in training.
+transformer blocks and classifies the last hidden state. ``recipe`` does as the study's recipe in SpeechBrain: it trains
+all of the encoder but its convolutions, brings the last hidden state to zero mean and unit variance over frames and
+dimensions of a recording together, and classifies it without a bias. In any case there is a posterior for every 20 ms.
+Recordings of more than 30 s are run in windows that overlap, so that attention, whose cost grows with the square of the
+length, does not see more than it saw in training.
 """
 
 from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -25,24 +27,24 @@ from local.models import store
 from local.models.windows import Window, evaluating, front_end, overlapping
 from local.sed.model.decode import Decoder
 
-MODES = ("frozen", "tuned")
+MODES = ("frozen", "tuned", "recipe")
 PACKAGES = ("torch", "transformers", "speechbrain")
 
 
 class Diarizer(nn.Module):
     """Tells the emotion of every frame.
 
-    Its parameters are what training changes: the classifier, and the weights of the layers (``frozen``) or the
-    encoder's blocks (``tuned``).
+    Its parameters are what training changes: the classifier, and the weights of the layers (``frozen``), the encoder's
+    blocks (``tuned``), or all that follows its convolutions (``recipe``).
 
     Parameters
     ----------
     encoder : Transformer
-        Of kind ``hf``; a tuned diarizer changes the weights of its blocks.
+        Of kind ``hf``; a diarizer that is not frozen changes its weights.
     emotions : sequence of str
         The classes.
     mode : str
-        ``frozen`` or ``tuned``.
+        ``frozen``, ``tuned`` or ``recipe``.
     seed : int
         Of the classifier's initial weights.
 
@@ -63,15 +65,25 @@ class Diarizer(nn.Module):
         self.provenance: dict[str, Any] = {}
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
-            self.classifier = nn.Linear(encoder.spec.dim, len(self.emotions))
+            self.classifier = nn.Linear(encoder.spec.dim, len(self.emotions), bias=mode != "recipe")
         if mode == "frozen":
             self.layer_weights = nn.Parameter(torch.zeros(encoder.spec.layers))
         else:
-            self.blocks = encoder.model.encoder.layers.requires_grad_(True)
-            # Where the blocks begin with a normalisation, that of the last one's output belongs to them.
-            if getattr(encoder.model.config, "do_stable_layer_norm", False):
-                self.last_norm = encoder.model.encoder.layer_norm.requires_grad_(True)
+            self._take(encoder)
         self.to(next(encoder.model.parameters()).device).eval()
+
+    def _take(self, encoder: Transformer) -> None:
+        """Make the parts of the encoder that are trained parts of this model."""
+        parts = encoder.model.encoder
+        self.blocks = parts.layers.requires_grad_(True)
+        # Where the blocks begin with a normalisation, that of the last one's output belongs to them.
+        if self.mode == "recipe" or getattr(encoder.model.config, "do_stable_layer_norm", False):
+            self.last_norm = parts.layer_norm.requires_grad_(True)
+        if self.mode == "recipe":
+            encoder.free_position()
+            self.projection = encoder.model.feature_projection.requires_grad_(True)
+            self.position = parts.pos_conv_embed.requires_grad_(True)
+            self.dropout = parts.dropout  # it follows the mode of the model that it is part of
 
     def forward(self, inputs: torch.Tensor, lengths: Sequence[int]) -> torch.Tensor:
         """Score the frames of several utterances, before the softmax: shape (frames of all utterances, emotions).
@@ -80,6 +92,9 @@ class Diarizer(nn.Module):
         """
         if self.mode == "tuned":
             return self.classifier(self._last_state(inputs, lengths))
+        if self.mode == "recipe":
+            states = self._last_state(inputs, lengths).split(list(lengths))
+            return torch.cat([self.classifier(functional.layer_norm(state, state.shape)) for state in states])
         # The classifier is linear: every layer is classified and the scores are summed, which reads the states once.
         scores = functional.linear(inputs, self.classifier.weight)
         weights = torch.softmax(self.layer_weights, 0)
@@ -92,7 +107,7 @@ class Diarizer(nn.Module):
         -------
         ndarray of float16, shape (frames, layers, dim) or (frames, channels)
             ``frozen``: all hidden states, each frame brought to zero mean and unit variance, since the layers' scales
-            differ by orders of magnitude and their weights could not be compared. ``tuned``: the front end's features.
+            differ by orders of magnitude and their weights could not be compared. Otherwise: the front end's features.
 
         Raises
         ------
@@ -155,7 +170,7 @@ class Diarizer(nn.Module):
 
     def _inputs(self, features: torch.Tensor, window: Window) -> torch.Tensor:
         part = features[window.begin : window.end]
-        if self.mode == "tuned":
+        if self.mode != "frozen":
             return part
         states = self.encoder.states(part, [len(part)])
         return torch.stack([functional.layer_norm(state, state.shape[-1:]) for state in states], dim=1)
@@ -163,11 +178,19 @@ class Diarizer(nn.Module):
     def _scores(self, wave: np.ndarray) -> torch.Tensor:
         """Scores before the softmax of a recording of any length."""
         features = front_end(self.encoder, wave)
+        if self.mode == "recipe":
+            return normalised_scores(self.classifier, self._last_states(features))
         parts = []
         for window in overlapping(len(features)):
             inputs = self._inputs(features, window)
             parts.append(window.kept(self(inputs, [len(inputs)])))
         return torch.cat(parts)
+
+    def _last_states(self, features: torch.Tensor) -> Iterator[torch.Tensor]:
+        """Run one recording window by window: the last hidden state, a stretch of frames at a time."""
+        for window in overlapping(len(features)):
+            part = features[window.begin : window.end]
+            yield window.kept(self.encoder.last(part, [len(part)]))
 
     def _last_state(self, features: torch.Tensor, lengths: Sequence[int]) -> torch.Tensor:
         cuts, parts = [], []
@@ -177,6 +200,25 @@ class Diarizer(nn.Module):
         hidden = self.encoder.last(torch.cat(parts), [len(part) for part in parts])
         split = hidden.split([len(part) for part in parts])
         return torch.cat([cut.kept(part) for cut, part in zip(cuts, split, strict=True)])
+
+
+def normalised_scores(classifier: nn.Linear, states: Iterable[torch.Tensor]) -> torch.Tensor:
+    """Classify the hidden states of a recording, normalised over frames and dimensions of the whole of it together.
+
+    They come a stretch of frames at a time and need not be kept: the classifier is linear, so the normalisation, whose
+    mean and variance are known only when all have come, is applied to the scores. As torch's ``layer_norm``, it adds
+    1e-5 to the variance.
+    """
+    parts, total, squares = [], 0.0, 0.0
+    for hidden in states:
+        total += float(hidden.sum(dtype=torch.float64))
+        squares += float(hidden.double().square().sum())
+        parts.append(functional.linear(hidden, classifier.weight))
+    scores = torch.cat(parts)
+    count = len(scores) * classifier.in_features
+    mean = total / count
+    scores = (scores - mean * classifier.weight.sum(dim=1)) * (squares / count - mean**2 + 1e-5) ** -0.5
+    return scores if classifier.bias is None else scores + classifier.bias
 
 
 def rebuild(folder: Path, config: dict[str, Any], device: str) -> Diarizer:

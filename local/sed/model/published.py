@@ -25,8 +25,8 @@ from local import encoders
 from local.encoders import EncoderSpec
 from local.encoders.transformer import Transformer
 from local.models import store
-from local.models.windows import front_end, overlapping
-from local.sed.model.diarizer import PACKAGES, Diarizer
+from local.models.windows import front_end
+from local.sed.model.diarizer import PACKAGES, Diarizer, normalised_scores
 from utils.errors import UserError
 from utils.table import read_text
 
@@ -65,22 +65,11 @@ class Published(Diarizer):
         if self._normalise:
             samples = functional.layer_norm(samples, samples.shape)
         features = front_end(self.encoder, samples.numpy())
-        # The classifier and the mean over frames are linear, so the normalisation, whose mean and variance are known
-        # only when the last window is through, is applied to the scores.
-        parts, total, squares = [], 0.0, 0.0
-        for window in overlapping(len(features)):
-            part = features[window.begin : window.end]
-            hidden = window.kept(self.encoder.last(part, [len(part)]))
-            total += float(hidden.sum(dtype=torch.float64))
-            squares += float(hidden.double().square().sum())
-            parts.append(functional.linear(hidden, self.classifier.weight))
-        scores = torch.cat(parts)
+        # The mean over frames is linear, and so the scores are averaged, not the states.
+        states = self._last_states(features)
         if self._output_norm:
-            count = len(features) * self.classifier.in_features
-            mean = total / count
-            scale = (squares / count - mean**2 + 1e-5) ** -0.5
-            scores = (scores - mean * self.classifier.weight.sum(dim=1)) * scale
-        return self._average(scores) + self.classifier.bias
+            return self._average(normalised_scores(self.classifier, states))
+        return self._average(torch.cat([self.classifier(hidden) for hidden in states]))
 
     def _average(self, scores: torch.Tensor) -> torch.Tensor:
         """Average over windows of frames, and give every frame that of the window that begins at or before it."""

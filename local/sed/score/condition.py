@@ -20,6 +20,7 @@ from local.results.eder import PARTS, Eder
 from local.results.languages import setting
 from local.sed.conditions import BASELINES, PUBLISHED, PUBLISHED_ON, how, settings
 from local.sed.data.sets import NEUTRAL, SedSet
+from local.sed.score import recipe
 from local.sed.score.baselines import Hypothesis
 from utils import csv_file, intervals, stamp, uncertain
 from utils.atomic import atomic_dir
@@ -27,7 +28,7 @@ from utils.intervals import Blocks
 from utils.rttm import write_rttm
 from utils.uncertain import Figure
 
-COLUMNS = ("utterance", "speaker", "emotion", "fold", "seed", "duration", *PARTS, "eder")
+COLUMNS = ("utterance", "speaker", "emotion", "fold", "seed", "duration", *PARTS, "eder", "frames")
 
 
 @dataclass(frozen=True)
@@ -100,7 +101,9 @@ def write(
     rows, scores = [], {}
     for seed, hypothesis in hypotheses.items():
         scores[seed] = eder.score_all(reference, hypothesis, durations)
-        rows += [_row(data, fold_of, seed, utterance, found) for utterance, found in scores[seed].items()]
+        for utterance, found in scores[seed].items():
+            published = recipe.rate(reference[utterance], hypothesis[utterance], durations[utterance])
+            rows.append(_row(data, fold_of, seed, utterance, found) | {"frames": f"{published:.6f}"})
     report = summarise(rows, list(scores.values()), condition.test, condition.experiment)
     with atomic_dir(condition.directory) as folder:
         write_rttm(folder / "hyp.rttm", [s for segments in hypotheses[min(hypotheses)].values() for s in segments])
@@ -150,8 +153,8 @@ def summarise(rows: Sequence[Mapping], scores: Sequence[Mapping[str, Eder]], tes
     Returns
     -------
     dict
-        ``all`` (as :meth:`Rates.mean`), ``by_emotion``, ``weighted`` (each second alike) and
-        the share of time of each kind of error, ``resampled``.
+        ``all`` (as :meth:`Rates.mean`), ``by_emotion``, ``weighted`` (each second alike), ``frames`` (as the published
+        recipe counts, local/sed/score/recipe.py) and the share of time of each kind of error, ``resampled``.
     """
     found = rates(rows, test, experiment)
     everything = np.ones(len(found.rate), dtype=bool)
@@ -164,6 +167,7 @@ def summarise(rows: Sequence[Mapping], scores: Sequence[Mapping[str, Eder]], tes
             for number, emotion in enumerate(found.emotions)
         },
         "weighted": total.rate,
+        "frames": float(np.mean([float(row["frames"]) for row in rows])),
         "errors": {part: getattr(total, part) / total.duration for part in PARTS},
         "seeds": len(scores),
         "resampled": found.blocks.unit,

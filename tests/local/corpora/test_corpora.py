@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import importlib
 import json
 from pathlib import Path
@@ -31,15 +32,27 @@ def test_a_wrong_root_shows_the_layout(tmp_path: Path, corpus: CorpusSpec) -> No
 # RAVDESS
 
 
-def test_ravdess_may_stand_in_the_folder_of_its_archive(tmp_path: Path) -> None:
+@pytest.mark.parametrize("below", ["Audio_Speech_Actors_01-24", "archive/Audio_Speech_Actors_01-24"])
+def test_ravdess_may_stand_in_the_folder_of_its_archive(tmp_path: Path, below: str) -> None:
     first, second = "03-01-05-02-01-01-01", "03-01-02-01-02-02-12"
     for name in (first, second):
-        speech(tmp_path / f"audio_speech_actors_01-24/Actor_{name[-2:]}/{name}.wav")
+        speech(tmp_path / f"{below}/Actor_{name[-2:]}/{name}.wav")
     module(spec("ravdess")).check(tmp_path, spec("ravdess"))
     data = prepared(tmp_path, tmp_path / "data", "ravdess")
     assert table(data, "utt2emo") == {f"ravdess_01-{first}": "angry", f"ravdess_12-{second}": "calm"}
     assert excluded(data) == {}
     validate(data)
+
+
+# TESS
+
+
+def test_the_misspelt_name_of_tess_stands_right_in_current_copies(tmp_path: Path) -> None:
+    for name in ("OA_bite_neutral", "OAF_bite_neutral"):
+        speech(tmp_path / f"{name}/OAF_neutral/{name}.wav")
+        data = prepared(tmp_path / name, tmp_path / f"data/{name}", "tess")
+        assert table(data, "utt2emo") == {f"tess_OAF-{name}": "neutral"}
+        assert table(data, "utt2sent") == {f"tess_OAF-{name}": "tess_bite"}
 
 
 # ShEMO
@@ -62,6 +75,57 @@ def test_shemo_transcripts_are_read_in_every_form_in_which_they_were_published(t
             assert excluded(data) == {}
         (tmp_path / name).unlink()
     assert "text" not in files(prepared(tmp_path, tmp_path / "data", "shemo"))
+
+
+@pytest.fixture
+def matched(tmp_path: Path) -> Path:
+    """A ShEMO in which speech recognition gives F01A01 the transcript that is called F01S01, and so on in a circle."""
+    root = tmp_path / "shemo"
+    texts = {"F01A01": ("angry", "یک"), "F01S01": ("sad", "دو"), "F01N01": ("neutral", "سه")}
+    for name in texts:
+        speech(root / f"female/{name}.wav")
+    entries = [{"id": name, "emotion": emotion, "transcript": text} for name, (emotion, text) in texts.items()]
+    (root / "shemo.json").write_text(json.dumps(entries))
+    words = {"angry": "anger", "sad": "sadness", "neutral": "neutral"}
+    match = {"F01A01": "F01S01", "F01S01": "F01A01", "F01N01": "F01N01"}
+    (root / "modified_shemo.json").write_text(json.dumps({
+        f"{speech_name}.wav": {
+            "path": f"shemo/{speech_name}.wav", "gender": "female", "speech_name": speech_name, "text_name": text_name,
+            "emotion": words[texts[text_name][0]], "transcript": texts[text_name][1], "ipa": "-",
+        }
+        for speech_name, text_name in match.items()
+    }))  # fmt: skip
+    return root
+
+
+@pytest.mark.parametrize(
+    ("contested", "emotions"),
+    [
+        ("exclude", {"N01": "neutral"}),
+        ("relabel", {"A01": "sad", "N01": "neutral", "S01": "angry"}),
+        ("keep", {"A01": "angry", "N01": "neutral", "S01": "sad"}),
+    ],
+)
+def test_shemo_is_joined_by_its_match(matched: Path, contested: str, emotions: dict[str, str]) -> None:
+    entry = dataclasses.replace(spec("shemo"), options={"contested": contested})
+    data = prepared(matched, matched.parent / "data", entry)
+    names = {name: f"shemo_F01-F01{name}" for name in emotions}
+    assert table(data, "utt2emo") == {names[name]: emotion for name, emotion in emotions.items()}
+    texts = {"A01": "دو", "N01": "سه", "S01": "یک"}
+    assert table(data, "text") == {names[name]: texts[name] for name in emotions}
+    said = "name and modified_shemo.json disagree on the emotion"
+    reasons = {"female/F01A01.wav": f"{said}: A and sad", "female/F01S01.wav": f"{said}: S and angry"}
+    assert excluded(data) == (reasons if contested == "exclude" else {})
+
+
+def test_shemos_choice_has_a_name_and_its_match_a_form(matched: Path) -> None:
+    assert spec("shemo").options == {"contested": "exclude"}
+    entry = dataclasses.replace(spec("shemo"), options={"contested": "drop"})
+    with pytest.raises(UserError, match="options.contested is 'drop'; expected exclude, relabel, keep"):
+        prepared(matched, matched.parent / "data", entry)
+    (matched / "modified_shemo.json").write_text('{"F01A01.wav": {"speech_name": "F01A01"}}')
+    with pytest.raises(UserError, match=r"modified_shemo\.json: expected speech_name, text_name, emotion"):
+        prepared(matched, matched.parent / "data", "shemo")
 
 
 # Tables

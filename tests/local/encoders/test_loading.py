@@ -148,6 +148,14 @@ def test_the_pinned_revision_is_read_from_the_cache(
     want = pooled(spec_of(checkpoint))
     np.testing.assert_array_equal(pooled(spec_of("owner/name", revision=pinned)), want)
     assert np.abs(pooled(spec_of("owner/name", revision=other)) - want).max() > 0.01
+    # A branch or an abbreviated commit is what the hub said that it was when it was fetched.
+    refs = tmp_path / "models--owner--name/refs"
+    refs.mkdir()
+    (refs / "main").write_text(other)
+    (refs / "aaaaaaa").write_text(pinned)
+    commits = [encoders.load(spec_of("owner/name", revision=name)).commit for name in (pinned, "aaaaaaa", "main")]
+    assert commits == [pinned, pinned, other]
+    assert encoders.load(spec_of(checkpoint)).commit == ""
     with pytest.raises(UserError, match=f"hf download owner/name --revision {'c' * 40}"):
         encoders.load(spec_of("owner/name", revision="c" * 40))
 

@@ -26,7 +26,7 @@ def test_every_entry_of_the_repository_is_whole(repo: Path) -> None:
         spec.name for spec in specs
     }
     for spec in specs:
-        assert spec.folder or spec.kind != "hf" or re.fullmatch(r"main|[0-9a-f]{40}", spec.revision)
+        assert spec.folder or spec.kind != "hf" or re.fullmatch(r"[0-9a-f]{40}|[0-9a-f]{7}", spec.revision)
         assert len(set(spec.languages)) == len(spec.languages)
         # Random weights and spectra have heard nothing.
         heard = spec.languages, spec.pretrained_on, spec.finetuned_on
@@ -38,6 +38,18 @@ def test_every_entry_of_the_repository_is_whole(repo: Path) -> None:
     )
     assert encoders.spec("mini").folder == repo / "egs/mini/encoder"
     assert "emodb" in encoders.spec("mini").pretrained_on
+
+
+def test_every_public_encoder_says_what_it_has_heard_and_is_pinned(repo: Path) -> None:
+    import yaml
+
+    entries = yaml.safe_load((repo / "conf/encoders.yaml").read_text(encoding="utf-8"))
+    public = {name: entry for name, entry in entries.items() if "source" in entry and "egs" not in entry["source"]}
+    assert len(public) > 20
+    for name, entry in public.items():
+        # An empty list says that its card names none of our corpora; no list, that nobody has looked.
+        assert "pretrained_on" in entry, name
+        assert entry.get("revision", "main") not in ("main", "master"), name
 
 
 def test_looking_up_imports_nothing_heavy() -> None:

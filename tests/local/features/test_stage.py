@@ -55,8 +55,8 @@ def test_each_utterance_of_the_emotions_has_what_the_encoder_gives_for_it_alone(
                 want = encoder.pooled([utterance.load()])[0]
                 np.testing.assert_allclose(ark.load_mat(index[utterance.id]), want, rtol=0, atol=1e-5)
     assert json.loads((ONE / "info.json").read_text()) == {
-        "encoder": "small", "layers": 4, "dim": 32, "precision": "fp32", "languages": [], "pretrained_on": ["two"],
-        "finetuned_on": [], "unlisted": False,
+        "encoder": "small", "layers": 4, "dim": 32, "precision": "fp32", "commit": "", "languages": [],
+        "pretrained_on": ["two"], "finetuned_on": [], "unlisted": False,
     }  # fmt: skip
     assert (ONE / "excluded.tsv").read_text() == "item\treason\n"
     assert not list(Path("dump").glob("*/*/shard.*"))

@@ -33,7 +33,7 @@ def row(system: tuple[str, str], test: str, emotion: str, value: float) -> dict[
         "resampled": "speaker", "se": "0.02", "df": "4.0", "no_interval": "", "labels": "none", "split": "speaker",
     }  # fmt: skip
     if emotion == "all":
-        fields |= dict.fromkeys(("weighted", "missed", "false_alarm", "confusion", "overlap"), f"{value / 4}")
+        fields |= dict.fromkeys(("weighted", "frames", "missed", "false_alarm", "confusion", "overlap"), f"{value / 4}")
     return fields
 
 
@@ -64,7 +64,8 @@ def found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Diarization:
             writer.writeheader()
             writer.writerows(content)
     listeners = {"angry": 25.8, "sad": 38.6, "all": 32.1}
-    reference = {"source": "a study", "test": "zed", "systems": {"listeners": listeners}}
+    systems = {"listeners": listeners, "a recipe": {"all": 30.2, "deviation": 1.6}}
+    reference = {"source": "a study", "test": "zed", "systems": systems}
     inputs.SED_REFERENCE.write_text(yaml.safe_dump(reference))
     read = inputs.diarization(
         Experiment(corpora=["emodb"], encoders=["mini"], sed=Sed(encoders=["mini"], corpora=["emodb"]))
@@ -111,6 +112,7 @@ def test_systems_stand_beside_baselines(found: Diarization) -> None:
 def test_published_figures_stand_beside_what_was_not_run(found: Diarization) -> None:
     rows = {cells["emotion"]: cells for cells in table(found, "sed-zed")}
     assert rows["angry"]["listeners"] == "25.8" and rows["mean"]["listeners"] == "32.1"
+    assert rows["mean"]["a recipe"] == "30.2 ± 1.6" and rows["angry"]["a recipe"] == "–"
     assert {cells["mini.frozen, all"] for cells in rows.values()} == {"–"}
     rows = {cells["emotion"]: cells for cells in table(found, "sed-pooled.single")}
     assert rows["sad"]["mini.frozen, all"] == "50.0 [45.0, 55.0]"

@@ -59,6 +59,27 @@ def test_every_row_stands_beside_ours(made: World, monkeypatch: pytest.MonkeyPat
     assert {found[3][name] for name in ("ours", "n", "speakers", "parameters", "ours − published")} == {"–"}
 
 
+def test_a_published_mean_is_as_uncertain_as_its_folds(made: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    refer(made, ROWS[:2])
+    path = made.root / "conf/published.csv"
+    path.write_text(f"# A paper\n{HEADER},folds\n{ROWS[0]},50.5 60.5 70.5\n{ROWS[1]},60.0 61.0\n")
+    text, _ = build(made, monkeypatch)
+    header, *rows = markdown_table(text)
+    found = [dict(zip(header, row, strict=True)) for row in rows]
+    assert [row["published"] for row in found] == ["60.5 ± 10.0", "70.0 (logs: 60.5 ± 0.7)"]
+    own, difference = (
+        [float(part) for part in found[0][name].replace("[", "").replace("]", "").replace(",", "").split()]
+        for name in ("ours", "ours − published")
+    )
+    half = 4.3027 * 10 / 3**0.5  # Student's t, 2 degrees of freedom
+    assert difference[0] == pytest.approx(own[0] - 60.5, abs=0.11)
+    assert difference[0] - difference[1] == pytest.approx(((own[0] - own[1]) ** 2 + half**2) ** 0.5, abs=0.2)
+    assert difference[2] - difference[0] == pytest.approx(((own[2] - own[0]) ** 2 + half**2) ** 0.5, abs=0.2)
+    # Where the logs say otherwise, ours is compared with them.
+    ours, ahead = (float(found[1][name].split()[0]) for name in ("ours", "ours − published"))
+    assert ahead == pytest.approx(ours - 60.5, abs=0.11)
+
+
 @pytest.mark.parametrize(
     ("row", "said"),
     [

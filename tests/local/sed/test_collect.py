@@ -57,6 +57,9 @@ def test_a_conditions_files_agree(finished: Path) -> None:
     assert report["by_emotion"]["angry"]["mean"] == pytest.approx(np.mean(angry))
     assert sum(group["n"] for group in report["by_emotion"].values()) == 24
     assert report["weighted"] == pytest.approx(sum(report["errors"].values()))
+    # As the published recipe counts, frame by frame: within a frame of what segments give.
+    assert report["frames"] == pytest.approx(np.mean([float(row["frames"]) for row in rows]))
+    assert all(abs(float(row["frames"]) - float(row["eder"])) < 0.02 for row in rows)
     # Trained on Polish, which the encoder has not heard, and tested on German.
     assert json.loads((folder / "meta.json").read_text())["setting"] == "cross-trans"
 

@@ -11,6 +11,7 @@ CORPORA = ("aesdd",)
 NAMES = (
     "anger/a01 (1)", "anger/a20 (1)", "disgust/d01 (1)", "fear/f19 (1)", "happiness/h01 (1)", "sadness/s05 (1)",
     "anger/a01 (2)", "anger/a20 (2)", "happiness/h03(2)", "sadness/s05 (2)", "sadness/s05 (2)b",
+    "anger/a06 (5)b", "sadness/s01 (5)a",
 )  # fmt: skip
 
 

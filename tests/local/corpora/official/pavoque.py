@@ -35,9 +35,10 @@ def build(root: Path) -> None:
             for n, (prompt, text) in enumerate(prompts)
         ]
         (root / f"pavoque-{style}.yaml").write_text("".join(entries), encoding="utf-8")
-    # As in the repository: takes that were not used, whose audio was never published.
-    outtake = "- prompt: m0017b\n  file: ./pavoque/StefanPoppy/wav/nonfinal/m0017b.wav\n  style: happy\n"
-    (root / "pavoque-outtakes.yaml").write_text(outtake, encoding="utf-8")
+    # As in the repository: takes that were not used, of all styles.
+    outtakes = "- file: ./pavoque/StefanNeutral/wav/nonfinal/a0014a.wav\n  style: neutral\n"
+    outtakes += "- prompt: m0017b\n  file: ./pavoque/StefanPoppy/wav/nonfinal/m0017b.wav\n  style: happy\n"
+    (root / "pavoque-outtakes.yaml").write_text(outtakes, encoding="utf-8")
 
 
 def _edit(old: str, new: str, style: str = "happy") -> Callable[[Path], None]:
@@ -65,6 +66,7 @@ FAULTS = [
         excluded={"pavoque-sad.yaml": "annotation without audio: there is no pavoque-sad.flac"},
         lost=SAD,
     ),
+    Fault("the outtakes are there to be heard", lambda root: speech(root / "pavoque-outtakes.flac")),
     Fault(
         "utterances cut out beside the recordings",
         lambda root: speech(root / "build/wav/m0001-happy.wav"),

@@ -103,7 +103,7 @@ def dev_results(run: Run, diarizer: Diarizer) -> tuple[float, float]:
     return float(-np.log(posteriors[np.arange(len(labels)), labels]).mean()), float(np.mean(recalls))
 
 
-@pytest.mark.parametrize("mode", ["frozen", "tuned"])
+@pytest.mark.parametrize("mode", ["frozen", "tuned", "recipe"])
 def test_it_learns_and_keeps_the_best_epoch(recipe: Path, mode: str, capfd: pytest.CaptureFixture[str]) -> None:
     run = make(recipe, mode=mode, epochs=7, lr=0.05, batch_seconds=3.0)
     # A random encoder does not carry over to other recordings; that it learns these will do.

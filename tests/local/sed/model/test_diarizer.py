@@ -37,8 +37,12 @@ def make(mode: str, variant: str = "hubert-base", attention: bool = True) -> Dia
 
 
 @pytest.mark.parametrize(
-    ("mode", "variant"), [("frozen", "hubert-base"), ("frozen", "wavlm-large"), ("tuned", "wavlm-large")]
-)
+    ("mode", "variant"),
+    [
+        ("frozen", "hubert-base"), ("frozen", "wavlm-large"), ("tuned", "wavlm-large"), ("recipe", "wavlm-large"),
+        ("recipe", "hubert-base"),
+    ],
+)  # fmt: skip
 def test_posteriors_by_hand(mode: str, variant: str) -> None:
     made, wave = make(mode, variant), speech(20000)
     with torch.no_grad():
@@ -51,7 +55,10 @@ def test_posteriors_by_hand(mode: str, variant: str) -> None:
             ).sqrt()
             weights = torch.exp(made.layer_weights) / torch.exp(made.layer_weights).sum()
             hidden = sum(weight * state for weight, state in zip(weights, states, strict=True))
-        want = torch.softmax(hidden @ made.classifier.weight.T + made.classifier.bias, dim=1).numpy()
+        if mode == "recipe":
+            hidden = (hidden - hidden.mean()) / (hidden.var(correction=0) + 1e-5).sqrt()
+        scores = hidden @ made.classifier.weight.T
+        want = torch.softmax(scores if mode == "recipe" else scores + made.classifier.bias, dim=1).numpy()
     got = made.posteriors(wave)
     assert got.shape == ((20000 - 400) // 320 + 1, 4) and got.dtype == np.float32
     assert np.ptp(want, axis=0).max() > 0.5
@@ -59,7 +66,7 @@ def test_posteriors_by_hand(mode: str, variant: str) -> None:
     np.testing.assert_allclose(got.sum(axis=1), 1, rtol=0, atol=1e-5)
 
 
-@pytest.mark.parametrize("mode", ["frozen", "tuned"])
+@pytest.mark.parametrize("mode", ["frozen", "tuned", "recipe"])
 def test_seams_leave_no_trace_where_context_suffices(mode: str, monkeypatch: pytest.MonkeyPatch) -> None:
     made, wave = make(mode, attention=False), speech(64000)
     whole, cached = made.posteriors(wave), made.cached_input(wave)
@@ -83,7 +90,7 @@ def test_posteriors_of_windows_are_near_those_of_one_pass(mode: str, monkeypatch
     assert (cut.argmax(axis=1) == whole.argmax(axis=1)).mean() > 0.9
 
 
-@pytest.mark.parametrize("mode", ["frozen", "tuned"])
+@pytest.mark.parametrize("mode", ["frozen", "tuned", "recipe"])
 def test_work_grows_linearly(mode: str, monkeypatch: pytest.MonkeyPatch) -> None:
     made = make(mode)
     monkeypatch.setattr(windows, "WINDOW", 100)
@@ -102,7 +109,7 @@ def test_work_grows_linearly(mode: str, monkeypatch: pytest.MonkeyPatch) -> None
     assert counts == {100: 1, 900: 11, 1800: 23}
 
 
-@pytest.mark.parametrize("mode", ["frozen", "tuned"])
+@pytest.mark.parametrize("mode", ["frozen", "tuned", "recipe"])
 def test_training_sees_what_posteriors_see(mode: str, monkeypatch: pytest.MonkeyPatch) -> None:
     made, waves = make(mode), [speech(30000), speech(400), speech(9000)]
     monkeypatch.setattr(windows, "WINDOW", 60)
@@ -132,8 +139,30 @@ def test_parameters_are_what_training_changes() -> None:
     assert {name.split(".")[0] for name in make("tuned").state_dict()} == {"classifier", "blocks"}
     stable = make("tuned", "wavlm-large")
     assert {name.split(".")[0] for name in stable.state_dict()} == {"classifier", "blocks", "last_norm"}
-    assert all(parameter.requires_grad for parameter in stable.parameters())
-    assert not any(parameter.requires_grad for parameter in stable.encoder.model.feature_extractor.parameters())
+    recipe = make("recipe")
+    names = {name.split(".")[0] for name in recipe.state_dict()}
+    assert names == {"classifier", "blocks", "last_norm", "projection", "position"}
+    assert recipe.classifier.bias is None
+    for model in (stable, recipe):
+        assert all(parameter.requires_grad for parameter in model.parameters())
+        assert not any(parameter.requires_grad for parameter in model.encoder.model.feature_extractor.parameters())
+    # All but the convolutions, and what only pre-training uses.
+    left = {name.split(".")[0] for name, own in recipe.encoder.model.named_parameters() if not own.requires_grad}
+    assert left <= {"feature_extractor", "masked_spec_embed"}
+
+
+def test_the_recipe_trains_positions_and_projection_too() -> None:
+    made, wave = make("recipe"), speech(9000)
+    inputs = torch.from_numpy(made.cached_input(wave)).float()
+    made(inputs, [len(inputs)])[:, 0].sum().backward()
+    without = {name for name, own in made.named_parameters() if own.grad is None or not own.grad.any()}
+    assert all("k_proj.bias" in name for name in without), without
+    before = made.posteriors(wave)
+    with torch.no_grad():
+        made.position.conv.bias += 1.0
+    assert np.abs(made.posteriors(wave) - before).max() > 0.01
+    made.train()
+    assert made.encoder.model.encoder.dropout.training
 
 
 def test_too_short_names_the_least_length() -> None:
@@ -156,7 +185,7 @@ def saved(folder: Path, mode: str) -> Diarizer:
     return made
 
 
-@pytest.mark.parametrize("mode", ["frozen", "tuned"])
+@pytest.mark.parametrize("mode", ["frozen", "tuned", "recipe"])
 def test_a_round_trip_is_exact(mode: str, tmp_path: Path) -> None:
     made, wave = saved(tmp_path, mode), speech(20000)
     again = load(tmp_path / "model")

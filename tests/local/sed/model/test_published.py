@@ -14,6 +14,7 @@ import torch
 from local.models import windows
 from local.sed.model import published
 from local.sed.model.decode import Decoder
+from local.sed.model.diarizer import Diarizer
 from local.sed.model.load import PUBLISHED, load
 from tests.local.encoders.checkpoints import DIM, make_model, write_checkpoint
 from tests.local.encoders.test_transformer import speech
@@ -138,6 +139,17 @@ def test_posteriors_and_segments_are_speechbrain_s(normalise: bool, tmp_path: Pa
     np.testing.assert_allclose(got, want, rtol=0, atol=1e-4)
     assert len(segments) > 3 and len({segment["emotion"] for segment in segments}) > 2
     assert runs(["anhs"[index] for index in got.argmax(axis=1)]) == segments
+
+
+def test_the_mode_that_trains_as_the_recipe_is_its_network(folder: Path) -> None:
+    loaded = published.load(str(folder))
+    loaded.encoder.normalise = True
+    made = Diarizer(loaded.encoder, WORDS, "recipe")
+    made.classifier.load_state_dict({"weight": loaded.classifier.weight})
+    # Loud, so that it does not show that the two add another small number to the variance of the samples.
+    samples = 1000 * wave()
+    want, _ = oracle(folder, samples)
+    np.testing.assert_allclose(made.posteriors(samples), want, rtol=0, atol=1e-3)
 
 
 def test_averages_over_windows_are_speechbrain_s(tmp_path: Path) -> None:
