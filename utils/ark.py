@@ -24,6 +24,7 @@ from utils.table import read_text
 # Kaldi's binary float matrix: "\0B", "FM ", then each dimension as its width in bytes and its value.
 _HEADER = struct.Struct("<5sBiBi")
 _MAGIC = b"\0BFM "
+BYTES = {"float32": 4, "float16": 2}  # of a number, by how it is stored
 # Of an archive and an offset, and nothing else: libraries would run what begins or ends with a bar as a command, wait
 # for standard input at "-", and take slices.
 _PLACE = re.compile(r"(?!-:|[|\s])(?P<archive>[^\0]*[^|\s\0]):(?P<offset>\d{1,19})")
