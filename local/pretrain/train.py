@@ -29,7 +29,7 @@ from local import experiment
 from local.grid import jobs
 from local.pretrain.config import PretrainConfig
 from local.pretrain.work import FOLDER, Work, all_work
-from utils import config, device, stamp
+from utils import config, device, reproducible, stamp
 from utils.atomic import atomic_dir
 from utils.data_dir import read_utt2, table_names
 from utils.errors import UserError, run_main
@@ -80,7 +80,8 @@ def pretrain(wanted: Work, where: str = "cpu") -> None:
     print(f"{out}: pre-training on {', '.join(map(str, wanted.data.values()))} ({reason})", file=sys.stderr)
     work = out.with_name(f"{out.name}.work")
     _prepare(wanted, work, made_of)
-    summary = _train(wanted, work, where)
+    with reproducible.threads(wanted.settings.train.threads):
+        summary = _train(wanted, work, where)
     with atomic_dir(out) as folder:
         _export(wanted.settings, summary, work, folder)
         stamp.write(folder, made_of, keep=True)
