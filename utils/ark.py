@@ -34,7 +34,8 @@ BYTES = {"float32": 4, "float16": 2}  # of a number, by how it is stored
 # for standard input at "-", and take slices.
 # Of a NumPy file of a matrix of float16, which follows its own length.
 _HALF = re.compile(
-    rb"NPY.{2,9}?\x93NUMPY\x01\0..\{'descr': '<f2', 'fortran_order': False, 'shape': \((\d+), (\d+)\), \} *\n", re.DOTALL
+    rb"NPY.{2,9}?\x93NUMPY\x01\0..\{'descr': '<f2', 'fortran_order': False, 'shape': \((\d+), (\d+)\), \} *\n",
+    re.DOTALL,
 )
 _LONGEST_HEADER = 256
 _PLACE = re.compile(r"(?!-:|[|\s])(?P<archive>[^\0]*[^|\s\0]):(?P<offset>\d{1,19})")

@@ -21,7 +21,8 @@ from pathlib import Path
 from local import encoders
 from local.encoders import EncoderSpec, kinds, needs
 from local.experiment import Experiment
-from local.features.work import Work, all_work, group
+from local.features import work as features
+from local.features.work import Work, all_work
 from local.grid import plan
 from local.grid.conditions import Group
 from local.plan import forecast, sizes, stand_in, told
@@ -50,7 +51,8 @@ def describe(settings: Experiment, ngpu: int = 0) -> Iterator[str]:
     for stage in STAGES:
         disk += yield from _conditions(stage, settings, ngpu)
     free = shutil.disk_usage(".").free
-    yield f"  disk      {told.size(disk)} more, {told.size(free)} are free" + ("" if disk < free else ": FREE SOME FIRST")
+    short = "" if disk < free else ": FREE SOME FIRST"
+    yield f"  disk      {told.size(disk)} more, {told.size(free)} are free{short}"
 
 
 def _told(settings: Experiment) -> Iterator[str]:
@@ -106,6 +108,7 @@ def measure(
     Parameters
     ----------
     spec : EncoderSpec
+        Which.
     work : Work, optional
         Whose utterances are run; without it, noise.
     seconds : float
@@ -140,7 +143,7 @@ def _measure(spec: EncoderSpec, work: Work | None, seconds: float, settings: Exp
     else:
         number = math.ceil((_SAMPLE * threads + 1) * settings.features.batch_seconds / seconds)
         made_up = stand_in.utterances(seconds, number)
-        batches, decode = group(made_up, settings.features.batch_seconds, Path("data")), stand_in.noise
+        batches, decode = features.group(made_up, settings.features.batch_seconds, Path("data")), stand_in.noise
     # Spread over all lengths, so that they are no longer or shorter than usual.
     sample = batches[:: math.ceil(len(batches) / (_SAMPLE * threads + 1))]
     workers = settings.features.workers
@@ -171,8 +174,8 @@ def _conditions(stage: plan.Stage, settings: Experiment, ngpu: int) -> Iterator[
         return (yield from forecast.describe(stage.name, left, settings, ngpu))
     size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file()) * number // len(finished)
     yield (
-        f"  {stage.name:<9} {told.time(number * pace)} for {number} conditions, at the pace of the {len(finished)} that "
-        f"are finished; {told.size(size)} of disk"
+        f"  {stage.name:<9} {told.time(number * pace)} for {number} conditions, at the pace of the {len(finished)} "
+        f"that are finished; {told.size(size)} of disk"
     )
     return size
 

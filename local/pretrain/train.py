@@ -150,11 +150,15 @@ def _labels(settings: PretrainConfig, pool: Any, encoder: Any, number: int, work
 
 def _export(settings: PretrainConfig, summary: dict[str, Any], work: Path, folder: Path) -> None:
     import torch
-    from transformers import HubertModel, Wav2Vec2FeatureExtractor
+    from transformers import HubertConfig, HubertModel, Wav2Vec2FeatureExtractor
     from transformers.utils import logging
 
     logging.disable_progress_bar()
     HubertModel.from_pretrained(work / "encoder").to(torch.float16).save_pretrained(folder)
+    # In half of the space, but to be computed with in 32 bits: transformers goes by what the configuration says.
+    made = HubertConfig.from_pretrained(folder)
+    made.dtype = torch.float32
+    made.save_pretrained(folder)
     # Normalisation over time in the first convolution and an attention mask do not go together (as in HuBERT base).
     Wav2Vec2FeatureExtractor(
         do_normalize=True, return_attention_mask=settings.model.norm == "layer", sampling_rate=16000
