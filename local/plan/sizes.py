@@ -10,6 +10,7 @@ from local.corpora import registry
 from local.experiment import Experiment
 from utils import stamp
 from utils.data_dir import read_utt2
+from utils.errors import UserError
 
 SECONDS = 4.0  # of an utterance, where neither stage 1 nor the entry says
 
@@ -38,17 +39,20 @@ class Size:
 
 def of(corpus: str, settings: Experiment) -> Size:
     """Tell a corpus's size for an experiment."""
-    return _of(corpus, tuple(settings.emotions), tuple(settings.labels))
+    folder = Path("data", corpus).absolute()
+    return _of(folder, (folder / stamp.NAME).is_file(), tuple(settings.emotions), tuple(settings.labels))
 
 
 @functools.cache
-def _of(corpus: str, emotions: tuple[str, ...], labels: tuple[str, ...]) -> Size:
-    folder = Path("data", corpus)
-    if (folder / stamp.NAME).is_file():
-        duration, emotion = read_utt2(folder, "dur"), read_utt2(folder, "emo")
+def _of(folder: Path, made: bool, emotions: tuple[str, ...], labels: tuple[str, ...]) -> Size:
+    if made:
+        try:
+            duration, emotion = read_utt2(folder, "dur"), read_utt2(folder, "emo")
+        except UserError as error:
+            return Size(0, 0.0, 0, str(error).split("; ")[0].replace(f"{folder.parent}/", "data/"))
         own = [float(duration[utterance]) for utterance, said in emotion.items() if said in emotions]
         return Size(len(own), sum(own), len(set(read_utt2(folder, "spk").values())))
-    entry = registry.spec(corpus)
+    entry = registry.spec(folder.name)
     whole, words = entry.expected, registry.emotion_words(entry, labels)
     counted = sum(number for word, number in whole.emotions.items() if words.get(word.casefold()) in emotions)
     utterances = counted if whole.emotions else whole.utterances

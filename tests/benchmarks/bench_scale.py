@@ -51,7 +51,11 @@ def run(work: Path) -> list[dict]:
     list of dict
         A row of processor seconds, and one of peak memory.
     """
-    small, large = (_commands(work / str(number), number) for number in (UTTERANCES // FEWER, UTTERANCES))
+    return _rows(*(_commands(work / str(number), number) for number in (UTTERANCES // FEWER, UTTERANCES)))
+
+
+def _rows(small: dict[str, tuple[float, float, float]], large: dict[str, tuple[float, float, float]]) -> list[dict]:
+    """Set what :func:`_commands` gives of both beside each other."""
     ours, reference = sum(cpu for cpu, _, _ in large.values()), FEWER * sum(cpu for cpu, _, _ in small.values())
     peak, before = max(peak for *_, peak in large.values()), FEWER * max(peak for *_, peak in small.values())
     each = "; ".join(
