@@ -95,7 +95,8 @@ def _features(settings: Experiment, ngpu: int) -> Iterator[str]:
         unknown += not isinstance(own, Measured)
         yield f"    {name}: {utterances} utterances, {audio / 3600:.2f} h: {said}, {told.size(size)} of disk"
     if todo:
-        rest = f" and {unknown} encoders that were not measured" if unknown else ""
+        others = "1 encoder that was" if unknown == 1 else f"{unknown} encoders that were"
+        rest = f" and {others} not measured" if unknown else ""
         yield f"  features  {told.time(3600 * hours)}{rest}, {told.size(disk)} of disk"
     return disk
 
