@@ -10,7 +10,6 @@ import json
 import os
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import numpy as np
@@ -54,13 +53,11 @@ def run(work: Path) -> list[dict]:
     return _rows(*(_commands(work / str(number), number) for number in (UTTERANCES // FEWER, UTTERANCES)))
 
 
-def _rows(small: dict[str, tuple[float, float, float]], large: dict[str, tuple[float, float, float]]) -> list[dict]:
+def _rows(small: dict[str, tuple[float, float]], large: dict[str, tuple[float, float]]) -> list[dict]:
     """Set what :func:`_commands` gives of both beside each other."""
-    ours, reference = sum(cpu for cpu, _, _ in large.values()), FEWER * sum(cpu for cpu, _, _ in small.values())
-    peak, before = max(peak for *_, peak in large.values()), FEWER * max(peak for *_, peak in small.values())
-    each = "; ".join(
-        f"{name} {cpu:.0f} s ({wall:.0f} s by the clock), {peak:.0f} MB" for name, (cpu, wall, peak) in large.items()
-    )
+    ours, reference = sum(cpu for cpu, _ in large.values()), FEWER * sum(cpu for cpu, _ in small.values())
+    peak, before = max(peak for _, peak in large.values()), FEWER * max(peak for _, peak in small.values())
+    each = "; ".join(f"{name} {cpu:.0f} s, {own:.0f} MB" for name, (cpu, own) in large.items())
     note = f"{UTTERANCES} utterances of {SPEAKERS} speakers, each command in a process of its own: {each}"
     return [
         {
@@ -77,15 +74,14 @@ def _rows(small: dict[str, tuple[float, float, float]], large: dict[str, tuple[f
     ]  # fmt: skip
 
 
-def _commands(root: Path, number: int) -> dict[str, tuple[float, float, float]]:
-    """Run all commands: of each, processor seconds, seconds by the clock, and the peak of its memory in MB."""
+def _commands(root: Path, number: int) -> dict[str, tuple[float, float]]:
+    """Run all commands: of each, processor seconds, and the peak of its memory in MB."""
     root.mkdir()
     environment = os.environ | {"PYTHONPATH": str(REPO)}
     # In a process of its own: the memory of a child is never less than what its parent had when it began.
     subprocess.run([sys.executable, "-m", __name__, str(number)], cwd=root, env=environment, check=True)
     found = {}
     for name, words in COMMANDS.items():
-        begin = time.perf_counter()
         with open(root / f"{name}.log", "w+", encoding="utf-8") as log:
             words = [word.format(number // 2) for word in words]
             process = subprocess.Popen(
@@ -93,8 +89,8 @@ def _commands(root: Path, number: int) -> dict[str, tuple[float, float, float]]:
             )
             _, status, usage = os.wait4(process.pid, 0)
         assert status == 0, (root / f"{name}.log").read_text()[-2000:]
-        found[name] = usage.ru_utime + usage.ru_stime, time.perf_counter() - begin, usage.ru_maxrss / 1024
-        print(f"  {number} utterances, {name}: {found[name][0]:.1f} s, {found[name][2]:.0f} MB", flush=True)
+        found[name] = usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024
+        print(f"  {number} utterances, {name}: {found[name][0]:.1f} s, {found[name][1]:.0f} MB", flush=True)
     audio = json.loads((root / "data/large/audit.json").read_text(encoding="utf-8"))["audio"]
     assert (len(audio["duplicates"]), len(audio["near_duplicates"])) == (COPIES, COPIES)
     return found
