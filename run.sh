@@ -111,6 +111,7 @@ cd "$recipe_dir"
 # One run at a time writes to data, dump and exp. All that it starts holds its lock, descriptor 8, and ends with it.
 lock_file=.lock
 lock() {
+  { : >> "$lock_file"; } 2> /dev/null || fail "$PWD cannot be written: make it writable, or run a copy of the repository that is"
   exec 8>> "$lock_file"
   local options=(--fd 8)
   if $wait; then options+=(--wait); fi
@@ -122,8 +123,10 @@ lock() {
   case "$train_cmd $feature_cmd" in
     *.pl*) printf 'XSER_PYTHON=%q\n. %q\n' "$XSER_PYTHON" "$XSER_ROOT/path.sh" > path.sh ;;
   esac
-  # What a run that was killed has left half written.
-  find -H data dump "$exp" exp \( -name '.*.????????.tmp' -o -name '.*.????????.old' \) -prune -exec rm -rf {} + 2> /dev/null || true
+  # What a run that was killed has left half written; results/ and RESULTS.md are made beside the other folders.
+  local half=(\( -name '.*.????????.tmp' -o -name '.*.????????.old' \) -prune -exec rm -rf {} +)
+  find . -maxdepth 1 "${half[@]}"
+  find -H data dump "$exp" exp "${half[@]}" 2> /dev/null || true
 }
 
 options=(--config "$config")

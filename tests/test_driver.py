@@ -8,6 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from tests import disks
+from tests.integration.conftest import Checkout
+
 
 def driver(repo: Path, *options: str) -> subprocess.CompletedProcess:
     return subprocess.run(
@@ -142,3 +145,12 @@ def test_a_recipe_calls_the_driver(repo: Path) -> None:
         assert result.returncode == 0, result.stderr
         assert f"== {script.parent.name}, stage 1 data" in result.stdout
         assert len(script.read_text(encoding="utf-8").splitlines()) <= 20
+
+
+def test_a_recipe_s_folder_that_cannot_be_written_is_named(tmp_path: Path) -> None:
+    checkout = Checkout(tmp_path)
+    with disks.read_only(tmp_path / "egs/mini"):
+        result = driver(checkout.root, "--stop-stage", "data")
+    assert result.returncode == 2
+    mend = "make it writable, or run a copy of the repository that is"
+    assert result.stderr == f"run.sh: error: {tmp_path}/egs/mini cannot be written: {mend}\n"

@@ -98,7 +98,7 @@ def parse_yaml(text: str, origin: str) -> Any:
 
     try:
         content = yaml.load(text, _loader())
-    except (yaml.YAMLError, ValueError, RecursionError, TypeError) as error:
+    except (yaml.YAMLError, ValueError, RecursionError, TypeError, KeyError, AttributeError) as error:
         reason = " ".join(str(error).replace('in "<unicode string>", ', "").split())
         raise UserError(f"{origin}: not valid YAML: {reason}") from error
     # Aliases of aliases double with every line, and may hold themselves.
@@ -178,7 +178,7 @@ def _loader() -> type:
             self.flatten_mapping(node)
             return super().construct_mapping(node, deep)
 
-    Loader.add_implicit_resolver("tag:yaml.org,2002:bool", re.compile(r"true|True|TRUE|false|False|FALSE"), "tTfF")
+    Loader.add_implicit_resolver("tag:yaml.org,2002:bool", re.compile(r"(true|True|TRUE|false|False|FALSE)$"), "tTfF")
     Loader.add_implicit_resolver(
         "tag:yaml.org,2002:float",
         re.compile(r"[-+]?(\.[0-9]+|[0-9]+\.[0-9]*)([eE][-+]?[0-9]+)?$|[-+]?[0-9]+[eE][-+]?[0-9]+$"

@@ -15,6 +15,8 @@ from pathlib import Path
 
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 _FULL = "make room, or move its folder to a larger disk and put a link there, then run again"
+_OF_GPU = re.compile("CUDA|cuDNN|NCCL")  # not "cuda:0", which errors of ours may name
+_LESS = "use one with more memory that is free, or smaller batches, then run again: what is finished counts"
 _CLOSED = "make it writable, then run again; results alone may go elsewhere (--expdir)"
 _MENDS = {
     errno.ENOSPC: _FULL, errno.EDQUOT: _FULL, errno.EFBIG: "raise the limit on the size of files (ulimit -f)",
@@ -62,22 +64,39 @@ def run_main(main: Callable[[], int | None]) -> None:
         status = 1
     except RuntimeError as error:
         reason = str(error).partition("\n")[0]
-        if "CUDA" not in reason:
+        if not _OF_GPU.search(reason):
             raise
-        print(f"error: the GPU failed ({reason}); what is finished counts, run again", file=sys.stderr)
+        mend = _LESS if "out of memory" in reason else "what is finished counts, run again"
+        print(f"error: the GPU failed ({reason}); {mend}", file=sys.stderr)
         status = 1
     sys.exit(status)
 
 
 @contextlib.contextmanager
 def named(path: str | Path) -> Iterator[None]:
-    """Let errors of the system name this file, where they name none: that a disk is full shows at a bare write."""
+    """Let errors of the system name this file, where they name none: that a disk is full shows at a bare write.
+
+    Libraries (safetensors, torch, libsndfile, numpy) write with errors of their own, in which what the system said is
+    lost: while the disk of the file is full, they become the system's.
+    """
     try:
         yield
-    except OSError as error:
-        if error.errno is not None and error.filename is None:
-            error.filename = str(path)
+    except UserError:
         raise
+    except Exception as error:
+        if isinstance(error, OSError) and error.errno is not None:
+            if error.filename is None:
+                error.filename = str(path)
+        elif _is_full(Path(path)):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path)) from error
+        raise
+
+
+def _is_full(path: Path) -> bool:
+    """Tell whether less than 1 MiB is free on the disk of a file or folder, or of where it is to be."""
+    there = next(folder for folder in (path.absolute(), *path.absolute().parents) if folder.exists())
+    disk = os.statvfs(there)
+    return disk.f_bavail * disk.f_frsize < 1 << 20
 
 
 def _terminate(number: int, frame: object) -> None:

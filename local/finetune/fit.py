@@ -34,7 +34,7 @@ from local.finetune.trainer import WHOLE, EmotionTrainer, Leg, Run, rank, rows_o
 from local.losses import parse
 from local.losses.objective import Objective
 from local.models import curve, store
-from utils.errors import UserError
+from utils.errors import UserError, named
 from utils.reproducible import reproducible
 
 _CHECKPOINTS, _STATE = "checkpoints", "trainer_state.json"
@@ -108,7 +108,8 @@ def _train(trainer: EmotionTrainer) -> list[dict[str, Any]]:
         if last:
             run.say(f"{trainer.leg.name}: goes on after epoch {len(rows)}")
         try:
-            trainer.train(resume_from_checkpoint=str(last) if last else None)
+            with named(run.folder):
+                trainer.train(resume_from_checkpoint=str(last) if last else None)
         except (torch.OutOfMemoryError, MemoryError, RuntimeError) as error:
             if not _out_of_memory(error):
                 raise

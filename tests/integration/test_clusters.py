@@ -1,10 +1,9 @@
-"""Job arrays on real schedulers, one machine each: failures, interrupts, kills, restarts, and a recipe's scores."""
+"""Job arrays on real schedulers, one machine each: failures, interrupts, kills, restarts."""
 
 from __future__ import annotations
 
 import os
 import re
-import shutil
 import signal
 import subprocess
 import sys
@@ -15,7 +14,6 @@ import pytest
 
 from tests.conftest import REPO
 from tests.integration.clusters import Cluster, GridEngine, Slurm, processes, running, wait_for
-from tests.integration.conftest import Checkout
 
 pytestmark = pytest.mark.integration
 
@@ -187,32 +185,3 @@ def test_what_a_scheduler_refuses_is_said(cluster, tmp_path):
     assert said.startswith("submit.py: error: ")
     assert said.count("\n") == 1
     assert not list(tmp_path.glob("q/*"))
-
-
-SMALL = [
-    "corpora=[mini_de]", "encoders=[logmel]", "sed.encoders=[]", "sed.corpora=[]", "sed.test=[]", "split.folds=3",
-    "split.cap.train=4", "split.cap.dev=2", "split.cap.test=2", "probe.heads=[linear]", "probe.epochs=2",
-]  # fmt: skip
-
-
-def test_a_recipe_gives_the_same_scores_as_on_one_machine(slurm, checkout: Checkout, monkeypatch):
-    recipe = checkout.root / "egs/mini"
-    settings = ["--nj", "2", *(word for one in SMALL for word in ("--set", one))]
-    monkeypatch.setenv("OMP_NUM_THREADS", "1")
-
-    def results() -> dict[str, bytes]:
-        patterns = ("dump/**/feats.ark", "exp/**/scores.csv", "exp/**/hyp")
-        files = [path for pattern in patterns for path in sorted(recipe.glob(pattern))]
-        return {str(path.relative_to(recipe)): path.read_bytes() for path in files}
-
-    local = checkout.run("mini", "--stop-stage", "probe", *settings)
-    assert local.status == 0, local.output[-3000:]
-    expected = results()
-    assert len(expected) >= 3
-    for name in ("dump", "exp"):
-        shutil.rmtree(recipe / name)
-    monkeypatch.setenv("SLURM_CONF", slurm.environment["SLURM_CONF"])
-    monkeypatch.setenv("cmd_backend", "slurm")
-    there = checkout.run("mini", "--stage", "features", "--stop-stage", "probe", *settings)
-    assert there.status == 0, there.output[-3000:]
-    assert results() == expected

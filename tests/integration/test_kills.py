@@ -1,7 +1,8 @@
-"""A recipe that is killed again and again ends with the bytes of one that was left alone.
+"""A recipe that is killed again and again, in every stage, ends with the bytes of one that was left alone; so does one
+whose jobs a cluster runs.
 
-Six kills by default. ``XSER_KILLS=60 python3 -m pytest tests/integration/test_kills.py -s`` is the long form, with
-``XSER_KILL_SEED`` for other moments; it prints each kill.
+Eight kills by default, one a stage. ``XSER_KILLS=60 python3 -m pytest tests/integration/test_kills.py -s`` is the long
+form, with ``XSER_KILL_SEED`` for other moments; it prints each kill, and counts of them at its end.
 """
 
 from __future__ import annotations
@@ -9,52 +10,86 @@ from __future__ import annotations
 import contextlib
 import os
 import random
+import re
 import shutil
 import signal
 import subprocess
 import time
+from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from tests.integration.clusters import Slurm, running
 from tests.integration.conftest import Checkout
 
 pytestmark = [
     pytest.mark.integration,
     pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason="looks for processes in /proc"),
 ]
-KILLS = int(os.environ.get("XSER_KILLS", 6))
+STAGES = range(1, 9)
+KILLS = int(os.environ.get("XSER_KILLS", len(STAGES)))
+LONG = len(STAGES) < KILLS
 SEED = int(os.environ.get("XSER_KILL_SEED", 0))
-QUICK = [
-    "corpora=[mini_de]", "encoders=[mini]", "sed.encoders=[]", "split.folds=3", "split.cap.train=4", "split.cap.dev=2",
-    "split.cap.test=2", "probe.heads=[linear]", "probe.epochs=5", "finetune.encoders=[mini]",
-    "finetune.strategies=[head]", "finetune.epochs=1",
+SETTINGS = [
+    "corpora=[mini_de]", "encoders=[mini]", "split.folds=3", "probe.heads=[linear]", "probe.epochs=5",
+    "finetune.encoders=[mini]", "finetune.strategies=[head]", "finetune.epochs=1", "sed.corpora=[mini_de]",
+    "sed.sets=[single]", "sed.epochs=1", "listen.corpora=[mini_de]", "listen.each=1", "listen.listeners=2",
+    "listen.groups=[de]", "listen.languages=[en]",
 ]  # fmt: skip
-COMMAND = ["egs/mini/run.sh", "--stop-stage", "score", "--nj", "2", *(word for one in QUICK for word in ("--set", one))]
 GONE_S = 10.0  # a killed run's processes may take so long to end
+# What holds times, or rows in the order in which jobs came to them.
+UNLIKE = {"log", ".done", ".lock", "tensorboard", "curve.csv", "config.json", "run.json", "run.sh", "plan",
+          "index.json", "inputs.f16", "inputs.f32"}  # fmt: skip
 
 
 class Recipe:
-    """The recipe of one checkout, whose processes are known by a word in their environment."""
+    """The recipe of one checkout, of whose corpus little is left; its processes are known by their environment."""
 
     def __init__(self, checkout: Checkout):
         self._root, self._mark = checkout.root, f"XSER_TEST_RUN={checkout.root}"
         self._folder = checkout.root / "egs/mini"
         self.log = checkout.root / "kills.log"
+        checkout.thin(1)
+        path = self._folder / "corpus/sed.tsv"
+        header, *rows = path.read_text(encoding="utf-8").splitlines(keepends=True)
+        path.write_text("".join([header, *(row for row in rows if "\tde\t" in row)]), encoding="utf-8")
+        # The clock has jumped: some files come from tomorrow, some from long ago.
+        for number, path in enumerate(sorted((self._folder / "corpus").rglob("*.*"))):
+            os.utime(path, (0, 0) if number % 2 else (time.time() + 86400,) * 2)
 
-    def start(self, *options: str) -> subprocess.Popen:
+    def start(self, *options: str, nj: int = 1, **environment: str) -> subprocess.Popen:
         name, _, value = self._mark.partition("=")
+        environment |= {name: value, "OMP_NUM_THREADS": "1"}
+        settings = [word for one in SETTINGS for word in ("--set", one)]
         with open(self.log, "wb") as log:
             return subprocess.Popen(
-                ["bash", *COMMAND, *options], cwd=self._root, env=os.environ | {name: value}, stdin=subprocess.DEVNULL,
-                stdout=log, stderr=subprocess.STDOUT, start_new_session=True,
+                ["bash", "egs/mini/run.sh", "--nj", str(nj), *settings, *options], cwd=self._root,
+                env=os.environ | environment, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT,
+                start_new_session=True,
                 # A shell that starts the tests in the background has them ignore it.
                 preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
             )  # fmt: skip
 
-    def finish(self, *options: str) -> None:
-        """Run it to its end."""
-        assert self.start(*options).wait(timeout=600) == 0, self.log.read_text()[-3000:]
+    def begins(self, stage: int, run: subprocess.Popen) -> bool:
+        """Wait for a stage of a run to begin; False if the run ends before."""
+        while f"== mini, stage {stage} " not in self.log.read_text():
+            if run.poll() is not None:
+                return False
+            time.sleep(0.02)
+        return True
+
+    def finish(self) -> dict[int, float]:
+        """Run it to its end; give the seconds of each stage."""
+        run = self.start()
+        begun = [time.monotonic() for stage in STAGES if self.begins(stage, run)]
+        self.ends_well(run)
+        ended = [*begun[1:], time.monotonic()]
+        return {stage: end - begin for stage, begin, end in zip(STAGES, begun, ended, strict=True)}
+
+    def ends_well(self, run: subprocess.Popen) -> None:
+        assert run.wait(timeout=600) == 0, self.log.read_text()[-3000:]
         assert "Traceback" not in self.log.read_text()
 
     def running(self) -> dict[int, str]:
@@ -74,22 +109,43 @@ class Recipe:
             assert time.monotonic() < deadline, f"after {what}: {running}"
             time.sleep(0.05)
 
-    def results(self) -> dict[str, bytes]:
-        names = ("results.csv", "scores.csv", "significance.csv", "feats.ark", "feats.scp", "excluded.tsv")
-        files = sorted(path for name in names for path in self._folder.rglob(name))
-        return {str(path.relative_to(self._folder)): path.read_bytes() for path in files}
+    def _made(self) -> Iterator[Path]:
+        for name in ("data", "dump", "exp", "results"):
+            yield from (path for path in (self._folder / name).rglob("*") if path.is_file())
+        yield from self._folder.glob("RESULTS.md")
 
-    def wipe(self) -> None:
-        for name in ("data", "dump", "exp"):
-            shutil.rmtree(self._folder / name, ignore_errors=True)
+    def results(self) -> dict[str, bytes]:
+        """All that it has made and that is the same each time: every table, list, matrix, weight, page and picture."""
+        files = {path.relative_to(self._folder): path for path in self._made()}
+        return {str(name): files[name].read_bytes() for name in sorted(files) if UNLIKE.isdisjoint(name.parts)}
+
+    def wipe(self, *names: str) -> None:
+        for name in names or ("data", "dump", "exp", "results", "RESULTS.md"):
+            path = self._folder / name
+            if path.is_dir():
+                shutil.rmtree(path)
+            else:
+                path.unlink(missing_ok=True)
+
+    def forget(self, since: float) -> None:
+        """Have what has been finished since then made again."""
+        for path in self._made():
+            if path.name == ".done" and path.stat().st_mtime >= since:
+                path.unlink()
 
     def leftovers(self) -> list[Path]:
-        return [path for name in ("data", "dump", "exp") for path in (self._folder / name).rglob(".*.tmp")]
+        return [path for end in (".tmp", ".old") for path in self._folder.rglob(f".*{end}")]
 
 
 @pytest.fixture(scope="module")
 def recipe(checkout: Checkout) -> Recipe:
     return Recipe(checkout)
+
+
+@pytest.fixture(scope="module")
+def alone(recipe: Recipe) -> tuple[dict[int, float], dict[str, bytes]]:
+    """Seconds of each stage of a run that is left alone, and what it makes."""
+    return recipe.finish(), recipe.results()
 
 
 def kill(recipe: Recipe, driver: subprocess.Popen, how: str, draw: random.Random) -> None:
@@ -113,37 +169,64 @@ def kill(recipe: Recipe, driver: subprocess.Popen, how: str, draw: random.Random
 WAYS = ["driver, SIGKILL", "group, SIGKILL", "tree, SIGKILL", "one, SIGKILL", "driver, SIGTERM", "group, SIGINT"]
 
 
-def test_killed_runs_end_with_the_bytes_of_one_left_alone(recipe: Recipe) -> None:
-    begin = time.monotonic()
-    recipe.finish()
-    whole = time.monotonic() - begin
-    want = recipe.results()
-    assert "exp/results.csv" in want and sum(name.endswith("scores.csv") for name in want) >= 2
-    recipe.wipe()
+def killed(recipe: Recipe, first: int, stage: int, how: str, after: float, draw: random.Random) -> bool:
+    """Kill a run that begins with one stage some seconds after another has begun; False if it has ended before."""
+    # Two jobs where they write to one folder; as torch is long in coming, else only in the long form.
+    run = recipe.start("--stage", str(first), "--stop-stage", str(stage), nj=1 + (stage == 2 or LONG))
+    begun = recipe.begins(stage, run)
+    try:
+        run.wait(timeout=after if begun else None)
+    except subprocess.TimeoutExpired:
+        kill(recipe, run, how, draw)
+    else:
+        recipe.ends_well(run)
+        return False
+    # The next run begins at once, but every other time it is seen first that nothing is left.
+    if how == "one, SIGKILL":
+        run.wait(timeout=600)
+    elif draw.random() < 0.5:
+        run.wait(timeout=GONE_S)
+        recipe.wait_until_gone(how)
+    run.wait(timeout=GONE_S)
+    return True
+
+
+def test_slurm_gives_the_bytes_of_one_machine(recipe: Recipe, alone: tuple) -> None:
+    made = re.compile("data|dump|exp/(probe|finetune|sed)/")
+    want = {name: content for name, content in alone[1].items() if made.match(name)}
+    with running(Slurm) as slurm:
+        recipe.wipe("dump", "exp")
+        for first, last, nj in (("features", "probe", 2), ("finetune", "sed", 1)):
+            run = recipe.start("--stage", first, "--stop-stage", last, nj=nj, cmd_backend="slurm", **slurm.environment)
+            recipe.ends_well(run)
+        assert "JobState=COMPLETED" in slurm.call("scontrol", "show", "jobs")
+    got = recipe.results()
+    assert [name for name in want if got.get(name) != want[name]] == []
+
+
+def test_killed_runs_end_with_the_bytes_of_one_left_alone(recipe: Recipe, alone: tuple) -> None:
+    lasts, want = alone
+    assert {"exp/results.csv", "results/headlines.csv", "RESULTS.md", "exp/report/index.html"} < want.keys()
+    assert all(sum(name.endswith(end) for name in want) > 1 for end in ("scores.csv", "hyp.rttm", "model.safetensors"))
     draw = random.Random(SEED)
-    ways = [WAYS[number % len(WAYS)] for number in range(KILLS)]
-    draw.shuffle(ways)
-    kills = 0
-    while kills < KILLS:
-        driver = recipe.start()
-        try:
-            status = driver.wait(timeout=draw.uniform(0.1, 0.6 * whole))
-        except subprocess.TimeoutExpired:
-            how = ways[kills]
-            stage = recipe.log.read_text().rpartition("== mini, stage ")[2].split(":")[0]
-            print(f"kill {kills + 1}: {how}, stage {stage}", flush=True)
-            kill(recipe, driver, how, draw)
-            kills += 1
-            # The next run begins at once, but every other time it is seen first that nothing is left.
-            if how == "one, SIGKILL":
-                driver.wait(timeout=600)
-            elif kills % 2:
-                driver.wait(timeout=GONE_S)
-                recipe.wait_until_gone(how)
-            driver.wait(timeout=GONE_S)
-        else:
-            assert status == 0, recipe.log.read_text()[-3000:]
-            recipe.wipe()
+    kills: list[tuple[int, str]] = []
+    ways: list[str] = []
+    while len(kills) < KILLS:
+        recipe.wipe()
+        first = 1
+        for stage in STAGES:
+            ways = ways or draw.sample(WAYS, len(WAYS))
+            after, begun = draw.uniform(0, (0.9 if LONG else 0.7) * lasts[stage]), time.time()
+            while not killed(recipe, first, stage, ways[-1], after, draw):
+                print(f"stage {stage} had ended before {after:.1f} s", flush=True)
+                recipe.forget(begun)
+                after /= 2
+            kills.append((stage, ways.pop()))
+            print(f"kill {len(kills)}: stage {stage}, {kills[-1][1]}, after {after:.1f} s", flush=True)
+            first = draw.choice((1, stage)) if LONG else stage
+            if len(kills) == KILLS:
+                break
+    print(Counter(stage for stage, _ in kills), Counter(way for _, way in kills))
     recipe.finish()
     got = recipe.results()
     assert list(got) == list(want)
@@ -152,21 +235,20 @@ def test_killed_runs_end_with_the_bytes_of_one_left_alone(recipe: Recipe) -> Non
     assert recipe.leftovers() == []
 
 
-def test_two_runs_in_one_recipe(recipe: Recipe) -> None:
-    want = {name: content for name, content in recipe.results().items() if name.startswith("dump/")}
+def test_two_runs_in_one_recipe(recipe: Recipe, alone: tuple) -> None:
+    want = {name: content for name, content in alone[1].items() if re.match("data/(?!.*/sed/)", name)}
     recipe.wipe()
-    first = recipe.start("--stop-stage", "features")
-    while "stage 1 data" not in recipe.log.read_text():
-        time.sleep(0.05)
+    first = recipe.start("--stop-stage", "data")
+    assert recipe.begins(1, first)
     first_log = recipe.log
     recipe.log = first_log.with_name("second.log")
-    assert recipe.start("--stop-stage", "features").wait(timeout=60) == 2
+    assert recipe.start("--stop-stage", "data").wait(timeout=60) == 2
     refused = recipe.log.read_text()
-    assert "is in use by " in refused and "--stop-stage score" in refused
+    assert "is in use by " in refused and "--stop-stage data" in refused
     assert f"process {first.pid} on " in refused and "--wait" in refused and "Traceback" not in refused
-    second = recipe.start("--stop-stage", "features", "--wait")
+    second = recipe.start("--stop-stage", "data", "--wait")
     assert first.wait(timeout=600) == 0, first_log.read_text()[-3000:]
-    assert second.wait(timeout=600) == 0, recipe.log.read_text()[-3000:]
+    recipe.ends_well(second)
     assert "waiting for" in recipe.log.read_text() and "up to date" in recipe.log.read_text()
     got = recipe.results()
     assert want and {name: got.get(name) for name in want} == want

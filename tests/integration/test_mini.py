@@ -144,10 +144,3 @@ def test_an_unknown_setting_stops_with_one_line(checkout: Checkout) -> None:
     assert outcome.status != 0
     assert "did you mean 'probe.epochs'?" in outcome.output
     assert "Traceback" not in outcome.output and "== mini" not in outcome.output
-
-
-def test_path_to_the_recipe_may_hold_spaces(tmp_path: Path) -> None:
-    spaced = Checkout(tmp_path / "with a space")
-    outcome = spaced.run("mini", "--stop-stage", "score", "--set", "corpora=[mini_de]",
-                         "--set", "encoders=[logmel]", "--set", "probe.heads=[logreg]")  # fmt: skip
-    assert outcome.status == 0, outcome.output

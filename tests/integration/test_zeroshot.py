@@ -61,5 +61,9 @@ def test_every_fold_and_seed_has_its_representation(checkout: Checkout, finished
     assert {(row["side"], row["conditions"], row["folds"]) for row in means} == asked
     assert all(float(row["value_lo"]) <= float(row["value"]) <= float(row["value_hi"]) for row in means)
     assert min(float(row["value"]) for row in means) > 0.3
+    tuned = [row for row in rows if row["stage"] == "finetune" and row["measure"] == "emotion_source"]
+    told = {(row["test"], row["side"], row["folds"]) for row in tuned}
+    assert told == {("mini_zh", side, "3") for side in ("input", "hidden")} and len(tuned) == 4
     page = (checkout.root / "egs/zeroshot/exp_smoke/report/index.html").read_text(encoding="utf-8")
-    assert 'id="table-representation"' in page and 'id="figure-representation"' in page
+    for part in ("table-representation", "figure-representation", "figure-representation_tuned"):
+        assert f'id="{part}"' in page

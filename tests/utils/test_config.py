@@ -75,6 +75,11 @@ def test_norwegian_is_a_language(load, word):
     assert load(f"languages: [{word}]", f"name={word}") == Outer(word, [word])
 
 
+@pytest.mark.parametrize("word", ["falsetto", "true|", "Trueblue"])
+def test_words_that_begin_as_booleans_do_are_words(load, word):
+    assert load(f"languages: [{word}]\nname: {word}") == Outer(word, [word])
+
+
 def test_booleans(load):
     assert load("", "inner.shuffle=false").inner.shuffle is False
     assert "inner.shuffle" in message(load, "", "inner.shuffle=maybe")
@@ -129,6 +134,8 @@ def test_a_bad_override_is_named(load, override, words):
         ("3", ["expected 'key: value' lines"]),
         ("name: a: b", ["not valid YAML", "line 1"]),
         ("\tname: a", ["not valid YAML"]),
+        ("name: !!bool maybe", ["not valid YAML", "maybe"]),
+        ("name: !!timestamp x", ["not valid YAML"]),
         ("1: 2", ["unknown key '1'"]),
         ("languages: {de: 1}", ["languages: expected a list"]),
     ],

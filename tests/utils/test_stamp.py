@@ -104,14 +104,15 @@ def test_a_large_input_counts_by_size_and_time(tmp_path):
     assert stamp.why_stale(tmp_path, stamp.make({}, [], [path])) == f"input {path} changed"
 
 
-def test_an_input_that_changes_within_a_tick_of_the_clock_is_seen(tmp_path):
+@pytest.mark.parametrize("ahead_s", [0, 24 * 3600])
+def test_an_input_that_changes_within_a_tick_of_the_clock_or_before_one_that_was_set_back_is_seen(tmp_path, ahead_s):
     path = tmp_path / "input"
     path.write_text("1\n")
-    now = time.time_ns()
-    os.utime(path, ns=(now, now))
+    then = time.time_ns() + ahead_s * 10**9
+    os.utime(path, ns=(then, then))
     before = stamp.make({}, [], [path])
     path.write_text("2\n")
-    os.utime(path, ns=(now, now))
+    os.utime(path, ns=(then, then))
     assert stamp.make({}, [], [path]) != before
 
 

@@ -39,7 +39,7 @@ from local.sed.model.diarizer import Diarizer
 from local.sed.model.load import load
 from utils.atomic import atomic_file
 from utils.data_dir import Utterance
-from utils.errors import UserError
+from utils.errors import UserError, named
 from utils.feature_cache import InputCache
 from utils.reproducible import reproducible
 from utils.rttm import Segment
@@ -114,7 +114,8 @@ def _train(run: Run, diarizer: Diarizer) -> None:
     train, dev = (_batches(run, examples, cache) for examples in (run.train, run.dev))
     brain = DiarizerBrain(run, diarizer)
     brain.train_sampler = train
-    brain.fit(brain.epochs(), train.loader(), dev.loader(), progressbar=bar)
+    with named(run.folder):
+        brain.fit(brain.epochs(), train.loader(), dev.loader(), progressbar=bar)
     best = curve.best(brain.rows)
     brain.checkpointer.recover_if_possible(ckpt_predicate=lambda found: found.meta["epoch"] == best["epoch"])
     diarizer.eval()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 from pathlib import Path
 
@@ -12,6 +13,7 @@ import torch
 from local.finetune import run, train
 from local.finetune.model import EmotionClassifier
 from local.finetune.trainer import EmotionTrainer
+from tests import disks
 from tests.local.finetune.recipe import (
     LORA,
     curve,
@@ -25,7 +27,7 @@ from tests.local.finetune.recipe import (
     write_plan,
 )
 from utils import stamp
-from utils.errors import UserError
+from utils.errors import UserError, run_main
 
 
 @pytest.fixture(autouse=True)
@@ -66,6 +68,24 @@ class TestFailure:
         monkeypatch.setattr(EmotionTrainer, "_loss", loss)
         with pytest.raises(UserError, match=r"out of memory on cpu; halve finetune.batch_size \(8\)"):
             run.train(training(settings(**LORA)))
+
+    def test_a_full_disk(self, recipe, capsys):
+        config = settings(strategies=["full"], epochs=1)
+        one = training(config)
+        run.train(one)
+        whole = (one.directory / "model.safetensors").read_bytes()
+        shutil.rmtree("exp")
+        with disks.full(Path("exp"), 200_000):
+            with pytest.raises(SystemExit):
+                run_main(lambda: run.train(one))
+            error = capsys.readouterr().err.splitlines()[-1]
+            assert str(one.directory) in error and "No space left on device; make room" in error
+            assert not list(one.directory.glob("*.safetensors")) and not (one.directory / stamp.NAME).exists()
+            shutil.copytree("exp", "moved")
+        Path("exp").rmdir()
+        Path("moved").rename("exp")
+        run.train(one)
+        assert (one.directory / "model.safetensors").read_bytes() == whole
 
     def test_an_emotion_that_train_lacks(self, recipe):
         (path,) = (recipe / "data/a/folds/speaker/0").glob("train")

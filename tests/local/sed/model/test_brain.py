@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import dataclasses
 import json
+import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -20,6 +21,7 @@ from local.sed.model.batches import Batches
 from local.sed.model.brain import DiarizerBrain, Example, Run, fit
 from local.sed.model.diarizer import Diarizer
 from local.sed.model.load import load
+from tests import disks
 from tests.local.encoders.checkpoints import DIM, LAYERS, write_checkpoint
 from utils.data_dir import Utterance
 from utils.errors import UserError
@@ -196,6 +198,19 @@ def count(monkeypatch: pytest.MonkeyPatch, owner: type, method: str) -> list:
 
     monkeypatch.setattr(owner, method, counting)
     return calls
+
+
+def test_a_full_disk_is_the_system_s_error_and_what_is_whole_counts(recipe: Path) -> None:
+    whole = fit(make(recipe, "whole", "tuned", epochs=2))
+    run = make(recipe, "disk/run", "tuned", epochs=2)
+    with disks.full(recipe / "disk", 600_000):
+        with pytest.raises(OSError, match=f"No space left on device: '{recipe}/disk/run"):
+            fit(run)
+        assert not (run.folder / "config.json").exists()
+        shutil.copytree(recipe / "disk", recipe / "moved")
+    (recipe / "disk").rmdir()
+    (recipe / "moved").rename(recipe / "disk")
+    assert same(fit(run), whole)
 
 
 def test_a_finished_run_is_loaded_and_a_changed_one_begins_anew(recipe: Path, monkeypatch: pytest.MonkeyPatch) -> None:
