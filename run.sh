@@ -60,7 +60,7 @@ Options:
   --list-fields        print every field that --set knows, its value in this recipe and its meaning, and exit
                        (python3 -m local.experiment; without values in docs/configuration.md)
   --plan               print what is to be made, what it costs in hours, memory and disk, and how small a difference
-                       its tests could show, and exit; makes nothing (python3 -m local.plan; needs what stage 1 writes)
+                       its tests could show (after stage 1), and exit; makes nothing (python3 -m local.plan)
   --doctor             look at what a run needs (versions, devices, disk, encoders, corpora), say what to mend, and
                        exit; makes nothing (python3 -m local.doctor)
   --verify             compare audio, features, conditions and models with the checksums that were taken when they were

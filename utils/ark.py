@@ -2,11 +2,16 @@
 
 This is the only module that knows which library reads them: kaldiio, or kaldi_native_io where
 kaldiio (whose licence does not allow every use) is not installed.
+
+Kaldi has no matrix of float16. Its compressed one spreads 16 bits evenly over the whole range of a matrix, so that a
+layer with large values would cost all others their digits. Where half of the disk is wanted, an entry is what kaldiio
+calls numpy: ``NPY``, a length, and a NumPy file. kaldiio and ESPnet read it; Kaldi and kaldi_native_io do not, we do.
 """
 
 from __future__ import annotations
 
 import fcntl
+import io
 import os
 import re
 import struct
@@ -24,8 +29,15 @@ from utils.table import read_text
 # Kaldi's binary float matrix: "\0B", "FM ", then each dimension as its width in bytes and its value.
 _HEADER = struct.Struct("<5sBiBi")
 _MAGIC = b"\0BFM "
+BYTES = {"float32": 4, "float16": 2}  # of a number, by how it is stored
 # Of an archive and an offset, and nothing else: libraries would run what begins or ends with a bar as a command, wait
 # for standard input at "-", and take slices.
+# Of a NumPy file of a matrix of float16, which follows its own length.
+_HALF = re.compile(
+    rb"NPY.{2,9}?\x93NUMPY\x01\0..\{'descr': '<f2', 'fortran_order': False, 'shape': \((\d+), (\d+)\), \} *\n",
+    re.DOTALL,
+)
+_LONGEST_HEADER = 256
 _PLACE = re.compile(r"(?!-:|[|\s])(?P<archive>[^\0]*[^|\s\0]):(?P<offset>\d{1,19})")
 
 
@@ -64,13 +76,17 @@ def load_mat(rxfilename: str) -> np.ndarray:
     if not place:
         raise UserError(f"{rxfilename}: expected <archive>:<offset>; commands and slices are not read")
     try:
+        with open(place["archive"], "rb") as file:
+            file.seek(int(place["offset"]))
+            if file.read(3) == b"NPY":
+                return _read_half(file, int(place["offset"]))
         try:
             import kaldiio
         except ImportError:
             return _load_native(rxfilename)
         return np.asarray(kaldiio.load_mat(rxfilename), dtype=np.float32)
     # What kaldiio does with damaged bytes depends on where they are.
-    except (OSError, ValueError, AssertionError, RuntimeError, MemoryError, struct.error) as error:
+    except (OSError, ValueError, AssertionError, RuntimeError, MemoryError, OverflowError, struct.error) as error:
         reason = str(error).split("\n")[0] or type(error).__name__
         raise UserError(f"{rxfilename}: cannot read this matrix ({reason}); {_again(place['archive'])}") from error
 
@@ -166,15 +182,25 @@ class ArkWriter:
         self.close()
 
 
-def write(stem: str | Path, matrices: Iterable[tuple[str, np.ndarray]]) -> None:
+def write(stem: str | Path, matrices: Iterable[tuple[str, np.ndarray]], storage: str = "float32") -> None:
     """Write an archive and its index, each whole or not at all, the index last: ``<stem>.ark`` and ``<stem>.scp``.
 
     The matrices, of shape (rows, columns), are written in the order in which they come, and held one at a time.
+    ``storage`` is one of :data:`BYTES`; they are read as float32 whatever it is.
+
+    Raises
+    ------
+    UserError
+        float16 cannot hold a number; none is clipped.
     """
     stem = Path(stem)
     ark_path = stem.with_name(stem.name + ".ark")
-    with atomic_file(ark_path, "wb") as ark:
-        lines = [f"{key} {ark_path}:{_write_matrix(ark, key, matrix)}\n" for key, matrix in matrices]
+    put = {"float32": _write_matrix, "float16": _write_half}[storage]
+    try:
+        with atomic_file(ark_path, "wb") as ark:
+            lines = [f"{key} {ark_path}:{put(ark, key, matrix)}\n" for key, matrix in matrices]
+    except OverflowError as error:
+        raise UserError(f"{ark_path}: {error}; keep these features as float32 (features.storage)") from error
     with atomic_file(stem.with_name(stem.name + ".scp")) as scp:
         scp.writelines(lines)
 
@@ -191,6 +217,36 @@ def _write_matrix(file: IO[bytes], key: str, matrix: np.ndarray) -> int:
     offset = file.tell()
     file.write(_HEADER.pack(_MAGIC, 4, rows, 4, columns) + matrix.tobytes())
     return offset
+
+
+def _write_half(file: IO[bytes], key: str, matrix: np.ndarray) -> int:
+    """Write a key and its matrix in 16 bits, each number rounded to the nearest; return where the matrix begins."""
+    with np.errstate(over="ignore"):
+        half = np.ascontiguousarray(matrix, dtype="<f2")
+    if not np.isfinite(half).all():
+        raise OverflowError(f"{key} holds {np.abs(matrix).max():g}, and float16 nothing above {np.finfo('f2').max:g}")
+    content = io.BytesIO()
+    np.lib.format.write_array(content, half, version=(1, 0))
+    length = len(content.getvalue())
+    size = (length.bit_length() + 7) // 8
+    file.write(key.encode() + b" ")
+    offset = file.tell()
+    file.write(b"NPY" + bytes([size]) + length.to_bytes(size, "little") + content.getvalue())
+    return offset
+
+
+def _read_half(file: IO[bytes], offset: int) -> np.ndarray:
+    """Read what :func:`_write_half` wrote at an offset, as float32."""
+    file.seek(offset)
+    found = _HALF.match(file.read(_LONGEST_HEADER))
+    if not found:
+        raise ValueError("not a matrix of float16")
+    rows, columns = map(int, found.groups())
+    file.seek(offset + found.end())
+    content = file.read(2 * rows * columns)
+    if len(content) < 2 * rows * columns:
+        raise ValueError("the archive ends within it")
+    return np.frombuffer(content, "<f2").reshape(rows, columns).astype(np.float32)
 
 
 def _cut_damage(ark_path: Path, scp_path: Path) -> set[str]:

@@ -12,7 +12,8 @@ compared over several frames instead of one, which is more robust; and quiet fra
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import itertools
+from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 
@@ -29,6 +30,7 @@ LIMIT = 0.165
 _FRAMES, _SHARE = 30, 0.3
 _REACH = 6  # recordings with the same word, next in order, that each is linked to
 _BLOCK = 1 << 16  # candidates that are counted at a time
+_SORTED = 1 << 23  # words that are sorted at a time: all of a million recordings' would fill a laptop's memory
 _ONES = np.array([number.bit_count() for number in range(256)], dtype=np.uint8)  # bits of a byte
 
 
@@ -90,12 +92,12 @@ def _energies(samples: np.ndarray, rate: int) -> np.ndarray:
     return np.concatenate(found)
 
 
-def copies(prints: Sequence[np.ndarray]) -> list[tuple[int, int, float]]:
+def copies(prints: Iterable[np.ndarray]) -> list[tuple[int, int, float]]:
     """Find pairs of recordings that are the same but for what a fingerprint withstands.
 
     Parameters
     ----------
-    prints : sequence of ndarray
+    prints : iterable of ndarray
         Of :func:`fingerprint`; those of recordings that are alike to the last sample are better given once.
 
     Returns
@@ -104,45 +106,65 @@ def copies(prints: Sequence[np.ndarray]) -> list[tuple[int, int, float]]:
         Two places in ``prints``, the lower first, and the share of bits that differ; sorted. Of a large group of copies
         not all pairs are listed, but enough to connect them.
     """
+    prints = list(prints)
     starts = np.cumsum([0, *map(len, prints)])
     words = np.concatenate([*prints, np.zeros(0, np.uint32)])
-    loud = np.cumsum(np.append(0, words != 0))
+    del prints  # which may be all that keeps another copy of them in memory
+    loud = np.array([np.count_nonzero(words[first:last]) for first, last in itertools.pairwise(starts)])
     found: dict[tuple[int, int], float] = {}
-    candidates = _candidates(words, starts)
-    for first in range(0, len(candidates), _BLOCK):
-        one, other, offset = candidates[first : first + _BLOCK].T
-        begin, begin_other = np.maximum(0, offset), np.maximum(0, -offset)
-        frames = np.minimum(starts[one + 1] - starts[one] - begin, starts[other + 1] - starts[other] - begin_other)
-        enough = np.minimum(*(_SHARE * (loud[starts[own + 1]] - loud[starts[own]]) for own in (one, other)))
-        # The frames of all pairs, one pair after the other.
-        ends = np.cumsum(frames)
-        step = np.arange(ends[-1]) - np.repeat(ends - frames, frames)
-        ours = words[np.repeat(starts[one] + begin, frames) + step]
-        theirs = words[np.repeat(starts[other] + begin_other, frames) + step]
-        both = (ours != 0) & (theirs != 0)
-        wrong = np.where(both, _ONES[(ours ^ theirs).view(np.uint8)].reshape(-1, 4).sum(axis=1), 0)
-        compared, wrong = (np.add.reduceat(part.astype(np.int64), ends - frames) for part in (both, wrong))
-        error = wrong / np.maximum(1, 32 * compared)
-        good = (compared >= np.maximum(_FRAMES, enough)) & (error <= LIMIT)
-        for a, b, share in zip(one[good].tolist(), other[good].tolist(), error[good].tolist(), strict=True):
-            found[a, b] = min(share, found.get((a, b), 1.0))
+    for candidates in _candidates(words, starts):
+        for first in range(0, len(candidates), _BLOCK):
+            _count(words, starts, loud, candidates[first : first + _BLOCK], found)
     return [(*pair, share) for pair, share in sorted(found.items())]
 
 
-def _candidates(words: np.ndarray, starts: np.ndarray) -> np.ndarray:
-    """Pairs that share a word, and at which offset of frames (in the first minus in the second), each once."""
-    owner = np.repeat(np.arange(len(starts) - 1), np.diff(starts))
-    frame = np.arange(len(words)) - starts[owner]
+def _count(
+    words: np.ndarray, starts: np.ndarray, loud: np.ndarray, candidates: np.ndarray, found: dict[tuple[int, int], float]
+) -> None:
+    """Lay candidates over each other and count the bits that differ; note the pairs that are copies."""
+    one, other, offset = candidates.T
+    begin, begin_other = np.maximum(0, offset), np.maximum(0, -offset)
+    frames = np.minimum(starts[one + 1] - starts[one] - begin, starts[other + 1] - starts[other] - begin_other)
+    enough = _SHARE * np.minimum(loud[one], loud[other])
+    # The frames of all pairs, one pair after the other.
+    ends = np.cumsum(frames)
+    step = np.arange(ends[-1]) - np.repeat(ends - frames, frames)
+    ours = words[np.repeat(starts[one] + begin, frames) + step]
+    theirs = words[np.repeat(starts[other] + begin_other, frames) + step]
+    both = (ours != 0) & (theirs != 0)
+    wrong = np.where(both, _ONES[(ours ^ theirs).view(np.uint8)].reshape(-1, 4).sum(axis=1), 0)
+    compared, wrong = (np.add.reduceat(part.astype(np.int64), ends - frames) for part in (both, wrong))
+    error = wrong / np.maximum(1, 32 * compared)
+    good = (compared >= np.maximum(_FRAMES, enough)) & (error <= LIMIT)
+    for a, b, share in zip(one[good].tolist(), other[good].tolist(), error[good].tolist(), strict=True):
+        found[a, b] = min(share, found.get((a, b), 1.0))
+
+
+def _candidates(words: np.ndarray, starts: np.ndarray) -> Iterator[np.ndarray]:
+    """Pairs that share a word, and at which offset of frames (in the first minus in the second).
+
+    They come a range of words at a time, each once there; what shares words of several ranges comes again.
+    """
     # A word that lasts is looked for where it begins.
-    use = np.flatnonzero((words != 0) & ((frame == 0) | (words != np.roll(words, 1))))
-    use = use[np.argsort(words[use], kind="stable")]
-    found = []
-    for step in range(1, _REACH + 1):
-        one, other = use[:-step], use[step:]
-        same = (words[one] == words[other]) & (owner[one] != owner[other])
-        one, other = one[same], other[same]
-        found.append(np.stack([owner[one], owner[other], frame[one] - frame[other]], axis=1))
-    return np.unique(np.concatenate(found), axis=0)
+    use = words != 0
+    begins = np.zeros(len(words) + 1, dtype=bool)
+    begins[starts] = True
+    use[1:] &= begins[1:-1] | (words[1:] != words[:-1])
+    # Of all words about equally many lie between two of these.
+    sample = np.sort(words[:: max(1, len(words) // _BLOCK)])
+    ranges = -(-len(words) // _SORTED)
+    edges = [0, *np.unique(sample[:: -(-len(sample) // max(1, ranges)) or 1])[1:].tolist(), 1 << 32]
+    for low, high in itertools.pairwise(edges):
+        own = np.flatnonzero(use & (words >= low) & (words <= high - 1))
+        own = own[np.argsort(words[own], kind="stable")]
+        word, found = words[own], []
+        for step in range(1, _REACH + 1):
+            same = np.flatnonzero(word[:-step] == word[step:])
+            first, second = own[same], own[same + step]
+            one, other = (np.searchsorted(starts, place, side="right") - 1 for place in (first, second))
+            offset = (first - starts[one]) - (second - starts[other])
+            found.append(np.stack([one, other, offset], axis=1)[one != other])
+        yield np.unique(np.concatenate(found), axis=0)
 
 
 def groups(pairs: Sequence[tuple[int, int]]) -> list[list[int]]:

@@ -25,13 +25,15 @@ def reproducible(device: str) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def one_thread() -> Iterator[None]:
-    """Compute with one thread: with several, last bits of a result may depend on how many there are."""
+def threads(number: int = 1) -> Iterator[None]:
+    """Compute with so many threads, of torch and of other libraries: last bits may depend on how many there are."""
     import torch
+    from threadpoolctl import threadpool_limits
 
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
+    before = torch.get_num_threads()
     try:
-        yield
+        with threadpool_limits(number):
+            torch.set_num_threads(number)
+            yield
     finally:
-        torch.set_num_threads(threads)
+        torch.set_num_threads(before)

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 from local.encoders import kinds
 from local.encoders.registry import EncoderSpec, names, spec
 from utils.errors import UserError
-from utils.reproducible import one_thread
+from utils.reproducible import threads
 
 if TYPE_CHECKING:
     from local.encoders.base import Encoder
@@ -49,7 +49,7 @@ def load(encoder: EncoderSpec, device: str = "cpu", precision: str = "fp32") -> 
     if precision not in ("fp32", "bf16"):
         raise UserError(f"precision '{precision}' is not one of fp32, bf16")
     # Weights that are stored normalised are computed now: no result may depend on how many jobs share the cores.
-    with one_thread():
+    with threads(1):
         return kinds.of(encoder.kind).load(encoder, device, precision)
 
 

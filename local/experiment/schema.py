@@ -18,7 +18,7 @@ from local.experiment.listen import Listen
 from utils import stamp
 from utils.config_fields import one_of, some_of
 
-stamp.UNMENTIONED |= {"split.repeats": 1, "split.emobox_dir": None}
+stamp.UNMENTIONED |= {"split.repeats": 1, "split.emobox_dir": None, "features.storage": "float32"}
 
 
 @dataclass
@@ -74,6 +74,8 @@ class Features:
     precision: str = one_of("fp32", "bf16")  # of the encoder's arithmetic; bf16 needs hardware that has it
     batch_seconds: float = 16.0  # seconds of audio a batch; nothing is padded
     workers: int = 2  # threads that decode audio ahead
+    # How features are kept: float16 takes half of the disk, and rounds to 11 bits; they are computed with as float32.
+    storage: str = one_of("float32", "float16")
 
     def __post_init__(self) -> None:
         if self.batch_seconds <= 0 or self.workers < 1:

@@ -72,7 +72,8 @@ def merge(work: Work, nj: int) -> None:
         )
     # From here on the directory is neither the old nor the new result.
     (work.directory / stamp.NAME).unlink(missing_ok=True)
-    ark.write(work.directory / "feats", ((key, ark.load_mat(index[key])) for key in sorted(index)))
+    matrices = ((key, ark.load_mat(index[key])) for key in sorted(index))
+    ark.write(work.directory / "feats", matrices, work.experiment.features.storage)
     with atomic_file(work.directory / "excluded.tsv") as file:
         file.write("item\treason\n")
         file.writelines(f"{utterance}\t{excluded[utterance]}\n" for utterance in sorted(excluded))

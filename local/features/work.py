@@ -54,6 +54,7 @@ class Work:
         config = {
             "encoder": self.encoder.identity() | {"layers": self.encoder.layers, "dim": self.encoder.dim},
             "features.precision": self.experiment.features.precision,
+            "features.storage": self.experiment.features.storage,
             "emotions": sorted(self.experiment.emotions),
         }
         return stamp.make(config, [*CODE, self.encoder.module], [*tables, *files])

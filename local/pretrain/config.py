@@ -79,6 +79,7 @@ class Train:
     unmasked_weight: float = 0.5  # of the other frames' loss: 0 in HuBERT, some helps short runs
     temperature: float = 0.1  # of the cosine logits
     held_out: float = 0.03  # end of every data directory that is not trained on: the curve's dev loss
+    threads: int = 2  # on the CPU, whatever the number of jobs and cores: with another, weights are other ones
     precision: str = "fp32"  # fp32 | bf16 (autocast: faster only where the hardware has bfloat16)
     log_every: int = 25  # steps a row of the loss curve
     save_every: int = 50  # steps a checkpoint
@@ -86,8 +87,8 @@ class Train:
     def __post_init__(self) -> None:
         if self.precision not in ("fp32", "bf16"):
             raise ValueError(f"train.precision: '{self.precision}' is not one of fp32, bf16")
-        if min(self.steps, self.batch_size, self.log_every, self.save_every) < 1:
-            raise ValueError("train: steps, batch_size, log_every and save_every must be positive")
+        if min(self.steps, self.batch_size, self.log_every, self.save_every, self.threads) < 1:
+            raise ValueError("train: steps, batch_size, log_every, save_every and threads must be positive")
         if self.crop_frames <= self.mask_length:
             raise ValueError("train.crop_seconds must be longer than a masked span")
         if not 0 < self.held_out < 1:

@@ -29,7 +29,7 @@ from local import experiment
 from local.grid import jobs
 from local.pretrain.config import PretrainConfig
 from local.pretrain.work import FOLDER, Work, all_work
-from utils import config, device, stamp
+from utils import config, device, reproducible, stamp
 from utils.atomic import atomic_dir
 from utils.data_dir import read_utt2, table_names
 from utils.errors import UserError, run_main
@@ -80,7 +80,8 @@ def pretrain(wanted: Work, where: str = "cpu") -> None:
     print(f"{out}: pre-training on {', '.join(map(str, wanted.data.values()))} ({reason})", file=sys.stderr)
     work = out.with_name(f"{out.name}.work")
     _prepare(wanted, work, made_of)
-    summary = _train(wanted, work, where)
+    with reproducible.threads(wanted.settings.train.threads):
+        summary = _train(wanted, work, where)
     with atomic_dir(out) as folder:
         _export(wanted.settings, summary, work, folder)
         stamp.write(folder, made_of, keep=True)
@@ -149,11 +150,15 @@ def _labels(settings: PretrainConfig, pool: Any, encoder: Any, number: int, work
 
 def _export(settings: PretrainConfig, summary: dict[str, Any], work: Path, folder: Path) -> None:
     import torch
-    from transformers import HubertModel, Wav2Vec2FeatureExtractor
+    from transformers import HubertConfig, HubertModel, Wav2Vec2FeatureExtractor
     from transformers.utils import logging
 
     logging.disable_progress_bar()
     HubertModel.from_pretrained(work / "encoder").to(torch.float16).save_pretrained(folder)
+    # In half of the space, but to be computed with in 32 bits: transformers goes by what the configuration says.
+    made = HubertConfig.from_pretrained(folder)
+    made.dtype = torch.float32
+    made.save_pretrained(folder)
     # Normalisation over time in the first convolution and an attention mask do not go together (as in HuBERT base).
     Wav2Vec2FeatureExtractor(
         do_normalize=True, return_attention_mask=settings.model.norm == "layer", sampling_rate=16000

@@ -15,7 +15,7 @@ from local.report.material import Inputs, LanguageTest
 from local.report.scores import PairedTest, Score
 from local.report.study import Study
 from local.report.study import asked as asked_of
-from local.report.tables import ablation, erasure, gap, shots
+from local.report.tables import ablation, erasure, gap, shortcuts, shots
 from local.report.tables.cells import null_note, p_value
 
 QUESTIONS = {
@@ -62,7 +62,7 @@ def sentences(inputs: Inputs | None, found: Sequence[Measure], people: bool = Fa
     """
     lines = [line for measure in found for line in _measure(measure)] or [_baselines(measure) for measure in found]
     if inputs:
-        lines += ablation.sentences(inputs)
+        lines += [*shortcuts.answer(inputs), *ablation.sentences(inputs)]
         lines += [*_drop(inputs, found), *gap.sentences(inputs)[:1], *_language(inputs)]
         lines += [*shots.sentences(inputs)[:1], *erasure.sentences(inputs)]
     if people and not lines:

@@ -195,7 +195,8 @@ def summarise(report: dict, audio: dict) -> list[str]:
         lines.append(f"delivery: {', '.join(share)}")
     for words, found, kind in (("identical", "duplicates", "audio"), ("nearly identical", "near_duplicates", "near")):
         groups, crossing = audio[found], sum(fold["shared"][kind]["train_test"] for fold in folds)
-        same = f"{len(groups)} groups of utterances, {crossing} across train and test; first " if groups else "none"
+        number = "1 group" if len(groups) == 1 else f"{len(groups)} groups"
+        same = f"{number} of utterances, {crossing} across train and test; first " if groups else "none"
         lines.append(f"{words} audio: {same}{_some(groups[0]) if groups else ''}")
     lines += [
         f"audio elsewhere: {counts['utterances']} utterances are in {name} too, {counts['trained']} of them tested "

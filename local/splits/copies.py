@@ -44,7 +44,7 @@ def _find(folders: tuple[Path, ...], made: tuple[int, ...]) -> Groups:
                 same.setdefault(row.samples, []).append(Copy(folder, row.utterance, row.samples))
                 prints[row.samples] = own
     known = list(same)
-    pairs = [(one, other) for one, other, _ in fingerprint.copies([prints[samples] for samples in known])]
+    pairs = [(one, other) for one, other, _ in fingerprint.copies(prints.pop(samples) for samples in known)]
     grouped = fingerprint.groups(pairs)
     alone = set(range(len(known))).difference(*grouped)
     grouped += [[place] for place in sorted(alone) if len(same[known[place]]) > 1]

@@ -63,13 +63,14 @@ def partition(
 
 def _deal(shares: np.ndarray, order: list[int], groups: int) -> np.ndarray:
     sums, assigned = np.zeros((groups, shares.shape[1])), np.full(len(shares), -1)
+    empty = np.ones(groups, dtype=bool)
     for place, i in enumerate(order):
         harm = ((sums + shares[i] - 1 / groups) ** 2 - (sums - 1 / groups) ** 2).sum(axis=1)
-        empty = np.bincount(assigned[assigned >= 0], minlength=groups) == 0
         # No group may stay empty: the last units go where there is none yet.
         if len(order) - place <= empty.sum():
             harm[~empty] = np.inf
         assigned[i] = int(np.argmin(np.round(harm, 12)))
+        empty[assigned[i]] = False
         sums[assigned[i]] += shares[i]
     return assigned
 

@@ -97,6 +97,57 @@ def test_damaged_headers_are_errors_or_read_but_never_tracebacks(two):
                 continue
 
 
+@settings(deadline=None, derandomize=True, max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(matrix=hnp.arrays(np.float32, st.tuples(st.integers(1, 5), st.integers(1, 7)),
+                         elements=st.floats(-65500, 65500, width=32)))  # fmt: skip
+def test_16_bits_are_off_by_a_2048th_and_are_read_as_float32_with_either_library(tmp_path, matrix):
+    kaldiio = pytest.importorskip("kaldiio")
+    ark.write(tmp_path / "f", [("a", matrix), ("b", -matrix)], "float16")
+    place = ark.read_scp(tmp_path / "f.scp")["b"]
+    read = ark.load_mat(place)
+    assert read.dtype == np.float32
+    assert (np.abs(read + matrix) <= np.maximum(np.abs(matrix) / 2048, 2.0**-25)).all()
+    np.testing.assert_array_equal(kaldiio.load_mat(place), read)
+    assert list(dict(kaldiio.load_ark(str(tmp_path / "f.ark")))) == ["a", "b"]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(sys.modules, "kaldiio", None)
+        np.testing.assert_array_equal(ark.load_mat(place), read)
+    np.testing.assert_array_equal(ark.read_all(tmp_path / "f.scp", ["b"])[0], read)
+
+
+def test_16_bits_take_half(tmp_path):
+    matrix = np.random.default_rng(0).standard_normal((13, 768), dtype=np.float32)
+    for storage in ark.BYTES:
+        ark.write(tmp_path / storage, [(str(n), matrix) for n in range(4)], storage)
+    whole, half = ((tmp_path / f"{storage}.ark").stat().st_size for storage in ("float32", "float16"))
+    assert half / whole == pytest.approx(0.5, abs=0.01)
+
+
+def test_what_16_bits_cannot_hold_is_refused_and_nothing_is_written(tmp_path):
+    ark.write(tmp_path / "f", [("a", np.full((1, 2), 65504.0))], "float16")
+    before = {path: path.read_bytes() for path in tmp_path.iterdir()}
+    with pytest.raises(UserError, match=r"f\.ark: b holds 70000, and float16 nothing above 65504; keep .*storage"):
+        ark.write(tmp_path / "f", [("a", np.zeros((1, 2))), ("b", np.array([[1.0, -70000.0]]))], "float16")
+    assert {path: path.read_bytes() for path in tmp_path.iterdir()} == before
+
+
+def test_damage_to_16_bits_is_an_error_or_read_but_never_a_traceback(tmp_path):
+    ark.write(tmp_path / "f", [("b", np.arange(12.0).reshape(3, 4))], "float16")
+    place, path = ark.read_scp(tmp_path / "f.scp")["b"], tmp_path / "f.ark"
+    whole = path.read_bytes()
+    for length in range(2, len(whole)):
+        path.write_bytes(whole[:length])
+        with pytest.raises(UserError, match="rerun the features stage"):
+            ark.load_mat(place)
+    for where in range(2, len(whole) - 24):
+        for value in (0, 10, 48, 57, 128, 255):
+            path.write_bytes(whole[:where] + bytes([value]) + whole[where + 1 :])
+            try:
+                ark.load_mat(place)
+            except UserError:
+                continue
+
+
 def test_neither_library(two, monkeypatch):
     monkeypatch.setitem(sys.modules, "kaldiio", None)
     monkeypatch.setitem(sys.modules, "kaldi_native_io", None)

@@ -109,8 +109,21 @@ def sentences(inputs: Inputs) -> list[str]:
     ]
 
 
-def _close(inputs: Inputs, counted: dict[System, list[tuple[Result, list[str]]]]) -> Iterator[str]:
-    """Name the corpora on which a shortcut does all that the voice was shown to do, trained and tested there."""
+def answer(inputs: Inputs) -> list[str]:
+    """Name those corpora, for who reads nothing else."""
+    found = [f"on {inputs.label(corpus)} `{name}`" for corpus, name, _ in _does_all(inputs, _counted(inputs))]
+    if not found:
+        return []
+    return [
+        f"**Shortcuts**: {'; '.join(found)} reaches what the voice was shown to reach, so that scores there say little "
+        "of emotions in the voice. Means without such a corpus: `--stage probe --set corpora=[...]` with the others."
+    ]
+
+
+def _does_all(
+    inputs: Inputs, counted: dict[System, list[tuple[Result, list[str]]]]
+) -> Iterator[tuple[str, str, list[tuple[Result, list[str]]]]]:
+    """Yield corpora on which a shortcut does all that the voice was shown to do, trained and tested there."""
     found: dict[str, list[tuple[Result, list[str]]]] = {}
     for own in counted.values():
         for result, below in own:
@@ -119,15 +132,21 @@ def _close(inputs: Inputs, counted: dict[System, list[tuple[Result, list[str]]]]
     for corpus, own in found.items():
         for name in without_ears(inputs):
             if all(name in below for _, below in own):
-                best = max((result for result, _ in own), key=lambda result: result.headline.ua)
-                bar = inputs.result(System(name, best.system.method), best.train, corpus)
-                of = f"{len(own)} systems were" if len(own) > 1 else "1 system was"
-                yield (
-                    f"**On {inputs.label(corpus)}, `{name}` alone comes close to the voice**: {bar.headline}, beside "
-                    f"{best.headline} of `{inputs.name(best.system)}`, the best by test; {of} not shown "
-                    f"to exceed it. Means and tests without this corpus need no training: `--stage probe "
-                    f"--set corpora=[...]` with the others."
-                )
+                yield corpus, name, own
+
+
+def _close(inputs: Inputs, counted: dict[System, list[tuple[Result, list[str]]]]) -> Iterator[str]:
+    """Say of these corpora what both reach."""
+    for corpus, name, own in _does_all(inputs, counted):
+        best = max((result for result, _ in own), key=lambda result: result.headline.ua)
+        bar = inputs.result(System(name, best.system.method), best.train, corpus)
+        of = f"{len(own)} systems were" if len(own) > 1 else "1 system was"
+        yield (
+            f"**On {inputs.label(corpus)}, `{name}` alone comes close to the voice**: {bar.headline}, beside "
+            f"{best.headline} of `{inputs.name(best.system)}`, the best by test; {of} not shown "
+            f"to exceed it. Means and tests without this corpus need no training: `--stage probe "
+            f"--set corpora=[...]` with the others."
+        )
 
 
 def _dev(inputs: Inputs, systems: list[System]) -> float:

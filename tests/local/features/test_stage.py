@@ -241,6 +241,24 @@ def test_what_changes_makes_stale_what_depends_on_it_only(recipe: Recipe) -> Non
     assert all("emotions changed" in work.why_stale() for work in changed)
 
 
+def test_features_in_16_bits_are_other_features_of_half_the_size(recipe: Recipe) -> None:
+    (work,) = recipe.run(corpora=["one"])
+    # What was made before there was this choice stays valid.
+    assert "features.storage" not in work.stamp()["config"]
+    whole = ark.read_all(ONE / "feats.scp")
+    size = (ONE / "feats.ark").stat().st_size
+    half = Features(storage="float16")
+    (other,) = recipe.works(corpora=["one"], features=half)
+    assert other.why_stale() == "features.storage changed from unset to float16"
+    recipe.run(corpora=["one"], features=half)
+    assert other.why_stale() is None
+    assert (ONE / "feats.ark").stat().st_size < 0.8 * size  # keys and heads are many beside so small a matrix
+    found = ark.read_all(ONE / "feats.scp")
+    assert found.dtype == np.float32 and not np.array_equal(found, whole)
+    np.testing.assert_allclose(found, whole, rtol=2**-11, atol=1e-7)
+    assert work.why_stale() == "features.storage changed from float16 to unset"
+
+
 def test_a_shard_made_from_other_settings_is_not_used(recipe: Recipe) -> None:
     works = recipe.works(corpora=["one"])
     extract.extract(works, 1, 1, "cpu")

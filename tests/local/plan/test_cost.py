@@ -11,7 +11,7 @@ import pytest
 from local.corpora import prepare, registry
 from local.experiment import Experiment
 from local.features.work import all_work
-from local.plan import cost
+from local.plan import cost, sizes
 from tests.conftest import REPO
 from utils import config
 
@@ -21,10 +21,12 @@ def recipe(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A recipe of one bundled corpus, prepared and cut."""
     (tmp_path / "conf").mkdir()
     (tmp_path / "conf/experiment.yaml").write_text(
-        "corpora: [mini_de]\nencoders: [logmel, hubert_base, nowhere]\nsplit: {folds: 6}\n"
+        "corpora: [mini_de]\nencoders: [logmel, tiny, nowhere]\nsplit: {folds: 6}\n"
     )
     (tmp_path / "conf/corpora.yaml").write_text(f"mini_de: {{root: {REPO / 'egs/mini/corpus'}}}\n")
-    (tmp_path / "conf/encoders.yaml").write_text("nowhere: {source: ./nowhere, layers: 3, dim: 10}\n")
+    (tmp_path / "conf/encoders.yaml").write_text(
+        "nowhere: {source: ./nowhere, layers: 3, dim: 10}\ntiny: {source: nobody/tiny, layers: 3, dim: 64}\n"
+    )
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("HF_HOME", str(tmp_path / "hub"))
     spec = registry.spec("mini_de")
@@ -43,22 +45,66 @@ def test_features_cost_what_was_measured_and_what_their_numbers_take(recipe: Pat
     found = re.search(r"192 utterances, 0\.\d\d h: \d+ s \((\d+) x real time\), ([\d.]+) MiB of memory, 0\.1 MiB", own)
     assert found and int(found[1]) > 1 and float(found[2]) > 50
     assert any(line.startswith("    nowhere: ") and "not measured" in line for line in lines)
-    # 192 utterances of 1 x 160, 13 x 768 and 3 x 10 numbers of 4 bytes.
-    total = 4 * 192 * (160 + 13 * 768 + 30) / 2**20
-    assert lines[-1].startswith(f"  disk      {total:.1f} MiB more, ")
+    tiny = next(line for line in lines if line.startswith("    tiny: "))
+    assert re.search(r"h: \d+ \w+ \(\d+ x real time, random weights of its size\), ", tiny)
+    # 192 utterances of 1 x 160, 3 x 64 and 3 x 10 numbers of 4 bytes.
+    total = 4 * 192 * (160 + 3 * 64 + 30) / 2**20
+    (summed,) = (line for line in lines if line.startswith("  features "))
+    assert summed.endswith(f" and 1 encoder that was not measured, {total:.1f} MiB of disk")
     assert not any((recipe / name).exists() for name in ("dump", "exp", "hub"))
 
 
-def test_what_is_not_there_is_not_measured(recipe: Path) -> None:
+def test_what_nothing_can_stand_in_for_is_not_measured(recipe: Path) -> None:
     works = {work.encoder.name: work for work in all_work(settings())}
-    assert "no checkpoint" in str(cost.measure(works["nowhere"]))
-    assert isinstance(cost.measure(works["hubert_base"]), str | cost.Measured)  # here, if it was fetched before
+    assert "no checkpoint" in str(cost.measure(works["nowhere"].encoder, None, 3.0, settings()))
+
+
+def test_sizes_are_those_of_stage_1_or_of_the_entry_and_say_so(recipe: Path) -> None:
+    made = sizes.of("mini_de", settings())
+    assert (made.utterances, made.speakers, made.told) == (192, 6, "") and 100 < made.seconds < 1000
+    # 127 of anger, 71 of happiness, 79 neutral, 62 of sadness, of 535 in 0.4 h.
+    entry = sizes.of("emodb", settings())
+    assert (entry.utterances, entry.speakers, entry.told) == (339, 10, "by its entry")
+    assert entry.seconds == pytest.approx(0.4 * 3600 * 339 / 535)
+    assert sizes.of("emodb", settings("emotions=[sad]")).utterances == 62
+    guessed = sizes.of("esd", settings())
+    assert (guessed.utterances, guessed.seconds) == (14000, 56000) and "4 s an utterance" in guessed.told
+    unknown = sizes.of("aesdd", settings())
+    assert unknown.utterances == 0 and "does not say" in unknown.told
+    capped = settings("split.folds=5", "split.cap.train=10", "split.cap.test=1")
+    assert sizes.parts(("emodb", "esd"), capped) == (80, (339 + 14000) / 5, 8)
+
+
+@pytest.mark.integration
+def test_without_corpora_and_checkpoints_all_is_estimated_and_nothing_made(recipe: Path) -> None:
+    grid = "finetune.encoders=[tiny]", "finetune.strategies=[head,lora]", "finetune.layer=last", "finetune.epochs=3"
+    asked = settings(
+        "corpora=[emodb,ravdess]", "encoders=[tiny,logmel]", "probe.heads=[linear,logreg]", "probe.epochs=5", *grid
+    )
+    before = sorted(recipe.rglob("*"))
+    lines = list(cost.describe(asked))
+    assert sorted(recipe.rglob("*")) == before
+    assert "    emodb, ravdess: by its entry" in lines
+    # 339 of EmoDB, and 96 neutral and thrice 192 of RAVDESS (calm is not neutral).
+    assert any(re.match(r"    tiny: 1011 utterances, .* random weights of its size\)", line) for line in lines)
+    (probe,) = (line for line in lines if line.startswith("  probe "))
+    assert re.search(r"at most \d+ .* for 16 conditions in up to 8 jobs, each head timed on noise", probe)
+    tuned = [line for line in lines if line.startswith(("    tiny, head: at most ", "    tiny, lora: at most "))]
+    assert len(tuned) == 2 and all("(2 groups, random weights of its size)" in line for line in tuned)
+    (finetune,) = (line for line in lines if line.startswith("  finetune "))
+    trainings = 2 * 2 * 6 * len(asked.finetune.seeds)
+    assert f"for 4 conditions in up to {trainings} jobs" in finetune and "not measured" not in " ".join(lines)
+    # With as many finished as show a pace, that is said and nothing is estimated.
+    for number in range(3):
+        (recipe / f"exp/probe/earlier{number}").mkdir(parents=True)
+        (recipe / f"exp/probe/earlier{number}/.done").touch()
+    assert any("for 16 conditions, at the pace of the 3 that are finished" in line for line in cost.describe(asked))
 
 
 def test_conditions_cost_what_the_finished_ones_took(recipe: Path) -> None:
-    asked = settings("encoders=[nowhere]", "probe.heads=[linear,mlp,logreg]")
+    asked = settings("encoders=[nowhere]", "probe.heads=[linear,mlp,aligned]")
     (unknown,) = (line for line in cost.describe(asked) if line.startswith("  probe"))
-    assert "how long is known when 3 have finished" in unknown
+    assert "how long is known when 3 have finished: --plan then says it (head aligned)" in unknown
     for number in range(5):
         folder = recipe / f"exp/probe/earlier{number}"
         folder.mkdir(parents=True)

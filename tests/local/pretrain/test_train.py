@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import subprocess
 import sys
@@ -11,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
+import torch
 
 from local.pretrain import pool as pools
 from local.pretrain import targets, train
@@ -148,6 +150,22 @@ def test_resumed_run_equals_uninterrupted(data, tmp_path, monkeypatch, rounds):
     assert not (tmp_path / "killed.work").exists()
 
 
+def test_the_number_of_threads_that_a_job_is_given_changes_no_bit(data, tmp_path):
+    # Wide enough for torch to share sums among threads: with the job's own, these weights differ.
+    wide = Model(layers=1, dim=64, heads=2, feed_forward=128, conv_dim=[32] * 7, position_width=16, position_groups=4)
+    asked = dataclasses.replace(settings(1, batch_size=8, crop_seconds=1.0), model=wide)
+    before = torch.get_num_threads()
+    try:
+        for given in (1, 2):
+            torch.set_num_threads(given)
+            pretrain(asked, {"buzz": data}, tmp_path / str(given))
+            assert torch.get_num_threads() == given
+    finally:
+        torch.set_num_threads(before)
+    made = [(tmp_path / str(given) / "model.safetensors").read_bytes() for given in (1, 2)]
+    assert made[0] == made[1]
+
+
 def test_it_learns(data, tmp_path):
     pretrain(settings(steps=60, log_every=10, save_every=60, peak_lr=3e-3), {"buzz": data}, tmp_path / "out")
     rows = (tmp_path / "out/loss.csv").read_text().splitlines()
@@ -164,7 +182,8 @@ def test_checkpoint_is_transformers_own_and_a_rerun_skips(data, tmp_path, capsys
     from transformers import AutoFeatureExtractor, HubertModel
 
     pretrain(settings(), {"buzz": data}, tmp_path / "out")
-    model = HubertModel.from_pretrained(tmp_path / "out", dtype=torch.float32)
+    model = HubertModel.from_pretrained(tmp_path / "out")
+    assert model.dtype == torch.float32
     assert AutoFeatureExtractor.from_pretrained(tmp_path / "out").do_normalize
     assert {tensor.dtype for tensor in weights(tmp_path / "out").values()} == {np.dtype(np.float16)}
     hidden = model(torch.randn(1, 16000), output_hidden_states=True).hidden_states

@@ -22,6 +22,7 @@ from local.score import collect
 from tests.local.probe import tree
 from tests.local.probe.tree import permute_labels, run
 from tests.local.probe.written import arrays, column, everything, hyp, meta, scores, selected
+from utils import ark
 
 
 @pytest.fixture(autouse=True)
@@ -242,6 +243,25 @@ def test_logreg_is_scikit_learn_s_on_standardised_features(recipe: Path, normali
         expected = model.predict_proba(x[order])
         shares = np.array([line[4:] for line in hyp(name)[1:] if line[1] == str(k)], dtype=float)
         np.testing.assert_allclose(shares, expected, atol=2e-3)
+
+
+def test_features_kept_in_16_bits_give_nearly_the_same_scores(recipe: Path) -> None:
+    for name in ("aa", "bb"):
+        tree.write_corpus(recipe, name)
+    name, found = "enc.{}.aa-bb", {}
+    for storage in ark.BYTES:
+        for corpus in ("aa", "bb"):
+            stem = Path("dump/enc", corpus, "feats")
+            places = ark.read_scp(stem.with_suffix(".scp"))
+            ark.write(stem, [(key, ark.load_mat(place)) for key, place in list(places.items())], storage)
+            (stem.parent / ".done").write_text(f'{{"storage": "{storage}"}}')
+        run("aa", "bb", heads=["linear", "logreg"])
+        found[storage] = [hyp(name.format(head))[1:] for head in ("linear", "logreg")]
+    for whole, half in zip(*found.values(), strict=True):
+        assert whole != half
+        shares = [np.array([list(map(float, row[4:])) for row in rows]) for rows in (whole, half)]
+        np.testing.assert_allclose(*shares, atol=5e-3)
+        assert np.mean([one[3] == other[3] for one, other in zip(whole, half, strict=True)]) > 0.99
 
 
 def test_two_emotions(recipe: Path) -> None:

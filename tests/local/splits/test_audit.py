@@ -86,7 +86,7 @@ def test_a_copy_under_another_speaker_is_found_across_train_and_test(tmp_path: P
         assert fold["test_seen"]["audio"] == expected["train_test"] / 12
     total = sum(fold["shared"]["audio"]["train_test"] for fold in report["schemes"]["speaker"]["folds"])
     assert total == 1  # of three folds, in the one that tests on one's group and trains on the other's
-    assert f"1 groups of utterances, {total} across train and test; first {one}, {other}" in " ".join(
+    assert f"1 group of utterances, {total} across train and test; first {one}, {other}" in " ".join(
         report["schemes"]["speaker"]["summary"]
     )
 

@@ -71,7 +71,7 @@ def test_a_copy_that_is_not_the_same_is_counted_where_parts_share_it(tmp_path: P
         assert not any(fold["shared"]["audio"].values())
         crossing += bool(expected)
     assert crossing == 1
-    line = f"nearly identical audio: 1 groups of utterances, 1 across train and test; first {one}, {other}"
+    line = f"nearly identical audio: 1 group of utterances, 1 across train and test; first {one}, {other}"
     assert line in found["summary"] and "identical audio: none" in found["summary"]
     # What is the same to the last sample is reported once, as that; with a copy of both, as a group of three.
     copied(tmp_path / f"wav/{one}.flac", tmp_path / f"wav/{third}.flac", altered=False)
