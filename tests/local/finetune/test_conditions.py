@@ -122,7 +122,7 @@ def test_an_encoder_that_cannot_be_tuned_is_refused(recipe):
 
 
 @pytest.mark.parametrize(
-    "wrong", [{"layer": "best"}, {"batch_size": 1}, {"encoders": ["e"], "seeds": []}]
+    "wrong", [{"layer": "best"}, {"batch_size": 0}, {"clip": -1.0}, {"encoders": ["e"], "seeds": []}]
 )
 def test_settings_that_make_no_sense_are_refused(wrong):
     with pytest.raises(ValueError, match="finetune"):
