@@ -28,8 +28,8 @@ def train(training: Training, device: str = "cpu") -> None:
     earlier = before(training)
     if earlier is not None and not (earlier.directory / stamp.NAME).is_file():
         raise UserError(
-            f"{earlier.directory}: not trained yet, and with finetune.carry_head=true fold {fold} goes on with its head; "
-            "train the folds in one job, with --nj 1"
+            f"{earlier.directory}: not trained yet, and with finetune.carry_head=true fold {fold} goes on with its "
+            "head; train the folds in one job, with --nj 1"
         )
     corpora = {name: reader.read(name, lead.encoder, group.scheme, emotions) for name in group.learnt}
     reader.check_folds(corpora.values(), group.scheme)
