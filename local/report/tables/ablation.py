@@ -126,7 +126,8 @@ def sentences(inputs: Inputs) -> list[str]:
         said.append(
             f"**Zero-shot**, `{encoder}`, {how}: {what(most)}, {most.difference.signed()} points over cross entropy "
             f"(Holm's p {p_equals(most.adjusted)}, q {p_equals(most.q)}{null_note(most, inputs.level)}). "
-            f"Of {len(ways)} ways, {f'{len(better)} ({_listed(better)})' if better else 'none'} shown to be better{''.join(own)}."
+            f"Of {len(ways)} ways, {f'{len(better)} ({_listed(better)})' if better else 'none'} shown to be "
+            f"better{''.join(own)}."
         )
     return said
 

@@ -44,8 +44,8 @@ def table(inputs: Inputs) -> Table:
     caption = (
         "*kept*: in every fold, the head begins as the fold before left it, as in study A's published code; *fresh*: "
         "as it was drawn. *first epoch*: UA in percent on what is trained on, in the course of the first epoch, fold "
-        "by fold. *worth*: kept − fresh, in points of UA on the test lists of all folds [95% interval]; in the first fold "
-        f"both are the same. {tests_note(inputs.level, tested)}"
+        "by fold. *worth*: kept − fresh, in points of UA on the test lists of all folds [95% interval]; in the first "
+        f"fold both are the same. {tests_note(inputs.level, tested)}"
         f"{interval_note(inputs, (test.difference for _, test in tested))}"
     )
     header = ["encoder", "method", "tested on", "first epoch, fresh", "first epoch, kept", "fresh", "kept", "worth"]
