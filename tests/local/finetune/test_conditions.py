@@ -103,6 +103,24 @@ def test_a_further_grid_may_have_a_layer_of_its_own():
     assert len({group.directory for group in STAGE.groups(config)}) == 3
 
 
+def test_a_further_grid_may_vary_what_it_likes():
+    further = [
+        Grid(vary={"finetune.clip": [0.0]}),
+        Grid(strategies=["lora"], pairs=["b:b"], vary={"init": [True], "finetune.batch_size": [1]}),
+    ]
+    config = settings("ab", pairs=["a:a"], also=further)
+    found = STAGE.conditions(config)
+    assert [one.name for one in found] == [
+        "small.head.a-a.layer=2", "small.head.a-a.layer=2.clip=0.0", "small.lora.b-b.layer=2.init=true.batch_size=1",
+    ]  # fmt: skip
+    own = [one.experiment.finetune for one in found]
+    assert [(one.clip, one.batch_size, one.published_init) for one in own] == [
+        (1, 8, False),
+        (0, 8, False),
+        (1, 1, True),
+    ]
+
+
 def test_grids_alone_are_enough():
     config = settings("ab", also=[Grid(encoders=["small"], pairs=["b:a"])])
     config.finetune.encoders = []
