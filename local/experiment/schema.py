@@ -19,7 +19,7 @@ from local.experiment.tuning import Finetune
 from utils import stamp
 from utils.config_fields import one_of, some_of
 
-stamp.UNMENTIONED |= {"split.repeats": 1, "split.emobox_dir": None}
+stamp.UNMENTIONED |= {"split.repeats": 1, "split.emobox_dir": None, "probe.keep": "loss", "probe.reshuffle": True}
 
 
 @dataclass
@@ -132,6 +132,8 @@ class Probe:
     epochs: int = 100  # at most so many passes over the training part
     batch_size: int = 32  # utterances
     patience: int = 10  # epochs without a lower loss on dev after which training stops
+    keep: str = one_of("loss", "ua")  # weights of the epoch with the lowest loss, or with the highest UA, on dev
+    reshuffle: bool = True  # draw the order of utterances anew in every epoch, or once
     logreg_c: float = 1.0  # inverse regularisation strength of the logreg head
     logreg_grid: list[float] = field(default_factory=list)  # strengths to choose from, in the place of logreg_c
     # So many labelled utterances of the test corpus are known, balanced over emotions, from its train lists: beside the
