@@ -34,11 +34,13 @@ from local.losses import parse
 from local.losses.objective import Objective
 from local.models import curve, store
 from utils.errors import UserError
+from utils.feature_cache import InputCache
 from utils.reproducible import reproducible
 
 LAST = "last"  # holds the head after the last epoch
 _CHECKPOINTS, _STATE = "checkpoints", "trainer_state.json"
 _DAY = 24 * 3600
+Row = dict[str, Any]
 
 
 def fit(run: Run) -> EmotionClassifier:
@@ -46,8 +48,7 @@ def fit(run: Run) -> EmotionClassifier:
 
     The classifier, which is also saved in the folder, is that of the epoch with the lowest dev loss, or what
     ``settings.keep`` says (in two-stage training, of the second stage, or if that is continued, of both), in evaluation
-    mode. The same run gives the same weights, to the bit, on the same
-    machine.
+    mode. The same run gives the same weights, to the bit, on the same machine.
 
     Raises
     ------
@@ -67,23 +68,7 @@ def fit(run: Run) -> EmotionClassifier:
         threads = (os.cpu_count() or 1) if run.device == "cpu" else 1
         used = Examples.joined([part for leg in run.legs for part in (leg.train, leg.dev)])
         cache.fill(used.utterances, classifier.features, sys.stderr.isatty(), threads)
-        curves: list[list[dict[str, Any]]] = []
-        descent: torch.optim.Optimizer | None = None
-        for leg, own in zip(run.legs, arguments, strict=True):
-            classifier.objective = _objective(run, leg, classifier)
-            if descent is None or not run.continued:
-                descent = optimiser(classifier, run.settings)
-            curves.append(_train(EmotionTrainer(run, leg, classifier, cache, own, sum(curves, []), descent)))
-            if run.settings.carry_head and rank() == 0:
-                store.write(run.folder / LAST, classifier.head.state_dict())
-            if not run.continued:
-                _restore(own, classifier)
-            classifier.objective = classifier.represented = None
-        best = curve.best(sum(curves, []) if run.continued else curves[-1], run.settings.keep)
-        if run.continued:
-            # The very row: another leg's may be equal.
-            leg = next(place for place, rows in enumerate(curves) if any(row is best for row in rows))
-            _restore(arguments[leg], classifier)
+        rows, best = _train_legs(run, classifier, cache, arguments)
     classifier.eval()
     wait()
     classifier.provenance = {
@@ -93,7 +78,7 @@ def fit(run: Run) -> EmotionClassifier:
         "processes": arguments[-1].world_size,
     }  # fmt: skip
     if rank() == 0:
-        curve.write(run.folder, sum(curves, []))
+        curve.write(run.folder, rows)
         classifier.save(run.folder)
         shutil.rmtree(run.folder / _CHECKPOINTS)
         (run.folder / store.RUN).unlink()
@@ -102,7 +87,31 @@ def fit(run: Run) -> EmotionClassifier:
     return classifier
 
 
-def _train(trainer: EmotionTrainer) -> list[dict[str, Any]]:
+def _train_legs(
+    run: Run, classifier: EmotionClassifier, cache: InputCache, arguments: list[TrainingArguments]
+) -> tuple[list[Row], Row]:
+    """Train leg by leg; give the rows of the curve, and the one whose weights the classifier ends with."""
+    curves: list[list[Row]] = []
+    descent: torch.optim.Optimizer | None = None
+    for leg, own in zip(run.legs, arguments, strict=True):
+        classifier.objective = _objective(run, leg, classifier)
+        if descent is None or not run.continued:
+            descent = optimiser(classifier, run.settings)
+        curves.append(_train(EmotionTrainer(run, leg, classifier, cache, own, sum(curves, []), descent)))
+        if run.settings.carry_head and rank() == 0:
+            store.write(run.folder / LAST, classifier.head.state_dict())
+        if not run.continued:
+            _restore(own, classifier)
+        classifier.objective = classifier.represented = None
+    best = curve.best(sum(curves, []) if run.continued else curves[-1], run.settings.keep)
+    if run.continued:
+        # The very row: another leg's may be equal.
+        leg = next(place for place, rows in enumerate(curves) if any(row is best for row in rows))
+        _restore(arguments[leg], classifier)
+    return sum(curves, []), best
+
+
+def _train(trainer: EmotionTrainer) -> list[Row]:
     """Train a leg, or what is left of it; classifier and optimiser end as the last epoch leaves them."""
     run, folder = trainer.run, Path(trainer.args.output_dir)
     last = _last_checkpoint(folder)

@@ -359,6 +359,23 @@ def test_the_plan_is_written_and_told(recipe):
     assert [entry.path.name for entry in asked] == ["small.head.a-a.layer=2", "small.head.b-b.layer=2"]
 
 
+def test_the_plan_has_the_layer_of_every_grid(recipe, monkeypatch, capsys):
+    (recipe / "conf/experiment.yaml").write_text(
+        "corpora: [a, b]\nencoders: [small]\nfinetune:\n  strategies: [lora]\n  also:\n"
+        "  - {encoders: [small], pairs: ['a:a'], layer: 1, strategies: [head], vary: {finetune.batch_size: [4]}}\n"
+        "  - {encoders: [small], pairs: ['a:b'], layer: 2}\n  - {encoders: [small], pairs: ['a>b:b'], layer: 3}\n"
+    )
+    monkeypatch.setattr(sys, "argv", ["plan"])
+    finetune_plan.main()
+    assert capsys.readouterr().out == "9\n"
+    found = {entry.path.name: entry.factors["layer"] for entry in manifest.read(Path("exp/finetune"))}
+    assert found == {
+        "small.head.a-a.layer=1.batch_size=4": "1",
+        "small.lora.a-b.layer=2": "2",
+        "small.lora.b-b.source=a.layer=3": "3",
+    }
+
+
 def test_an_experiment_that_tunes_nothing_has_no_work():
     config = settings()
     config.finetune.encoders = []
