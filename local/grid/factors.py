@@ -11,7 +11,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import itertools
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -191,9 +191,9 @@ def variants(experiment: Experiment, stage: str) -> Iterator[tuple[Experiment, d
         yield own, {factor: value for factor, value in given.items() if factor.name not in FACTORS or not factor.field}
 
 
-def values(experiment: Experiment, stage: str) -> dict[str, Value]:
-    """Read the factors that have a field, from an experiment that varies nothing any more."""
-    return {factor.name: freeze(_get(experiment, factor.field)) for factor in known(stage) if factor.field}
+def values(experiment: Experiment, factors: Iterable[Factor]) -> dict[str, Value]:
+    """Read factors that have a field, from an experiment that varies nothing any more."""
+    return {factor.name: freeze(_get(experiment, factor.field)) for factor in factors if factor.field}
 
 
 def schemes(experiment: Experiment) -> list[str]:

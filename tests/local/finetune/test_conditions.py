@@ -111,8 +111,11 @@ def test_a_further_grid_may_vary_what_it_likes():
     config = settings("ab", pairs=["a:a"], also=further)
     found = STAGE.conditions(config)
     assert [one.name for one in found] == [
-        "small.head.a-a.layer=2", "small.head.a-a.layer=2.clip=0.0", "small.lora.b-b.layer=2.init=true.batch_size=1",
+        "small.head.a-a.layer=2.batch_size=8", "small.head.a-a.layer=2.clip=0.0.batch_size=8",
+        "small.lora.b-b.layer=2.init=true.batch_size=1",
     ]  # fmt: skip
+    # What one grid varies tells all: what is at the default, 1.0, is there but not named.
+    assert [one.factors["clip"] for one in found] == [1.0, 0.0, 1.0]
     own = [one.experiment.finetune for one in found]
     assert [(one.clip, one.batch_size, one.published_init) for one in own] == [
         (1, 8, False),
