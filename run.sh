@@ -139,12 +139,10 @@ if $plan; then exec python3 -m local.plan "${options[@]}" --ngpu "$ngpu"; fi
 if $list_fields; then exec python3 -m local.experiment "${options[@]}"; fi
 
 if $dry_run; then
-  exp=${expdir:-exp${tag:+_$tag}}
+  exp=${expdir:-exp${tag:+_$tag}} pretrained=(ENCODERS)
 else
-  told=$(python3 -m local.experiment "${options[@]}" --get exp --get prepared)
-  exp=${told%%$'\n'*}
-  prepared=()
-  if [[ $told == *$'\n'* ]]; then read -ra prepared <<< "${told#*$'\n'}"; fi
+  told=$(python3 -m local.experiment "${options[@]}" --get exp --get prepared --get pretrained)
+  { read -r exp; read -ra prepared; read -ra pretrained; } <<< "$told" || true
 fi
 
 run() { # run a command, or show it
@@ -181,7 +179,7 @@ in_jobs() { # package log: run a package's plan, and what it has to do, if anyth
 
 stage_features() {
   local names encoders
-  in_jobs pretrain exp/pretrain/log/pretrain.JOB.log
+  [ ${#pretrained[@]} -eq 0 ] || in_jobs pretrain exp/pretrain/log/pretrain.JOB.log
   if $dry_run; then
     run python3 -m local.features.plan "${options[@]}"
     encoders=ENCODERS

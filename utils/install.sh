@@ -188,10 +188,13 @@ install() {
   constraint=$venv/torch.constraint
   echo "torch==$("$python" -m utils.environment version torch)" > "$constraint"
   pip_install --constraint "$constraint" "${files[@]/#/--requirement=}"
-  # pip would do it on one core; what does not compile is not ours to mend.
-  say "compiling, on all cores"
-  "$python" -m compileall -q -j 0 "$("$python" -c 'import sysconfig; print(sysconfig.get_path("purelib"))')" \
-    > /dev/null 2>&1 || true
+  # Python compiles what it imports, once, which is a small part of all. Where it is told not to, all is compiled here;
+  # what does not compile is not ours to mend.
+  if [ -n "${PYTHONDONTWRITEBYTECODE:-}" ]; then
+    say "compiling, on all cores"
+    "$python" -m compileall -q -j 0 "$("$python" -c 'import sysconfig; print(sysconfig.get_path("purelib"))')" \
+      > /dev/null 2>&1 || true
+  fi
   say "[3/3] trying torchaudio"
   "$python" -m utils.environment mend-torchaudio >&2 || fail "torchaudio does not import (see the line above)" \
     "remove $venv and run this again; if that does not help, set XSER_TORCH to another release of torch"

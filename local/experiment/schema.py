@@ -348,3 +348,8 @@ class Experiment:
         """Corpora that stage 1 prepares, each once."""
         heard = [corpus for own in self.pretrain for corpus in own.data]
         return list(dict.fromkeys([*self.folded, *heard, *self.sed.test, *self.listen.corpora, *self.listen.segments]))
+
+    @property
+    def pretrained(self) -> list[str]:
+        """Encoders that the recipe pre-trains."""
+        return [own.name for own in self.pretrain]

@@ -26,6 +26,7 @@ from utils.registry import hint
 
 # What trains a model, and what tests it, beside the modules of its encoder and its strategy.
 TRAINING_CODE, CODE = ["local.finetune.run"], ["local.finetune.apply"]
+REPRESENTATION = "local.finetune.representation"  # and this one, of conditions that are :func:`unheard`
 _SETTINGS = (
     *("lr", "lr_head", "weight_decay", "epochs", "patience", "batch_size", "accumulate", "precision", "checkpointing"),
     *("augment", "keep", "second_stage", "clip"),
@@ -231,7 +232,18 @@ def settings(condition: Condition) -> dict:
 
 def _stamp(group: Group, condition: Condition) -> dict:
     inputs = [training.directory / stamp.NAME for training in _trainings(group)]
-    return stamp.make(settings(condition), [*CODE, *_modules(condition)], inputs + _inputs(group, [condition.test]))
+    code = [*CODE, *_modules(condition), *[REPRESENTATION] * unheard(condition)]
+    return stamp.make(settings(condition), code, inputs + _inputs(group, [condition.test]))
+
+
+def sources(condition: Condition) -> list[str]:
+    """List the corpora that a condition's models are trained on, each once."""
+    return list(dict.fromkeys([*condition.source, *condition.train]))
+
+
+def unheard(condition: Condition) -> bool:
+    """Tell whether several corpora are trained on and another is tested: what tuning made of the layer is read then."""
+    return len(sources(condition)) > 1 and condition.test not in sources(condition)
 
 
 def _modules(condition: Condition) -> list[str]:

@@ -106,8 +106,14 @@ class EmotionClassifier(nn.Module):
 
         ``features`` are what :meth:`features` gives of each, one after the other, and ``lengths`` the rows of each.
         """
-        means = features.unflatten(0, (len(lengths), -1)) if self.frozen else self._means(features, lengths)
-        return self._classify(means)
+        pooled = self.pooled(features, lengths)
+        if self.objective is not None:
+            self.represented = pooled
+        return self.head(pooled)
+
+    def pooled(self, features: torch.Tensor, lengths: Sequence[int]) -> torch.Tensor:
+        """Give what the head is given of utterances that :meth:`forward` takes: float32, shape (utterances, dim)."""
+        return self._pool(features.unflatten(0, (len(lengths), -1)) if self.frozen else self._means(features, lengths))
 
     def features(self, wave: np.ndarray) -> np.ndarray:
         """Run what training does not change of a 16 kHz mono wave: to be computed once an utterance.
@@ -142,7 +148,7 @@ class EmotionClassifier(nn.Module):
             A wave is shorter than the encoder can represent.
         """
         with torch.inference_mode(), evaluating(self):
-            return torch.softmax(self._classify(self._represent(waves)), dim=-1).cpu().numpy()
+            return torch.softmax(self.head(self._pool(self._represent(waves))), dim=-1).cpu().numpy()
 
     def trainable(self) -> dict[str, nn.Parameter]:
         """Name the parameters that training changes."""
@@ -239,12 +245,9 @@ class EmotionClassifier(nn.Module):
                 means.append(torch.stack([part.mean(dim=0) for part in states.split(list(lengths))]))
         return torch.stack(means, dim=1)
 
-    def _classify(self, means: torch.Tensor) -> torch.Tensor:
-        """Score what :meth:`_means` gives, shape (utterances, emotions)."""
-        pooled = means[:, 0] if self.design.pooling == "mean" else torch.softmax(self.layer_weights, dim=0) @ means
-        if self.objective is not None:
-            self.represented = pooled
-        return self.head(pooled)
+    def _pool(self, means: torch.Tensor) -> torch.Tensor:
+        """Make one vector an utterance of what :meth:`_means` gives, shape (utterances, dim)."""
+        return means[:, 0] if self.design.pooling == "mean" else torch.softmax(self.layer_weights, dim=0) @ means
 
 
 def _make_head(name: str, dim: int, classes: int) -> nn.Module:

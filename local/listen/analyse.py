@@ -50,12 +50,16 @@ _DATA = ("utt2emo", "utt2spk", "utt2dur", "ref.rttm")  # of a corpus, what is re
 
 
 def main(argv: Sequence[str] | None = None) -> None:
-    """Write the tables of what there is; say so where there is nothing."""
+    """Run the command."""
     parser = argparse.ArgumentParser(
         prog="python3 -m local.listen.analyse", description=__doc__, formatter_class=argparse.RawTextHelpFormatter
     )
     experiment.add_arguments(parser)
-    config = experiment.load(parser.parse_args(argv))
+    run(experiment.load(parser.parse_args(argv)))
+
+
+def run(config: experiment.Experiment) -> None:
+    """Write the tables of what there is; say so where there is nothing."""
     from local.listen import answers, models, rates, study
 
     folder = config.exp / "listen"

@@ -12,6 +12,7 @@ Clips are 16 kHz, as models hear them, under names that say nothing; with ``list
 from __future__ import annotations
 
 import argparse
+import functools
 import hashlib
 import json
 from collections import Counter
@@ -53,7 +54,11 @@ def main() -> None:
     """Run the command."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     experiment.add_arguments(parser)
-    settings = experiment.load(parser.parse_args())
+    run(experiment.load(parser.parse_args()))
+
+
+def run(settings: experiment.Experiment) -> None:
+    """Choose the clips of an experiment, if it has a listening test."""
     if not (settings.listen.corpora or settings.listen.segments):
         print("listen.corpora and listen.segments are empty: no listening test")
         return
@@ -163,24 +168,23 @@ def audit(clips: Iterable[Clip], read: dict[str, Folder], settings: experiment.E
     UserError
         The fold that tests a clip trains or develops on it or on the same audio, in its corpus or another.
     """
+    known = functools.cache(lambda name, fold: _known(read[name], fold))
     rows = []
     for clip in clips:
         own = read[clip.corpus]
         fold, digest = own.test.get(clip.utt), own.digest.get(clip.utt, UNKNOWN)
         voices = set()
-        for other in read.values():
-            # Fold k of one corpus is paired with fold k of every other; what is in no fold is tested by all of them.
-            folds = other.folds if fold is None else other.folds[fold : fold + 1]
-            for part, utt in ((name, utt) for lists in folds for name in _KNEW for utt in lists[name]):
-                same = other.name == clip.corpus and utt == clip.utt
-                if same or (digest != UNKNOWN and other.digest.get(utt) == digest):
-                    raise UserError(
-                        f"data/{other.name}/folds/{settings.split.scheme}: {part} of the fold that tests {clip.utt} "
-                        f"holds {'it' if same else f'the same audio as {utt}'}; choose another split.scheme, or leave "
-                        f"it out"
-                    )
-                if other.person[utt] == own.person[clip.utt]:
-                    voices.add(other.name)
+        for name in read:
+            parts, audio, people = known(name, fold)
+            same = clip.utt if name == clip.corpus and clip.utt in parts else audio.get(digest)
+            if same:
+                raise UserError(
+                    f"data/{name}/folds/{settings.split.scheme}: {parts[same]} of the fold that tests {clip.utt} "
+                    f"holds {'it' if same == clip.utt else f'the same audio as {same}'}; choose another split.scheme, "
+                    f"or leave it out"
+                )
+            if own.person[clip.utt] in people:
+                voices.add(name)
         rows.append({"clip": clip.clip, "utt": clip.utt, "fold": fold, "voice_trains_in": sorted(voices)})
     specs = [encoders.spec(name) for name in settings.encoders]
     knew = {spec.name: said for spec in specs if (said := heard.say(spec, _asked(settings)))}
@@ -189,6 +193,17 @@ def audit(clips: Iterable[Clip], read: dict[str, Folder], settings: experiment.E
         "voices_in_training_lists": sum(bool(row["voice_trains_in"]) for row in rows),
         "encoders_that_heard_the_corpora": knew,
     }  # fmt: skip
+
+
+def _known(folder: Folder, fold: int | None) -> tuple[dict[str, str], dict[str, str], set[str]]:
+    """Say what models that are tested by a fold know of a corpus: the part of every utterance, audio, people.
+
+    Fold k of one corpus is paired with fold k of every other; what is in no fold (None) is tested by all of them.
+    """
+    lists = folder.folds if fold is None else folder.folds[fold : fold + 1]
+    parts = {utt: part for own in lists for part in _KNEW for utt in own[part]}
+    audio = {folder.digest[utt]: utt for utt in parts if folder.digest.get(utt, UNKNOWN) != UNKNOWN}
+    return parts, audio, {folder.person[utt] for utt in parts}
 
 
 def _asked(settings: experiment.Experiment) -> list[str]:
@@ -211,15 +226,18 @@ def _clip(folder: Folder, utt: str) -> Clip:
 def _balanced(cell: dict[str, Clip], wanted: int, before: Sequence[Clip]) -> list[Clip]:
     """Take clips in turn from speakers, sentences and corpora; ``before`` are those of other emotions and languages."""
     chosen: list[Clip] = []
+    what = ("speaker", "sentence", "corpus")
+    here: Counter = Counter()
+    there = Counter((name, getattr(clip, name)) for clip in before for name in what)
 
     def often(clip: Clip) -> list[int]:
-        what = [lambda one: one.speaker, lambda one: one.sentence, lambda one: one.corpus]
-        return [sum(own(one) == own(clip) for one in group) for own in what for group in (chosen, before)]
+        return [group[name, getattr(clip, name)] for name in what for group in (here, there)]
 
     left = dict(sorted(cell.items()))
     while len(chosen) < wanted:
         key = min(left, key=lambda key: (often(left[key]), key))
         chosen.append(left.pop(key))
+        here.update((name, getattr(chosen[-1], name)) for name in what)
     return chosen
 
 

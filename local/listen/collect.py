@@ -42,10 +42,17 @@ def main() -> None:
     parser.add_argument("--delete", metavar="TOKEN", help="remove all that the listener with this link gave")
     parser.add_argument("--release", metavar="LISTENER", help="let the listener's link be opened in another browser")
     arguments = parser.parse_args()
-    folder = experiment.load(arguments).exp / "listen"
+    settings = experiment.load(arguments)
     if arguments.delete or arguments.release:
+        folder = settings.exp / "listen"
         with sessions.alone(folder):
             change(folder, arguments.delete, arguments.release)
+    run(settings)
+
+
+def run(settings: experiment.Experiment) -> None:
+    """Make the tables of an experiment's answers, if there are any."""
+    folder = settings.exp / "listen"
     if (folder / sessions.SESSIONS).is_dir():
         print(collect(folder))
 

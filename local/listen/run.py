@@ -8,14 +8,20 @@ process: a run that finds all done should not take longer than it must.
 
 from __future__ import annotations
 
+import argparse
+
+from local import experiment
 from local.listen import analyse, clips, collect, simulate
 from utils.errors import run_main
 
 
 def main() -> None:
     """Run the four commands."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    experiment.add_arguments(parser)
+    settings = experiment.load(parser.parse_args())
     for command in (clips, simulate, collect, analyse):
-        command.main()
+        command.run(settings)
 
 
 if __name__ == "__main__":

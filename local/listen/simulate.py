@@ -30,7 +30,11 @@ def main() -> None:
     """Run the command."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     experiment.add_arguments(parser)
-    settings = experiment.load(parser.parse_args())
+    run(experiment.load(parser.parse_args()))
+
+
+def run(settings: experiment.Experiment) -> None:
+    """Make up the listeners that an experiment asks for."""
     if settings.listen.simulated:
         print(make(settings.exp / "listen", settings))
 

@@ -10,7 +10,6 @@ from utils import audio, stamp
 from utils.atomic import atomic_dir
 from utils.data_dir import read_utterances
 from utils.errors import UserError
-from utils.loudness import loudness
 
 if TYPE_CHECKING:
     import numpy as np
@@ -37,14 +36,14 @@ def write(target: Path, clips: Sequence[Clip], level: float | None) -> str:
     UserError
         A clip is silent, or would be cut off at this level.
     """
-    import soundfile
-
     config = {"loudness": level, "clips": {clip.clip: [clip.corpus, clip.utt] for clip in clips}}
     inputs = [Path("data", name, stamp.NAME) for name in sorted({clip.corpus for clip in clips})]
     done = stamp.make(config, ["local.listen.sound"], inputs)
     stale = stamp.why_stale(target, done)
     if stale is None:
         return "up to date"
+    import soundfile
+
     known = {(name, own.id): own for name in {clip.corpus for clip in clips}
              for own in read_utterances(Path("data", name))}  # fmt: skip
     with atomic_dir(target) as temporary:
@@ -59,6 +58,8 @@ def write(target: Path, clips: Sequence[Clip], level: float | None) -> str:
 
 def _matched(samples: np.ndarray, level: float, clip: Clip) -> np.ndarray:
     import numpy as np
+
+    from utils.loudness import loudness
 
     now = loudness(samples, audio.SAMPLE_RATE)
     if not np.isfinite(now):

@@ -26,7 +26,7 @@ It writes
 - ``exp/erasure.csv``: what erasing speakers does to speakers and emotions, beside its controls.
 - ``exp/gap.csv``: what the drop of each zero-shot pair is made of: priors, shift, concept, representation.
 - ``exp/ablation.csv``: what losses beside the cross entropy gain, and what else might have.
-- ``exp/representation.csv``, ``exp/points.csv``: who and what is read before and after a head that losses shape.
+- ``exp/representation.csv``, ``exp/points.csv``: who and what is read before and after losses or tuning.
 - ``exp/confusion.json``: every condition's meta.json, its headline's confusion counts over all seeds and, of tuned
   encoders, the layer behind which each was cut.
 """

@@ -1,12 +1,14 @@
-"""What the head ``aligned`` does to a representation, means over folds and seeds: rows of exp/representation.csv.
+"""What training does to a representation, means over folds and seeds: rows of exp/representation.csv.
 
-A row a condition that was trained on others than it tests, side (``input``, what the head is given; ``hidden``, what it
-makes of it) and measure (local/probe/representation.py says what each is), and rows with ``train`` and ``test`` ``*``:
-means over the tested corpora. Beside the value of a hidden layer, how far it lies above its input (``from_input``),
-and above that of the head that cross entropy alone has trained (``from_ce``), fold by fold; ``chance``, of reading
-classes. ``_lo``, ``_hi``: t-intervals over folds, whose speakers differ, of means over seeds; corpora are taken as they
-are. Folds share most of what they train on, so that other speakers to train on may move a value by more than its
-interval says.
+A row a condition that was trained on others than it tests, side and measure (local/representation/measures.py says what
+each is), and rows with ``train`` and ``test`` ``*``: means over the tested corpora. Of stage 3's head ``aligned``,
+``input`` is what the head is given and ``hidden`` what it makes of it; of stage 4, what the encoder gives as it came,
+and what the tuned one gives its head.
+
+Beside the value of ``hidden``, how far it lies above its ``input`` (``from_input``), and above what cross entropy alone
+has made (``from_ce``), fold by fold; ``chance``, of reading classes. ``_lo``, ``_hi``: t-intervals over folds, whose
+speakers differ, of means over seeds; corpora are taken as they are. Folds share most of what they train on, so that
+other speakers to train on may move a value by more than its interval says.
 
 exp/points.csv has the utterances of points.csv of each condition.
 """

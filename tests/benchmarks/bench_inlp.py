@@ -17,6 +17,7 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 from local.probe.steps import nullspace
+from local.representation.reader import hold_out
 
 LAYERS, DIM, SPEAKERS, UTTERANCES = 7, 768, 24, 2000
 MEASURED = 2  # layers that the reference goes through; the others cost it as much
@@ -43,7 +44,7 @@ def run(work: Path) -> list[dict]:
 
 def _compare() -> dict:
     x, y = synthetic()
-    held = nullspace.hold_out(y, np.arange(len(y)))
+    held = hold_out(y, np.arange(len(y)))
     share, high = nullspace.chance(y[held])
     nullspace.erase(x[:1, :, :64], y, held)  # what is imported late
     began = time.process_time()

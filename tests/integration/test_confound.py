@@ -16,12 +16,13 @@ pytestmark = pytest.mark.integration
 SETTINGS = [
     "corpora=[emodb,ravdess]",
     "encoders=[hubert_base,wavlm_base_plus,emotion2vec_base,hubert_base+logmel,duration]",
-    "split.cap.train=12", "score.permutations=200",
+    "split.cap.train=12", "probe.select=dev", "probe.shots_grid=[0.1,1.0]", "score.permutations=200",
 ]  # fmt: skip
 
 
 @pytest.fixture(scope="module")
 def finished(checkout: Checkout) -> Outcome:
+    checkout.thin(4)
     options = [word for setting in ("study.smoke=true", *SETTINGS) for word in ("--set", setting)]
     outcome = checkout.run("confound", *options)
     assert outcome.status == 0, outcome.output[-4000:]

@@ -21,6 +21,7 @@ SETTINGS = [
 
 @pytest.fixture(scope="module")
 def finished(checkout: Checkout) -> Outcome:
+    checkout.thin(3)
     options = [word for setting in ("study.smoke=true", *SETTINGS) for word in ("--set", setting)]
     outcome = checkout.run("zeroshot", *options)
     assert outcome.status == 0, outcome.output[-4000:]
@@ -60,5 +61,9 @@ def test_every_fold_and_seed_has_its_representation(checkout: Checkout, finished
     assert {(row["side"], row["conditions"], row["folds"]) for row in means} == asked
     assert all(float(row["value_lo"]) <= float(row["value"]) <= float(row["value_hi"]) for row in means)
     assert min(float(row["value"]) for row in means) > 0.3
+    tuned = [row for row in rows if row["stage"] == "finetune" and row["measure"] == "emotion_source"]
+    told = {(row["test"], row["side"], row["folds"]) for row in tuned}
+    assert told == {("mini_zh", side, "3") for side in ("input", "hidden")} and len(tuned) == 4
     page = (checkout.root / "egs/zeroshot/exp_smoke/report/index.html").read_text(encoding="utf-8")
-    assert 'id="table-representation"' in page and 'id="figure-representation"' in page
+    for part in ("table-representation", "figure-representation", "figure-representation_tuned"):
+        assert f'id="{part}"' in page

@@ -5,7 +5,7 @@ before anything is erased; ``rank``: how many directions are gone. ``seen``: acc
 that are trained on, on their held-out utterances; ``unseen``: of the speakers of the test list, learnt on half of
 their utterances and tested on the others; beside each the accuracy of always naming the most frequent one, and how high
 that may be by chance. ``emotion``: UA on the test list, learnt on the train list. All are least squares with a ridge
-(local/probe/steps/reader.py), learnt on what is left after the iteration; nothing in them is chosen.
+(local/representation/reader.py), learnt on what is left after the iteration; nothing in them is chosen.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import numpy as np
 
 from local.probe.scale import Looked
 from local.probe.steps import leace, nullspace
-from local.probe.steps.reader import Reader
+from local.representation.reader import Reader, hold_out, numbered
 from utils import metrics
 
 DRAWS = 20  # random subspaces
@@ -81,8 +81,8 @@ class _Listeners:
     @classmethod
     def of(cls, looked: Looked, x: np.ndarray, test: np.ndarray, speakers: np.ndarray, held: np.ndarray) -> _Listeners:
         """Learn on features of the training utterances, and of half of the test list."""
-        labels, unseen = looked.labels, nullspace.numbered(looked.persons)
-        half = nullspace.hold_out(unseen, labels, 2)
+        labels, unseen = looked.labels, numbered(looked.persons)
+        half = hold_out(unseen, labels, 2)
         readers = [Reader(x[:, ~held], speakers[~held]), Reader(x, looked.training.labels, balanced=True)]
         tests = [(x[:, held], speakers[held]), (test, labels)]
         if unseen.max() and half.any():

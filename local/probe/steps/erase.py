@@ -15,6 +15,7 @@ import numpy as np
 
 from local.probe.scale import Looked, Training
 from local.probe.steps import curve, leace, nullspace
+from local.representation.reader import hold_out, numbered
 from utils.errors import UserError
 
 _NOTHING = 1e-9  # of the variance
@@ -58,8 +59,8 @@ def _eraser(value: str, training: Training) -> Callable[[np.ndarray], np.ndarray
 
 def shared(training: Training) -> tuple[np.ndarray, np.ndarray]:
     """Number the speakers of training utterances, and choose which utterances are held out; see :func:`fit`."""
-    speakers = nullspace.numbered(training.persons)
-    held = nullspace.hold_out(speakers, training.labels)
+    speakers = numbered(training.persons)
+    held = hold_out(speakers, training.labels)
     names = "+".join(dict.fromkeys(training.corpora))
     if speakers.max() == 0 or not held.any():
         what = "of one speaker" if speakers.max() == 0 else "of speakers with one utterance each"

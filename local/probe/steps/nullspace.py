@@ -1,7 +1,7 @@
 """Iterative null-space projection: classes are read linearly, what they are read by is taken away, until chance.
 
 Source: S. Ravfogel, Y. Elazar, H. Gonen, M. Twiton, Y. Goldberg, "Null it out: guarding protected attributes by
-iterative nullspace projection", ACL 2020. All layers go together (local/probe/steps/reader.py).
+iterative nullspace projection", ACL 2020. All layers go together (local/representation/reader.py).
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from local.probe.steps.reader import Reader
+from local.representation.reader import Reader
 
 ITERATIONS = 30  # at most
 _NOTHING = 1e-6  # of the largest singular value of a layer's weights so far: below it there is no direction
@@ -53,7 +53,7 @@ def erase(x: np.ndarray, y: np.ndarray, held: np.ndarray) -> Erasure:
     y : ndarray of int, shape (utterances,)
         Class indices, from 0.
     held : ndarray of bool, shape (utterances,)
-        Those that no direction is learnt from; see :func:`hold_out`.
+        Those that no direction is learnt from; see :func:`local.representation.reader.hold_out`.
 
     Returns
     -------
@@ -78,15 +78,6 @@ def erase(x: np.ndarray, y: np.ndarray, held: np.ndarray) -> Erasure:
     return Erasure(blocks[1:] or blocks)
 
 
-def hold_out(y: np.ndarray, order: np.ndarray, every: int = 3) -> np.ndarray:
-    """Choose one in so many utterances of each class, never the only one, going through them in an order."""
-    held = np.zeros(len(y), dtype=bool)
-    for own in range(int(y.max()) + 1):
-        rows = np.flatnonzero(y == own)
-        held[rows[np.argsort(order[rows], kind="stable")][1::every]] = True
-    return held
-
-
 def chance(y: np.ndarray) -> tuple[float, float]:
     """Give the accuracy of always naming the most frequent class, and how high it may be by chance (97.5%).
 
@@ -109,9 +100,3 @@ def draw(dim: int, ranks: Sequence[int], seed: Sequence[int]) -> np.ndarray:
     rng = np.random.default_rng(seed)
     basis, _ = np.linalg.qr(rng.standard_normal((dim, max(ranks))))
     return np.stack([basis * (np.arange(max(ranks)) < rank) for rank in ranks])
-
-
-def numbered(names: Sequence[str]) -> np.ndarray:
-    """Number names by their first place, so that what they are called does not count."""
-    index = {name: number for number, name in enumerate(dict.fromkeys(names))}
-    return np.array([index[name] for name in names])

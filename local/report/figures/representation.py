@@ -10,6 +10,7 @@ from local.report.aligned import HIDDEN, INPUT, Point
 from local.report.figures.drawing import CYCLE, MARKERS, Figure
 from local.report.material import Inputs, System
 from local.report.tables.ablation import PLAIN, called, what
+from local.report.tables.representation import BEFORE
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -21,37 +22,44 @@ Row = tuple[str, float, list[Point]]
 
 
 def planes(inputs: Inputs) -> Iterator[Figure]:
-    """Give a figure an encoder and tested corpus; the first is shown, others are folded away."""
-    number = 0
-    for base, full in _pairs(inputs).items():
-        tests = [test for system, test, side in inputs.aligned.points if (system, side) == (base, INPUT)]
-        for test in tests:
-            rows = [
-                (name, inputs.aligned.explained[key], inputs.aligned.points[key])
-                for name, key in (
-                    ("input", (full, test, INPUT)), (PLAIN, (base, test, HIDDEN)), (called(inputs, full),
-                    (full, test, HIDDEN)),
-                ) if key in inputs.aligned.points
-            ]  # fmt: skip
-            caption = (
-                f"`{base.encoder}`, tested on {inputs.label(test)}, of which nothing was labelled: utterances of the "
-                "test lists of the first fold, first seed, on the first two principal components of the sources' train "
-                "lists; the same utterances in every panel. Rows: the head's input, and its hidden values, trained by "
-                "cross entropy and with all losses. Each plane is scaled to the same mean square distance, turned or "
-                "mirrored to lie as near to its input's as can be, and drawn within the same limits; percent: variance "
-                "that the two components have. For looking: distances across many dimensions are in the tables."
-            )
-            title = f"Before and after: {base.encoder}, tested on {test}"
-            name = f"representation_{number}" if number else "representation"
-            yield Figure(name, title, caption, lambda own=rows: _draw(own), detail=number > 0)
-            number += 1
+    """Give a figure an encoder and tested corpus, frozen ones first; the first of either is shown, others folded."""
+    for tuned in (False, True):
+        found = [
+            (pair, test) for pair in _pairs(inputs, tuned).items()
+            for system, test, side in inputs.aligned.points if (system, side) == (pair[0], INPUT)
+        ]  # fmt: skip
+        for number, (pair, test) in enumerate(found):
+            name = "_".join(["representation", *["tuned"] * tuned, *[str(number)] * bool(number)])
+            yield _plane(inputs, pair, test, name, tuned, number > 0)
 
 
-def _pairs(inputs: Inputs) -> dict[System, System]:
-    """Find for each cross entropy alone the system with the most losses."""
+def _plane(inputs: Inputs, pair: tuple[System, System], test: str, name: str, tuned: bool, detail: bool) -> Figure:
+    base, full = pair
+    before, after = (BEFORE, "what the tuned encoder gives its head") if tuned else ("input", "its hidden values")
+    rows = [
+        (name, inputs.aligned.explained[key], inputs.aligned.points[key])
+        for name, key in (
+            (before, (full, test, INPUT)), (PLAIN, (base, test, HIDDEN)), (called(inputs, full), (full, test, HIDDEN)),
+        ) if key in inputs.aligned.points
+    ]  # fmt: skip
+    first = "what the encoder gives as it came" if tuned else "the head's input"
+    caption = (
+        f"`{base.encoder}`, tested on {inputs.label(test)}, of which nothing was labelled: utterances of the test "
+        "lists of the first fold, first seed, on the first two principal components of the sources' train lists; the "
+        f"same utterances in every panel. Rows: {first}, and {after}, trained by cross entropy and with all losses. "
+        "Each plane is scaled to the same mean square distance, turned or mirrored to lie as near to the first's as "
+        "can be, and drawn within the same limits; percent: variance that the two components have. For looking: "
+        "distances across many dimensions are in the tables."
+    )
+    how = f" tuning: {base.encoder}, {inputs.of(base)[0].factors['method']}" if tuned else f": {base.encoder}"
+    return Figure(name, f"Before and after{how}, tested on {test}", caption, lambda: _draw(rows), detail=detail)
+
+
+def _pairs(inputs: Inputs, tuned: bool) -> dict[System, System]:
+    """Find for each cross entropy alone, of tuned encoders or of frozen ones, the system with the most losses."""
     found: dict[System, tuple[int, System]] = {}
     for test in inputs.aligned.tests:
-        if test.factor == "loss" and what(test) and test.stage == "probe":
+        if test.factor == "loss" and what(test) and (test.stage == "finetune") == tuned:
             number = len(parse(test.value))
             if number > found.get(test.b, (0, test.a))[0]:
                 found[test.b] = number, test.a

@@ -102,7 +102,7 @@ def test_a_frozen_encoder_is_run_once_an_utterance(
     assert all(own.dtype == np.float32 and own.shape == (rows, DIM) for own in cached)
     want = made.posteriors(WAVES)
     with torch.no_grad():
-        uncached = made._classify(made._means(*made.encoder.features(WAVES)))
+        uncached = made.head(made._pool(made._means(*made.encoder.features(WAVES))))
     monkeypatch.setattr(Transformer, "states", None)
     with torch.no_grad():
         logits = made(torch.from_numpy(np.concatenate(cached)), [rows] * 3)
@@ -144,7 +144,7 @@ def test_long_files_are_averaged_over_windows(make: Make, pooling: str, monkeypa
     features = made.encoder.features(waves[:1])[0]
     with torch.no_grad():
         pooled = [made._means(part, [len(part)]) * len(part) / 130 for part in features.split([43, 43, 44])]
-        want = torch.softmax(made._classify(sum(pooled)), dim=1)
+        want = torch.softmax(made.head(made._pool(sum(pooled))), dim=1)
     np.testing.assert_allclose(got[:1], want, rtol=0, atol=1e-6)
     monkeypatch.setattr(windows, "WINDOW", 61)
     exact = made.posteriors(waves[1:])

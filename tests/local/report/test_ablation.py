@@ -22,7 +22,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> World:
 @pytest.fixture(scope="module")
 def documents(world: World) -> tuple[str, Page]:
     with pytest.MonkeyPatch.context() as patch:
-        return build(world, patch, draw=("representation",))
+        return build(world, patch, draw=("representation", "representation_tuned"))
 
 
 def test_results_hold_one_table_of_all_ways(world: World, documents: tuple[str, Page]) -> None:
@@ -48,14 +48,27 @@ def test_the_page_has_every_test_and_what_became_of_the_representation(
 ) -> None:
     page = documents[1]
     assert len(page.rows("ablation")) == len(read_csv(world.root / "exp/ablation.csv"))
-    sides = [(row["side"], row["emotion, target"]) for row in page.rows("representation")]
+    frozen = where(page.rows("representation"), **{"trained": "frozen", "tested on": "all, mean"})
+    sides = [(row["side"], row["emotion, target"]) for row in frozen]
     # What is scaled otherwise is another input.
     assert [side for side, _ in sides if "input" in side] == ["input", "input, standardised per-corpus"]
     assert ("with supcon+grl", "70.0 [61.8, 78.2]") in sides  # 2.447 (0.1 / 3 ** 0.5) / 3 ** 0.5, 6 degrees of freedom
-    changes = {row["hidden of"]: row for row in page.rows("representation-changes")}
+    changes = {row["hidden of"]: row for row in where(page.rows("representation-changes"), trained="frozen")}
     assert changes["cross entropy"]["less"] == "input"
     assert changes["with supcon+grl"]["speaker"].startswith("-10.0")
     assert any("Before and after: big, tested on uno" in text for text in page.pictures)
+
+
+def test_tuned_encoders_stand_beside_frozen_ones_on_the_same_corpus(documents: tuple[str, Page]) -> None:
+    page = documents[1]
+    ways = ["cross entropy", "with supcon+grl"]
+    shown = [(row["trained"], row["side"]) for row in page.rows("representation") if row["tested on"] != "all, mean"]
+    frozen, tuned = (("frozen", side) for side in ("input", *ways)), (("tuned, lora", side) for side in ways)
+    assert shown == [*frozen, ("tuned", "before tuning"), *tuned]
+    changes = where(page.rows("representation-changes"), trained="tuned, lora")
+    assert [(row["hidden of"], row["less"]) for row in changes] == [(ways[0], "before tuning"), (ways[1], ways[0])]
+    assert changes[1]["emotion, target"].startswith("+5.0")
+    assert any("Before and after tuning: big, lora, tested on tre" in text for text in page.pictures)
 
 
 def test_sentences_can_be_read(documents: tuple[str, Page]) -> None:

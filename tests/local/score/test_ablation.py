@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from local.probe.representation import COLUMNS, MEASURES
+from local.representation.measures import MEASURES
+from local.representation.records import COLUMNS
 from local.score import collect
 from local.score.representation import interval
 from tests.local.score.synthetic import Corpus, Encoder, World, read_csv, where
@@ -57,7 +58,9 @@ def ablated_world(root: Path) -> World:
             write_representation(path, 0.1 * way.get("loss", "").count("+"))
         world.write_condition(encoder, "aligned", [test], test, sampler="cells")
         for loss in ({}, {"loss": "supcon+grl"}):
-            world.write_tuned(encoder, "lora", train, test, sampler="cells", **loss)
+            path = world.write_tuned(encoder, "lora", train, test, sampler="cells", **loss)
+            if test == "tre":
+                write_representation(path, 0.05 if loss else 0.0)
     return world
 
 
@@ -115,6 +118,13 @@ def test_representations_are_averaged_over_seeds_folds_and_corpora(exp: Path) ->
     assert empty["value"] == empty["from_input"] == ""
     assert not [row for row in rows if row["system"] == PLAIN and row["from_ce"]]
     assert len(where(read_csv(exp / "points.csv"), system=FULL, test="tre", side="hidden")) == 8
+
+
+def test_tuned_encoders_have_rows_of_their_own(exp: Path) -> None:
+    rows = where(read_csv(exp / "representation.csv"), stage="finetune", measure="emotion_target")
+    assert {(row["test"], row["system"].split(".")[1]) for row in rows} == {("tre", "lora")} and len(rows) == 4
+    (one,) = where(rows, side="hidden", loss="supcon+grl")
+    assert [float(one[name]) for name in ("value", "from_input", "from_ce")] == pytest.approx([0.65, 0.15, 0.05])
 
 
 def test_intervals_of_means_over_corpora_know_how_each_varies() -> None:

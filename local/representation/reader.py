@@ -10,6 +10,7 @@ K <- K - K N inv(N' K N) N' K. So nothing is fitted again, however often somethi
 from __future__ import annotations
 
 import copy
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -70,6 +71,21 @@ class Reader:
         """Name the class of each utterance of x, (layers, utterances, dim) or of one layer for all: (layers, n)."""
         offset = self._prior - np.einsum("ld,ldk->lk", self._mean, self.weights)
         return (x @ self.weights + offset[:, None]).argmax(axis=2)
+
+
+def hold_out(y: np.ndarray, order: np.ndarray, every: int = 3) -> np.ndarray:
+    """Choose one in so many utterances of each class, never the only one, going through them in an order."""
+    held = np.zeros(len(y), dtype=bool)
+    for own in range(int(y.max()) + 1):
+        rows = np.flatnonzero(y == own)
+        held[rows[np.argsort(order[rows], kind="stable")][1::every]] = True
+    return held
+
+
+def numbered(names: Sequence[str]) -> np.ndarray:
+    """Number names by their first place, so that what they are called does not count."""
+    index = {name: number for number, name in enumerate(dict.fromkeys(names))}
+    return np.array([index[name] for name in names])
 
 
 def _inverse(gram: np.ndarray) -> np.ndarray:
