@@ -23,7 +23,9 @@ def varied(stage: str = PROBE, **vary: list) -> list[dict[str, object]]:
     found = []
     asked = asks(vary={key.replace("__", "."): value for key, value in vary.items()})
     for own, chosen in factors.variants(asked, stage):
-        found.append(factors.values(own, factors.known(stage)) | {factor.name: value for factor, value in chosen.items()})
+        found.append(
+            factors.values(own, factors.known(stage)) | {factor.name: value for factor, value in chosen.items()}
+        )
     return found
 
 
