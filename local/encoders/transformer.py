@@ -50,6 +50,10 @@ class Transformer(Encoder):
     checkpointing : bool
         Whether the backward pass computes the inside of each block anew instead of keeping it: less memory, more
         time. False to begin with.
+    augment : bool
+        Whether in training mode spans are masked and blocks dropped as the checkpoint's configuration asks, by the
+        rules of transformers' own forward: SpecAugment in every utterance, LayerDrop once for all of them. False to
+        begin with.
     """
 
     untunable = None
@@ -62,7 +66,7 @@ class Transformer(Encoder):
         self._position = PositionalEmbedding(model.encoder.pos_conv_embed)
         self._stable = getattr(model.config, "do_stable_layer_norm", False)
         self.min_samples = self._front_end.field
-        self.checkpointing = False
+        self.checkpointing = self.augment = False
 
     def pooled(self, waves: Sequence[np.ndarray]) -> np.ndarray:
         """Average every hidden state over time; see :meth:`Encoder.pooled`."""
@@ -108,7 +112,7 @@ class Transformer(Encoder):
         Differentiable with respect to the weights that require a gradient (none does to begin with) where torch
         records one; the positional embedding holds a copy of its weights and cannot be trained, unless
         :meth:`free_position` has been called. Dropouts follow the mode, training or evaluation, of the modules that
-        they belong to; layers are not dropped and no spans are masked.
+        they belong to; blocks are dropped and spans masked with ``augment`` alone.
 
         Parameters
         ----------
@@ -136,6 +140,8 @@ class Transformer(Encoder):
         with self._autocast():
             x = self.model.feature_projection(features)
         x = (x[0] if isinstance(x, tuple) else x).float()
+        if self.augment and self.model.training:
+            x = torch.cat([self._mask(part) for part in x.split(list(lengths))])
         x = x + self._position(x, lengths)
         if not self._stable:
             x = encoder.layer_norm(x)
@@ -150,15 +156,24 @@ class Transformer(Encoder):
         if self.checkpointing and torch.is_grad_enabled():
             run = functools.partial(checkpoint, run, use_reentrant=False)
         bias = _relative_bias(self.model.encoder, lengths)
+        drop = self.model.config.layerdrop if self.augment and self.model.training else 0.0
         for block in self.model.encoder.layers:
-            with self._autocast():
-                x = run(block, x, lengths, bias)
+            # transformers keeps the block that holds WavLM's relative position bias.
+            if not drop or hasattr(block.attention, "rel_attn_embed") or torch.rand(()) >= drop:
+                with self._autocast():
+                    x = run(block, x, lengths, bias)
             yield x
 
     def last(self, features: torch.Tensor, lengths: Sequence[int]) -> torch.Tensor:
         """Give transformers' ``last_hidden_state``; as :meth:`states`, whose last it is but for a normalisation."""
         x = collections.deque(self.states(features, lengths), maxlen=1).pop()
         return self.model.encoder.layer_norm(x) if self._stable else x
+
+    def _mask(self, x: torch.Tensor) -> torch.Tensor:
+        """Mask spans of an utterance by transformers' own code; one that is shorter than a span is left as it is."""
+        if len(x) < self.model.config.mask_time_length:
+            return x
+        return self.model._mask_hidden_states(x[None].clone())[0]
 
     def _autocast(self) -> contextlib.AbstractContextManager:
         if self.precision == "fp32":

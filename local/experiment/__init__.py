@@ -6,8 +6,6 @@ from local.experiment.schema import (
     Cap,
     Experiment,
     Features,
-    Finetune,
-    Grid,
     Losses,
     Pretrain,
     Probe,
@@ -17,6 +15,7 @@ from local.experiment.schema import (
     Split,
     Study,
 )
+from local.experiment.tuning import Finetune, Grid
 from utils.registry import REPO
 
 __all__ = [

@@ -15,10 +15,14 @@ from pathlib import Path
 from typing import Any
 
 from local.experiment.listen import Listen
+from local.experiment.tuning import Finetune
 from utils import stamp
 from utils.config_fields import one_of, some_of
 
-stamp.UNMENTIONED |= {"split.repeats": 1, "split.emobox_dir": None, "features.storage": "float32"}
+stamp.UNMENTIONED |= {
+    "split.repeats": 1, "split.emobox_dir": None, "features.storage": "float32", "probe.keep": "loss",
+    "probe.reshuffle": True,
+}  # fmt: skip
 
 
 @dataclass
@@ -133,6 +137,8 @@ class Probe:
     epochs: int = 100  # at most so many passes over the training part
     batch_size: int = 32  # utterances
     patience: int = 10  # epochs without a lower loss on dev after which training stops
+    keep: str = one_of("loss", "ua")  # weights of the epoch with the lowest loss, or with the highest UA, on dev
+    reshuffle: bool = True  # draw the order of utterances anew in every epoch, or once
     logreg_c: float = 1.0  # inverse regularisation strength of the logreg head
     logreg_grid: list[float] = field(default_factory=list)  # strengths to choose from, in the place of logreg_c
     # So many labelled utterances of the test corpus are known, balanced over emotions, from its train lists: beside the
@@ -249,52 +255,6 @@ class Sed:
             raise ValueError("sed.encoders asks for diarization: name corpora, train, modes and seeds too")
         if min(self.epochs, self.patience) < 1 or self.batch_seconds <= 0:
             raise ValueError("sed.epochs, patience and batch_seconds must be positive")
-
-
-@dataclass
-class Grid:
-    """Tuned encoders beside those of the section ``finetune``; what is left empty is as there."""
-
-    encoders: list[str] = field(default_factory=list)  # as finetune.encoders
-    strategies: list[str] = field(default_factory=list)  # as finetune.strategies
-    pairs: list[str] = field(default_factory=list)  # as finetune.pairs
-    layer: str = ""  # as finetune.layer
-
-
-@dataclass
-class Finetune:
-    """Tuned encoders (stage 4), none while ``encoders`` is empty; the optimiser's defaults are study A's."""
-
-    encoders: list[str] = field(default_factory=list)  # encoders to tune, by name
-    # What is trained beside the head: head, lora, ba, wg, prompt, ia3, bitfit or full; joined by '+': together.
-    strategies: list[str] = field(default_factory=lambda: ["lora"])
-    pairs: list[str] = field(default_factory=lambda: ["within"])  # as probe.pairs, or SOURCE>TRAIN:TEST: SOURCE first
-    also: list[Grid] = field(default_factory=list)  # further encoders x strategies x pairs
-    # Layer the head is on: probe, the one that stage 3's dev chose; last; or a number from 0. If any strategy tunes
-    # blocks, probe is the best layer above 0 on dev for all strategies, head too: gains then are not those of a cut.
-    layer: str = "probe"
-    pooling: str = one_of("mean", "weighted")  # mean over time of that layer, or of a learnt sum of layers up to it
-    head: str = one_of("linear", "mlp")  # as of probe.heads
-    published_init: bool = False  # adapters and gates start as study A's code draws them, not as the identity
-    # Every one trains anew. One by default, since five cost five times as much: intervals then know of no other seed.
-    seeds: list[int] = field(default_factory=lambda: [0])
-    lr: float = 1e-4  # learning rate of AdamW
-    lr_head: float | None = None  # learning rate of the head, where it is another
-    weight_decay: float = 1e-5  # AdamW's
-    epochs: int = 100  # at most so many passes over the training part
-    patience: int = 10  # epochs without a lower loss on dev after which training stops
-    batch_size: int = 16  # utterances, 2 or more
-    accumulate: int = 1  # batches an update
-    precision: str = one_of("fp32", "bf16", "fp16")  # of the arithmetic; fp16 on a GPU only
-    checkpointing: bool = False  # compute activations twice instead of keeping them: less memory, more time
-
-    def __post_init__(self) -> None:
-        if self.layer not in ("probe", "last") and not self.layer.isdecimal():
-            raise ValueError(f"finetune.layer: '{self.layer}' is not probe, last or a number")
-        if (self.encoders or self.also) and not (self.strategies and self.pairs and self.seeds):
-            raise ValueError("finetune.encoders asks for tuned encoders: name strategies, pairs and seeds too")
-        if min(self.epochs, self.patience, self.accumulate) < 1 or self.batch_size < 2:
-            raise ValueError("finetune.epochs, patience and accumulate must be positive, batch_size 2 or more")
 
 
 @dataclass

@@ -29,33 +29,32 @@ TRAINING_CODE, CODE = ["local.finetune.run"], ["local.finetune.apply"]
 REPRESENTATION = "local.finetune.representation"  # and this one, of conditions that are :func:`unheard`
 _SETTINGS = (
     *("lr", "lr_head", "weight_decay", "epochs", "patience", "batch_size", "accumulate", "precision", "checkpointing"),
+    *("augment", "keep", "second_stage", "clip"),
 )
 # Factors that a probe and what is tuned on its layer share, beside whose dev lists choose.
 _SHARED = ("encoder", "train", "emotions", "labels", "split")
 
 
 def asked(experiment: Experiment) -> Iterator[dict[str, Value]]:
-    """List what an experiment asks for, in a fixed order: every grid of ``finetune``, multiplied out.
+    """List what an experiment asks for, in a fixed order: its section ``finetune``, multiplied out.
 
     Raises
     ------
     UserError
         An encoder is not of the experiment or has no blocks, or a strategy, pair or loss makes no sense.
     """
-    settings = experiment.finetune
-    if (settings.encoders or settings.also) and MIXUP in parse(experiment.losses.loss):
+    settings, losses = experiment.finetune, parse(experiment.losses.loss)
+    if settings.encoders and MIXUP in losses:
         raise UserError(f"losses.loss: {MIXUP} is for stage 3's head {ALIGNED} alone; leave one or the other out")
-    for own in [settings, *settings.also] if settings.encoders else settings.also:
-        pairs = staged_pairs(own.pairs or settings.pairs, experiment.corpora)
-        for encoder in own.encoders or settings.encoders:
-            _check_encoder(encoder, experiment)
-            for name in own.strategies or settings.strategies:
-                strategy = "+".join(strategies.parse(name))
-                for source, train, test in pairs:
-                    yield {
-                        "encoder": encoder, "method": strategy, "source": source, "train": train, "test": test,
-                        "layer": own.layer or None,
-                    }  # fmt: skip
+    pairs = staged_pairs(settings.pairs, experiment.corpora) if settings.encoders else []
+    if losses and settings.second_stage == "continued" and any(source for source, _, _ in pairs):
+        raise UserError("finetune.second_stage: continued goes with losses.loss ce alone; use fresh with others")
+    for encoder in settings.encoders:
+        _check_encoder(encoder, experiment)
+        for name in settings.strategies:
+            strategy = "+".join(strategies.parse(name))
+            for source, train, test in pairs:
+                yield {"encoder": encoder, "method": strategy, "source": source, "train": train, "test": test}
 
 
 def _check_encoder(encoder: str, experiment: Experiment) -> None:
@@ -66,6 +65,12 @@ def _check_encoder(encoder: str, experiment: Experiment) -> None:
     reason = encoders.untunable(spec)
     if reason:
         raise UserError(f"finetune.encoders: '{encoder}' cannot be tuned: {reason}; name another")
+
+
+def before(training: Training) -> Training | None:
+    """Give the training whose head one goes on with, where heads go on from fold to fold (``finetune.carry_head``)."""
+    carried = training.group.first.factors["carry_head"] and training.fold > 0
+    return dataclasses.replace(training, fold=training.fold - 1) if carried else None
 
 
 def design(training: Training) -> Design:
@@ -212,7 +217,9 @@ def strength(training: Training) -> Strength:
 def _training_stamp(training: Training) -> dict:
     spec = encoders.spec(training.group.first.encoder)
     made_of = training_settings(training) | {"encoder": spec.identity()}
+    earlier = before(training)
     inputs = [*_inputs(training.group, training.group.learnt), *spec.files()]
+    inputs += [earlier.directory / stamp.NAME] if earlier else []
     return stamp.make(made_of, [*TRAINING_CODE, *_modules(training.group.first)], inputs)
 
 

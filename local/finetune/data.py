@@ -78,7 +78,8 @@ def cache_folder(encoder: str) -> Path:
 class Batches(batches.Batches):
     """Cuts utterances into batches of one size, for all processes together: each gets its share of every batch.
 
-    A last batch that is too small joins the one before: a single utterance would give a gradient of its own.
+    A last batch that is too small joins the one before: a single utterance would give a gradient of its own. Batches of
+    one are in an order that is drawn evenly among all.
     """
 
     def __init__(self, frames: Sequence[int], size: int, seed: int, rank: int = 0, world: int = 1):
@@ -88,7 +89,7 @@ class Batches(batches.Batches):
     def cut(self, order: np.ndarray) -> list[np.ndarray]:
         """Cut after so many utterances; of every batch, give this process's share."""
         starts = list(range(self._size, len(order), self._size))
-        if starts and len(order) - starts[-1] < max(2, self._world):
+        if starts and len(order) - starts[-1] < max(min(2, self._size), self._world):
             starts.pop()
         return [batch[self._rank :: self._world] for batch in np.split(order, starts)]
 

@@ -42,7 +42,7 @@ class EmotionClassifier(nn.Module):
     """Tells the emotion of an utterance.
 
     In training mode all dropouts of the checkpoint's configuration are active, but for strategy ``head``, where the
-    encoder remains as it is in evaluation; blocks are not dropped and no spans are masked.
+    encoder remains as it is in evaluation; blocks are dropped and spans masked only if ``encoder.augment`` says so.
 
     Parameters
     ----------

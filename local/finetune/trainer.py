@@ -27,7 +27,7 @@ from utils.errors import UserError
 from utils.feature_cache import InputCache
 
 WHOLE = "whole"
-_COLUMNS = ("train", "epoch", "train_loss", "dev_loss", "dev_ua", "seconds")
+_COLUMNS = ("train", "epoch", "train_loss", "train_ua", "dev_loss", "dev_ua", "seconds")
 
 
 @dataclass(frozen=True)
@@ -60,13 +60,30 @@ class Run:
     # What the result depends on: an interrupted run is gone on with if it had the same. JSON must know it.
     identity: dict[str, Any] = field(default_factory=dict)
     device: str = "cpu"
+    before: Path | None = None  # the folder of the run whose head this one goes on with
     # What is trained beside the cross entropy, how strongly, and how batches are drawn.
     losses: experiment.Losses = field(default_factory=experiment.Losses)
     strength: Strength = Strength()
 
-    def is_over(self, rows: Sequence[dict[str, Any]]) -> bool:
-        """Tell whether a leg ends after the last of some rows of its curve."""
-        return curve.is_over(rows, self.settings.epochs, self.settings.patience)
+    @property
+    def continued(self) -> bool:
+        """Whether a second leg goes on from all that the first one leaves, as in study A's code."""
+        return self.settings.second_stage == "continued" and len(self.legs) > 1
+
+    def is_over(self, rows: Sequence[dict[str, Any]], earlier: Sequence[dict[str, Any]] = ()) -> bool:
+        """Tell whether a leg ends after the last of some rows of its curve, where ``earlier`` are those before it."""
+        return curve.is_over(rows, self._epochs(len(earlier)), self.settings.patience)
+
+    def _epochs(self, earlier: int) -> int:
+        """Count the epochs that a leg may have, after so many of an earlier one.
+
+        Continued legs share them by the rule of study A's code: the second begins with the epoch in the middle at the
+        latest; where it began before, it is over by then.
+        """
+        if not self.continued:
+            return self.settings.epochs
+        first = max(1, self.settings.epochs // 2 - 1)
+        return max(1, first - earlier if earlier < first else self.settings.epochs - first)
 
     def say(self, text: str) -> None:
         """Print a line of progress, from the first process only."""
@@ -77,21 +94,22 @@ class Run:
 class EmotionTrainer(transformers.Trainer):
     """transformers' loops over epochs and batches, for a classifier of packed utterances, which is trained in place.
 
-    The cache is filled with all that the leg reads; ``earlier`` are rows of the curve of an earlier leg.
+    The cache is filled with all that the leg reads; ``earlier`` are rows of the curve of an earlier leg, and
+    ``descent`` is the optimiser (:func:`optimiser`), whose state training goes on with.
     """
 
     def __init__(
         self, run: Run, leg: Leg, classifier: EmotionClassifier, cache: InputCache, arguments: TrainingArguments,
-        earlier: list[dict[str, Any]],
+        earlier: list[dict[str, Any]], descent: torch.optim.Optimizer,
     ):  # fmt: skip
         super().__init__(
             model=classifier, args=arguments, train_dataset=leg.train.utterances, eval_dataset=leg.dev.utterances,
-            optimizers=(_optimizer(classifier, run.settings), None), callbacks=_tensorboard(run, leg),
-            compute_loss_func=self._loss,
+            optimizers=(descent, None), callbacks=_tensorboard(run, leg), compute_loss_func=self._loss,
         )  # fmt: skip
         self.remove_callback(PrinterCallback)
-        self.run, self.leg = run, leg
-        self._cache, self._earlier, self._began = cache, earlier, time.monotonic()
+        self.run, self.leg, self.earlier, self.descent = run, leg, earlier, descent
+        self._cache, self._began = cache, time.monotonic()
+        self._learnt = torch.zeros(len(run.emotions) ** 2, dtype=torch.int64)  # of the epoch, by label and answer
 
     @property
     def rows(self) -> list[dict[str, Any]]:
@@ -123,23 +141,25 @@ class EmotionTrainer(transformers.Trainer):
         for rows, scores in zip(mine, score(self.model, self._cache, dev, mine), strict=True):
             labels = torch.from_numpy(dev.labels[rows])
             found[0] += functional.cross_entropy(scores.double(), labels, reduction="sum")
-            found[1:] += torch.bincount(labels * classes + scores.argmax(1), minlength=classes * classes)
+            found[1:] += _counted(scores, labels, classes)
+        found = torch.cat([found, self._learnt])
         found = self.accelerator.reduce(found.to(self.args.device), "sum").cpu()
         loss = float(found[0]) / len(dev.labels)
         self._check(loss, "dev")
-        counts = found[1:].view(classes, classes).long().numpy()
-        result = {"eval_loss": loss, "eval_ua": float(metrics.unweighted_accuracy(counts))}
-        self.log(result | {"eval_seconds": round(time.monotonic() - self._began, 2)})
+        ua, learnt = (float(metrics.unweighted_accuracy(one)) for one in found[1:].view(2, classes, -1).long().numpy())
+        result = {"eval_loss": loss, "eval_ua": ua}
+        self.log(result | {"eval_train_ua": learnt, "eval_seconds": round(time.monotonic() - self._began, 2)})
+        self._learnt.zero_()
         self._began = time.monotonic()
         self.control = self.callback_handler.on_evaluate(self.args, self.state, self.control, result)
-        self.control.should_training_stop |= self.run.is_over(self.rows)
+        self.control.should_training_stop |= self.run.is_over(self.rows, self.earlier)
         self._tell()
         return result
 
     def _tell(self) -> None:
         if self.args.process_index == 0:
             rows = self.rows
-            curve.write(self.run.folder, [*self._earlier, *rows])
+            curve.write(self.run.folder, [*self.earlier, *rows])
             line = "{train}: epoch {epoch}: loss {train_loss:.3f} on train, {dev_loss:.3f} on dev, UA {ua:.1f}% on dev"
             self.run.say(line.format(**rows[-1], ua=100 * rows[-1]["dev_ua"]) + f", {rows[-1]['seconds']:.0f} s")
 
@@ -148,6 +168,7 @@ class EmotionTrainer(transformers.Trainer):
     ) -> torch.Tensor:
         """Cross entropy, a share of its mean over the utterances of an update; and what is trained beside it."""
         loss = functional.cross_entropy(scores.float(), labels, reduction="sum") / num_items_in_batch
+        self._learnt += _counted(scores.detach(), labels, len(self.run.emotions)).cpu()
         if self.model.objective is not None:
             progress = self.state.global_step / max(self.state.max_steps, 1)
             z = self.model.represented.float()[None, None]
@@ -213,15 +234,20 @@ def score(
 
 def rows_of(history: Sequence[dict[str, float]], name: str) -> list[dict[str, Any]]:
     """Make the rows of ``curve.csv``, one an epoch, of the ``log_history`` of transformers' Trainer."""
-    losses = [entry["loss"] for entry in history if "loss" in entry]
-    dev = [[entry[f"eval_{key}"] for key in ("loss", "ua", "seconds")] for entry in history if "eval_loss" in entry]
+    losses, keys = [entry["loss"] for entry in history if "loss" in entry], ("train_ua", "loss", "ua", "seconds")
+    dev = [[entry[f"eval_{key}"] for key in keys] for entry in history if "eval_loss" in entry]
     return [
         dict(zip(_COLUMNS, (name, epoch, loss, *own), strict=True))
         for epoch, (loss, own) in enumerate(zip(losses, dev, strict=True), 1)
     ]
 
 
-def _optimizer(classifier: EmotionClassifier, settings: experiment.Finetune) -> torch.optim.Optimizer:
+def _counted(scores: torch.Tensor, labels: torch.Tensor, classes: int) -> torch.Tensor:
+    """Count utterances by label and by the emotion that scores highest, flat."""
+    return torch.bincount(labels * classes + scores.argmax(1), minlength=classes * classes)
+
+
+def optimiser(classifier: EmotionClassifier, settings: experiment.Finetune) -> torch.optim.Optimizer:
     """Make AdamW, with a rate of its own for the head where one is given."""
     rates = {"head": settings.lr if settings.lr_head is None else settings.lr_head, "encoder": settings.lr}
     groups: dict[str, list[torch.nn.Parameter]] = {}

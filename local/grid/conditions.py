@@ -242,11 +242,12 @@ def expand(
     """
     found: dict[tuple[int, int, int], Condition] = {}
     grids = registry.grids(experiment, stage)
-    parts = ((number, part) for number, grid in enumerate(grids) for part in enumerate(registry.variants(grid, stage)))
+    parts = [(number, part) for number, grid in enumerate(grids) for part in enumerate(registry.variants(grid, stage))]
+    # A field that one grid varies tells the conditions of all.
+    adhoc = [factor for _, (_, (_, chosen)) in parts for factor in chosen if factor.name not in FACTORS]
+    known = [*registry.known(stage), *dict.fromkeys(adhoc)]
     for number, (place, (own, chosen)) in parts:
-        adhoc = [factor for factor in chosen if factor.name not in FACTORS]
-        known = [*registry.known(stage), *adhoc]
-        given = registry.values(own, stage) | {factor.name: value for factor, value in chosen.items()}
+        given = registry.values(own, known) | {factor.name: value for factor, value in chosen.items()}
         for row, factors in enumerate(asked(own)):
             merged = given | {name: freeze(value) for name, value in factors.items() if value is not None}
             values = tuple((factor, merged.get(factor.name, factor.default)) for factor in known)

@@ -11,7 +11,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import itertools
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -109,6 +109,7 @@ FACTORS = {
         Factor("layer", (FINETUNE,), "finetune.layer", phrase="layer {value}"),
         Factor("pooling", (FINETUNE,), "finetune.pooling"),
         Factor("head", (FINETUNE,), "finetune.head"),
+        Factor("carry_head", (FINETUNE,), "finetune.carry_head", phrase="heads kept from fold to fold"),
         Factor("init", (FINETUNE,), "finetune.published_init", phrase="published start"),
         Factor("precision", (FINETUNE,), "finetune.precision"),
         Factor("decoder", (SED,), "sed.decoder"),
@@ -126,16 +127,21 @@ def known(stage: str) -> list[Factor]:
 def grids(experiment: Experiment, stage: str) -> list[Experiment]:
     """List the experiments that an experiment is, for a stage: itself, and one for each of ``probe.also``.
 
+    ``finetune.also`` likewise. The ``also`` of a further grid names all of them in full, the first one too.
+
     Raises
     ------
     UserError
         One names an encoder that is not of the experiment.
     """
-    found, own = [experiment], experiment.probe
-    for grid in own.also if stage == PROBE else []:
-        given = {name: getattr(grid, name) or getattr(own, name) for name in ("encoders", "heads", "pairs")}
-        probe = dataclasses.replace(own, **given)
-        found.append(dataclasses.replace(experiment, probe=probe, vary=experiment.vary | grid.vary))
+    found, own = [experiment], getattr(experiment, stage)
+    further = getattr(own, "also", [])
+    names = [field.name for grid in further[:1] for field in dataclasses.fields(grid) if field.name != "vary"]
+    first = [{name: getattr(own, name) for name in names}] if own.encoders else []
+    full = [{name: getattr(grid, name) or getattr(own, name) for name in names} for grid in further]
+    for grid, given in zip(further, full, strict=True):
+        section = dataclasses.replace(own, **given, also=[type(grid)(**one) for one in first + full])
+        found.append(dataclasses.replace(experiment, **{stage: section}, vary=experiment.vary | grid.vary))
     for encoder in [name for grid in found for name in grid.probe.encoders]:
         if encoder not in experiment.encoders:
             near = hint(encoder, experiment.encoders)
@@ -185,14 +191,15 @@ def variants(experiment: Experiment, stage: str) -> Iterator[tuple[Experiment, d
         yield own, {factor: value for factor, value in given.items() if factor.name not in FACTORS or not factor.field}
 
 
-def values(experiment: Experiment, stage: str) -> dict[str, Value]:
-    """Read the factors that have a field, from an experiment that varies nothing any more."""
-    return {factor.name: freeze(_get(experiment, factor.field)) for factor in known(stage) if factor.field}
+def values(experiment: Experiment, factors: Iterable[Factor]) -> dict[str, Value]:
+    """Read factors that have a field, from an experiment that varies nothing any more."""
+    return {factor.name: freeze(_get(experiment, factor.field)) for factor in factors if factor.field}
 
 
 def schemes(experiment: Experiment) -> list[str]:
     """List the split schemes that an experiment asks for: stage 1 cuts corpora into the folds of each."""
-    varied = [experiment.vary, *(experiment.vary | grid.vary for grid in experiment.probe.also)]
+    also = [*experiment.probe.also, *experiment.finetune.also]
+    varied = [experiment.vary, *(experiment.vary | grid.vary for grid in also)]
     named = [[value for key in ("split", "split.scheme") for value in vary.get(key, [])] for vary in varied]
     return list(dict.fromkeys(value for own in named for value in own or [experiment.split.scheme]))
 

@@ -159,9 +159,7 @@ def alone(folder: Path) -> AbstractContextManager[None]:
     UserError
         Somebody does.
     """
-    return lock.alone(
-        folder / ".lock", f"{folder}/.lock: a listening test is being served from here; stop it first"
-    )
+    return lock.alone(folder / ".lock", f"{folder}/.lock: a listening test is being served from here; stop it first")
 
 
 def _append(path: Path, event: dict) -> None:

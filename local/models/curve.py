@@ -12,9 +12,9 @@ NAME = "curve.csv"
 Row = Mapping[str, Any]
 
 
-def best(rows: Sequence[Row]) -> Row:
-    """Give the epoch with the lowest dev loss, the first of several."""
-    return min(rows, key=lambda row: row["dev_loss"])
+def best(rows: Sequence[Row], keep: str = "loss") -> Row:
+    """Give the epoch with the lowest dev loss, with ``ua`` that with the highest ``dev_ua``; the first of several."""
+    return min(rows, key=lambda row: row["dev_loss"] if keep == "loss" else -row["dev_ua"])
 
 
 def is_over(rows: Sequence[Row], epochs: int, patience: int) -> bool:

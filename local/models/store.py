@@ -39,14 +39,20 @@ def save(
     ``weights`` are what training changes; ``encoder_sha256`` (:func:`sha256`) is of the encoder's weights that it
     leaves alone. The versions of ``packages`` are noted, and further fields of ``config.json``, which JSON must know.
     """
+    folder = Path(folder)
+    data = write(folder, weights)
+    fields |= {"encoder": dataclasses.asdict(spec), "encoder_sha256": encoder_sha256}
+    save_config(folder, packages, weights_sha256=hashlib.sha256(data).hexdigest(), **fields)
+
+
+def write(folder: Path, weights: Mapping[str, torch.Tensor]) -> bytes:
+    """Write ``model.safetensors`` alone, in a folder that is made if it is not there; give its bytes."""
     from safetensors.torch import save as to_bytes
 
-    folder = Path(folder)
     data = to_bytes({name: tensor.detach().contiguous() for name, tensor in weights.items()})
     with atomic_file(folder / WEIGHTS, "wb") as file:
         file.write(data)
-    fields |= {"encoder": dataclasses.asdict(spec), "encoder_sha256": encoder_sha256}
-    save_config(folder, packages, weights_sha256=hashlib.sha256(data).hexdigest(), **fields)
+    return data
 
 
 def save_config(folder: str | Path, packages: Iterable[str], **fields: Any) -> None:

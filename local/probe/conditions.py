@@ -22,7 +22,7 @@ from utils.errors import UserError
 
 CODE = ["local.probe.run"]  # what makes a result; beside it, the modules of the steps
 REPRESENTATION = "local.probe.representation"  # and this one, of the head that changes the representation
-_DESCENT = ("lr", "eps", "weight_decay", "epochs", "batch_size", "patience")
+_DESCENT = ("lr", "eps", "weight_decay", "epochs", "batch_size", "patience", "keep", "reshuffle")
 
 
 def asked(experiment: Experiment) -> Iterator[dict[str, Value]]:

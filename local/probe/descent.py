@@ -2,8 +2,8 @@
 
 The heads of one fold and seed (one a layer) share their initial weights, their batch order and their
 labels, and differ in their features. Each stops on its own: its weights are those of the epoch with the
-lowest dev loss, and after ``patience`` epochs without a better one it leaves the batch. A head's result
-does not depend on which others are trained beside it.
+lowest dev loss (or highest dev UA: ``keep``), and after ``patience`` epochs without a lower loss it leaves
+the batch. A head's result does not depend on which others are trained beside it.
 """
 
 from __future__ import annotations
@@ -107,22 +107,26 @@ def train_together(
     dev = [(lesson.dev_x, lesson.dev_y) for lesson in lessons]
     whole = sum(len(y) for _, y in dev)
     best = [pupil.copy() for pupil in pupils]
-    best_epoch = torch.zeros(heads, dtype=torch.int64)
-    best_loss = torch.full((heads,), torch.inf)
+    best_epoch, lowest_epoch = (torch.zeros(heads, dtype=torch.int64) for _ in range(2))
+    best_loss, lowest = (torch.full((heads,), torch.inf) for _ in range(2))
+    best_rating = -lowest
     active = torch.arange(heads)
     epoch = 0
     while len(active) and epoch < settings.epochs:
         epoch += 1
         for pupil in pupils:
             pupil.epoch()
-        losses = [cross_entropy(head.logits(one.weights, x), y) for one, (x, y) in zip(pupils, dev, strict=True)]
-        loss = sum(len(y) / whole * own for own, (_, y) in zip(losses, dev, strict=True))
-        better = (loss < best_loss[active]).nonzero()[:, 0]
+        logits = [head.logits(one.weights, x) for one, (x, _) in zip(pupils, dev, strict=True)]
+        loss = sum(len(y) / whole * cross_entropy(own, y) for own, (_, y) in zip(logits, dev, strict=True))
+        rating = -loss if settings.keep == "loss" else _ua(logits, [y for _, y in dev])
+        better = (rating > best_rating[active]).nonzero()[:, 0]
         improved = active[better]
-        best_loss[improved], best_epoch[improved] = loss[better], epoch
+        best_rating[improved], best_loss[improved], best_epoch[improved] = rating[better], loss[better], epoch
+        lower = loss < lowest[active]
+        lowest[active[lower]], lowest_epoch[active[lower]] = loss[lower], epoch
         for kept, pupil in zip(best, pupils, strict=True):
             pupil.copy_to(kept, improved, better)
-        going_on = (epoch - best_epoch[active] < settings.patience).nonzero()[:, 0]
+        going_on = (epoch - lowest_epoch[active] < settings.patience).nonzero()[:, 0]
         if len(going_on) < len(active):
             active = active[going_on]
             dev = [(x[going_on], y) for x, y in dev]
@@ -163,6 +167,13 @@ def train_for(
     return weights
 
 
+def _ua(logits: Sequence[torch.Tensor], labels: Sequence[torch.Tensor]) -> torch.Tensor:
+    """UA of each head on several sets of utterances together, shape (heads,)."""
+    y = torch.cat(list(labels))
+    right = torch.cat([own.argmax(1) for own in logits], 1) == y
+    return torch.stack([right[:, y == label].float().mean(1) for label in y.unique()]).mean(0)
+
+
 class _Pupil:
     """The heads that are still in training on one set of utterances, which they go through in the same order."""
 
@@ -172,6 +183,7 @@ class _Pupil:
         self._one_hot = torch.nn.functional.one_hot(y).float()
         self._state = _State(head, heads, settings, draws[0])
         self._generator = torch.Generator().manual_seed(draws[1])
+        self._order, self._reshuffle = None, settings.reshuffle
         self._active = torch.arange(heads)
 
     @property
@@ -190,8 +202,9 @@ class _Pupil:
 
     def epoch(self) -> None:
         """Go once over the utterances."""
-        order = torch.randperm(self._n, generator=self._generator)
-        self._state.train_epoch(self._rows, self._active * self._n, order, self._one_hot[order])
+        if self._order is None or self._reshuffle:
+            self._order = torch.randperm(self._n, generator=self._generator)
+        self._state.train_epoch(self._rows, self._active * self._n, self._order, self._one_hot[self._order])
 
     def keep(self, which: torch.Tensor) -> None:
         """Let all heads but these leave."""

@@ -15,7 +15,7 @@ from local.report.material import Inputs, LanguageTest
 from local.report.scores import PairedTest, Score
 from local.report.study import Study
 from local.report.study import asked as asked_of
-from local.report.tables import ablation, erasure, gap, shortcuts, shots
+from local.report.tables import ablation, carried, erasure, gap, shortcuts, shots
 from local.report.tables.cells import null_note, p_value
 
 QUESTIONS = {
@@ -64,7 +64,7 @@ def sentences(inputs: Inputs | None, found: Sequence[Measure], people: bool = Fa
     if inputs:
         lines += [*shortcuts.answer(inputs), *ablation.sentences(inputs)]
         lines += [*_drop(inputs, found), *gap.sentences(inputs)[:1], *_language(inputs)]
-        lines += [*shots.sentences(inputs)[:1], *erasure.sentences(inputs)]
+        lines += [*shots.sentences(inputs)[:1], *erasure.sentences(inputs), *carried.sentences(inputs)]
     if people and not lines:
         return ["**No model has been run here yet.**"]
     return lines or ["**Nothing has been run here yet.** The columns of ours are empty."]

@@ -17,9 +17,10 @@ SPREAD = {"speaker_se": "SE speakers", "seed_sd": "SD seeds", "partition_sd": "S
 
 @dataclass(frozen=True)
 class Epoch:
-    """A line of a learning curve."""
+    """A line of a learning curve; ``train_ua``, in the course of the epoch, is NaN where it was not noted."""
 
     epoch: int
+    train_ua: float
     dev_loss: float
     dev_ua: float
 
@@ -69,7 +70,7 @@ class Result:
     words : str
         What its head is or its strategy trains, in few words; may be empty.
     curves : list of list of Epoch
-        Of two-stage training, a curve a fold and seed.
+        Of two-stage training, and where heads that are kept stand beside fresh ones, a curve a fold and seed.
     """
 
     system: System

@@ -37,7 +37,15 @@ def files(experiment: Experiment) -> list[Path]:
     data = [Path("data") / corpus / name for corpus in experiment.corpora for name in names]
     made = [experiment.exp / name for name in (*FILES, SED_RESULTS, SED_SIGNIFICANCE, *listened.FILES)]
     made += [experiment.exp / stage / manifest.NAME for stage in STAGES]
-    return [*made, SED_REFERENCE, *data, *sorted((experiment.exp / MODELS).glob("*.source=*/*/curve.csv"))]
+    models = experiment.exp / MODELS
+    kept = {name for folder in models.glob("*.carry_head=true*") for name in (folder.name, _fresh(folder.name))}
+    curves = [path for path in models.glob("*/*/curve.csv") if ".source=" in str(path) or path.parts[-3] in kept]
+    return [*made, SED_REFERENCE, *data, *sorted(curves)]
+
+
+def _fresh(name: str) -> str:
+    """Name the group that differs in having fresh heads."""
+    return name.replace(".carry_head=true", "")
 
 
 def load(recipe: str, experiment: Experiment) -> Inputs | None:
@@ -158,14 +166,19 @@ def _results(
             counts=confusion["counts"],
             languages=tuple(meta["encoder_languages"]),
             words=meta["words"].get("method", ""),
-            curves=_curves(models / meta["models"]) if factors.get("source") else [],
+            curves=_curves(models / meta["models"])
+            if factors.get("source") or ("carry_head" in factors and "carry_head" in differing)
+            else [],
         )
 
 
 def _curves(folder: Path) -> list[list[Epoch]]:
     """Read the learning curves of a condition's models."""
     return [
-        [Epoch(int(row["epoch"]), float(row["dev_loss"]), float(row["dev_ua"])) for row in csv_file.read(path)]
+        [
+            Epoch(int(row["epoch"]), _float(row.get("train_ua", "")), float(row["dev_loss"]), float(row["dev_ua"]))
+            for row in csv_file.read(path)
+        ]
         for path in sorted(folder.glob("*/curve.csv"))
     ]
 

@@ -43,7 +43,8 @@ def columns(names: Names) -> list[str]:
     return [
         *("recipe", "stage", "train", "test", "setting", "system", "by", "what", "group", "emotions"),
         *("value", "lo", "hi", "se", "df", "no_interval", "n", "speakers", "resampled", "chance"),
-        *compare.FAMILY, *names.header,
+        *compare.FAMILY,
+        *names.header,
     ]
 
 

@@ -41,7 +41,8 @@ def columns(names: Names) -> list[str]:
     return [
         *("recipe", "stage", "setting", "a", "b", "diff", "lo", "hi", "se", "df", "no_interval", "n"),
         *("speakers", "sentences", "test", "corpora", *(f"var_{name}" for name in (*FACTORS, "residual"))),
-        *compare.FAMILY, *names.header,
+        *compare.FAMILY,
+        *names.header,
     ]
 
 
@@ -80,9 +81,7 @@ def rows(scored: Sequence[Scored], facts: Facts, names: Names, score: Score) -> 
     return found
 
 
-def _row(
-    labels: dict, pairs: Sequence[tuple[Scored, Scored]], facts: Facts, names: Names, score: Score
-) -> dict | None:
+def _row(labels: dict, pairs: Sequence[tuple[Scored, Scored]], facts: Facts, names: Names, score: Score) -> dict | None:
     """Fit one comparison; None of fewer than three speakers, who say nothing of others."""
     utterances = [one for test in _by_test(pairs).values() for one in test]
     corpora = dict.fromkeys(corpus for corpus, *_ in utterances)

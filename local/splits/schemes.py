@@ -139,9 +139,7 @@ def _members(corpus: Corpus, unit_of: dict[str, str]) -> dict[str, list[str]]:
 def _sentence_halves(corpus: Corpus, split: Split) -> tuple[set[str], set[str]]:
     """Cut a corpus's utterances into two halves that share no sentence."""
     if not corpus.sentence:
-        raise UserError(
-            f"{corpus.folder}: there is no utt2sent, so no folds by sentence; set split.scheme to speaker"
-        )
+        raise UserError(f"{corpus.folder}: there is no utt2sent, so no folds by sentence; set split.scheme to speaker")
     members = _members(corpus, corpus.sentence)
     if len(members) < 2:
         raise UserError(f"{corpus.folder}: has one sentence, which cannot be kept apart; set split.scheme to speaker")

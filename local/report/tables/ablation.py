@@ -17,6 +17,7 @@ from local.report.tables.cells import (
     joint_marks,
     notes,
     null_note,
+    p_equals,
     p_value,
     score_cell,
     tested_cells,
@@ -124,15 +125,11 @@ def sentences(inputs: Inputs) -> list[str]:
         encoder, how = (cell.text for cell in _names(inputs, base))
         said.append(
             f"**Zero-shot**, `{encoder}`, {how}: {what(most)}, {most.difference.signed()} points over cross entropy "
-            f"(Holm's p {_equals(most.adjusted)}, q {_equals(most.q)}{null_note(most, inputs.level)}). Of {len(ways)} "
-            f"ways, {f'{len(better)} ({_listed(better)})' if better else 'none'} shown to be better{''.join(own)}."
+            f"(Holm's p {p_equals(most.adjusted)}, q {p_equals(most.q)}{null_note(most, inputs.level)}). "
+            f"Of {len(ways)} ways, {f'{len(better)} ({_listed(better)})' if better else 'none'} shown to be "
+            f"better{''.join(own)}."
         )
     return said
-
-
-def _equals(p: float) -> str:
-    text = p_value(p)
-    return text if text.startswith("<") else f"= {text}"
 
 
 def _listed(names: Iterable[str]) -> str:

@@ -142,6 +142,12 @@ def p_value(p: float) -> str:
     return "< 0.001" if p < 0.001 else f"{p:.3f}"
 
 
+def p_equals(p: float) -> str:
+    """Write a p value as the right side of an equation, or of an inequality."""
+    text = p_value(p)
+    return text if text.startswith("<") else f"= {text}"
+
+
 def freedom(df: float) -> Cell:
     """Print degrees of freedom; endless where chance alone explains how speakers differ, a dash without interval."""
     return DASH if isnan(df) else Cell("∞" if isinf(df) else f"{df:.1f}", value=min(df, 1e9))

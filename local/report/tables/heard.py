@@ -15,7 +15,7 @@ from local.report.tables.cells import (
     notes,
     null_note,
     number,
-    p_value,
+    p_equals,
     score_cell,
     tested_cells,
     tests_note,
@@ -69,7 +69,7 @@ def sentences(inputs: Inputs) -> list[str]:
     means = [one for one in found if one[0].train is None] or found
     return [
         f"To have heard the tested speakers in training is worth **{test.ahead(heard)} points** to `{heard.encoder}` "
-        f"({_method(inputs, test, heard)}; {_where(test, own)}; Holm-corrected p {_equals(test.adjusted)}"
+        f"({_method(inputs, test, heard)}; {_where(test, own)}; Holm-corrected p {p_equals(test.adjusted)}"
         f"{null_note(test, inputs.level)})."
         for test, heard, own in means
     ]  # fmt: skip
@@ -77,8 +77,3 @@ def sentences(inputs: Inputs) -> list[str]:
 
 def _where(test: Comparison, own: list[Result]) -> str:
     return f"mean over {len(own)} conditions {test.setting}" if test.train is None else f"on {test.test}"
-
-
-def _equals(p: float) -> str:
-    text = p_value(p)
-    return text if text.startswith("<") else f"= {text}"

@@ -155,6 +155,55 @@ def test_dropout_is_of_training_alone(variant: str) -> None:
     assert torch.equal(trained.last(features, lengths), want)
 
 
+@pytest.mark.parametrize("variant", ["wav2vec2-base", "hubert-large", "wavlm-base", "data2vec-audio"])
+def test_augmenting_is_transformers_own(variant: str) -> None:
+    """The same draws mask the same spans and drop the same blocks, all dropouts being off."""
+    model = make_model(variant)
+    model.config.update({"layerdrop": 0.5, "mask_time_prob": 0.3, "mask_time_length": 4})
+    if variant != "wavlm-base":  # whose configuration lacks what transformers would read
+        model.config.mask_feature_prob = 0.2
+    trained = Transformer(spec_of(variant), model, False, "cpu", "fp32")
+    trained.augment = True
+    wave = speech(9000)
+    features, lengths = trained.features([wave])
+    plain = trained.last(features, lengths)
+    for module in model.modules():
+        if isinstance(module, torch.nn.Dropout):
+            module.p = 0.0
+        if hasattr(module, "head_dim"):
+            module.dropout = 0.0
+    model.train()
+    model.encoder.pos_conv_embed.eval()
+    apart = 0
+    for seed in range(8):
+        found = []
+        for run in (
+            lambda: trained.last(features, lengths),
+            lambda: model(torch.from_numpy(wave)[None]).last_hidden_state[0],
+        ):
+            torch.manual_seed(seed)
+            np.random.seed(seed)
+            with torch.no_grad():
+                found.append(run())
+        torch.testing.assert_close(*found, rtol=0, atol=1e-4)
+        apart += bool((found[0] - plain).abs().max() > 0.01)
+    assert apart >= 7
+    model.eval()
+    assert torch.equal(trained.last(features, lengths), plain)
+
+
+def test_what_is_shorter_than_a_span_is_not_masked() -> None:
+    trained = Transformer(spec_of("wav2vec2-base"), make_model("wav2vec2-base"), False, "cpu", "fp32")
+    features, lengths = trained.features([speech(9000), speech(1000)])
+    want = trained.embed(features, lengths).split(lengths)
+    trained.augment = True
+    trained.model.train()
+    trained.model.apply(lambda module: setattr(module, "p", 0.0) if isinstance(module, torch.nn.Dropout) else None)
+    found = trained.embed(features, lengths).split(lengths)
+    assert lengths[1] < trained.model.config.mask_time_length < lengths[0]
+    assert not torch.equal(found[0], want[0]) and torch.equal(found[1], want[1])
+
+
 def test_the_two_halves_are_the_forward() -> None:
     waves = [speech(9000), speech(4000)]
     features, lengths = encoder("hubert-large").features(waves)

@@ -103,6 +103,27 @@ def test_a_further_grid_may_have_a_layer_of_its_own():
     assert len({group.directory for group in STAGE.groups(config)}) == 3
 
 
+def test_a_further_grid_may_vary_what_it_likes():
+    further = [
+        Grid(vary={"finetune.clip": [0.0]}),
+        Grid(strategies=["lora"], pairs=["b:b"], vary={"init": [True], "finetune.batch_size": [1]}),
+    ]
+    config = settings("ab", pairs=["a:a"], also=further)
+    found = STAGE.conditions(config)
+    assert [one.name for one in found] == [
+        "small.head.a-a.layer=2.batch_size=8", "small.head.a-a.layer=2.clip=0.0.batch_size=8",
+        "small.lora.b-b.layer=2.init=true.batch_size=1",
+    ]  # fmt: skip
+    # What one grid varies tells all: what is at the default, 1.0, is there but not named.
+    assert [one.factors["clip"] for one in found] == [1.0, 0.0, 1.0]
+    own = [one.experiment.finetune for one in found]
+    assert [(one.clip, one.batch_size, one.published_init) for one in own] == [
+        (1, 8, False),
+        (0, 8, False),
+        (1, 1, True),
+    ]
+
+
 def test_grids_alone_are_enough():
     config = settings("ab", also=[Grid(encoders=["small"], pairs=["b:a"])])
     config.finetune.encoders = []
@@ -122,7 +143,7 @@ def test_an_encoder_that_cannot_be_tuned_is_refused(recipe):
 
 
 @pytest.mark.parametrize(
-    "wrong", [{"layer": "best"}, {"batch_size": 1}, {"encoders": ["e"], "seeds": []}]
+    "wrong", [{"layer": "best"}, {"batch_size": 0}, {"clip": -1.0}, {"encoders": ["e"], "seeds": []}]
 )
 def test_settings_that_make_no_sense_are_refused(wrong):
     with pytest.raises(ValueError, match="finetune"):
@@ -339,6 +360,23 @@ def test_the_plan_is_written_and_told(recipe):
     assert len((recipe / "exp/finetune/plan").read_text().splitlines()) == 6
     asked = manifest.read(recipe / "exp/finetune")
     assert [entry.path.name for entry in asked] == ["small.head.a-a.layer=2", "small.head.b-b.layer=2"]
+
+
+def test_the_plan_has_the_layer_of_every_grid(recipe, monkeypatch, capsys):
+    (recipe / "conf/experiment.yaml").write_text(
+        "corpora: [a, b]\nencoders: [small]\nfinetune:\n  strategies: [lora]\n  also:\n"
+        "  - {encoders: [small], pairs: ['a:a'], layer: 1, strategies: [head], vary: {finetune.batch_size: [4]}}\n"
+        "  - {encoders: [small], pairs: ['a:b'], layer: 2}\n  - {encoders: [small], pairs: ['a>b:b'], layer: 3}\n"
+    )
+    monkeypatch.setattr(sys, "argv", ["plan"])
+    finetune_plan.main()
+    assert capsys.readouterr().out == "9\n"
+    found = {entry.path.name: entry.factors["layer"] for entry in manifest.read(Path("exp/finetune"))}
+    assert found == {
+        "small.head.a-a.layer=1.batch_size=4": "1",
+        "small.lora.a-b.layer=2": "2",
+        "small.lora.b-b.source=a.layer=3": "3",
+    }
 
 
 def test_an_experiment_that_tunes_nothing_has_no_work():

@@ -122,3 +122,13 @@ class TestInterruption:
     def test_may_have_two_stages(self, recipe, monkeypatch):
         write_corpus(recipe, "b")
         compare_interrupted(settings("ab", pairs=["a>b:b"], **LORA), monkeypatch, [3, 7])
+
+    @pytest.mark.parametrize(("at", "when"), [([2], "after"), ([3, 1], "before"), ([1, 4], "during")])
+    def test_may_have_a_second_stage_that_goes_on(self, recipe, monkeypatch, at, when):
+        """Also where the first stage is over and the second has not begun: its optimiser comes from the checkpoint."""
+        write_corpus(recipe, "b")
+        config = settings("ab", pairs=["a>b:b"], **LORA | {"epochs": 6}, second_stage="continued", carry_head=True)
+        compare_interrupted(config, monkeypatch, at, when)
+
+    def test_masks_and_drops_what_it_would_have(self, recipe, monkeypatch):
+        compare_interrupted(settings(**LORA, augment=True), monkeypatch, [3])

@@ -23,7 +23,9 @@ def varied(stage: str = PROBE, **vary: list) -> list[dict[str, object]]:
     found = []
     asked = asks(vary={key.replace("__", "."): value for key, value in vary.items()})
     for own, chosen in factors.variants(asked, stage):
-        found.append(factors.values(own, stage) | {factor.name: value for factor, value in chosen.items()})
+        found.append(
+            factors.values(own, factors.known(stage)) | {factor.name: value for factor, value in chosen.items()}
+        )
     return found
 
 
@@ -42,7 +44,7 @@ def test_every_factor_has_a_place_and_a_default() -> None:
         assert [name for name in names if name != "source"][:4] == ["encoder", "method", "train", "test"]
         # What an experiment leaves alone is what is not mentioned.
         default = {factor.name: factor.default for factor in factors.known(stage) if factor.field}
-        assert factors.values(asks(), stage) == default
+        assert factors.values(asks(), factors.known(stage)) == default
 
 
 def test_nothing_varied_is_one_variant() -> None:

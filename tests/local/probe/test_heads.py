@@ -49,17 +49,26 @@ def one_after_another(kind, x, y, dev_x, dev_y, settings: Probe) -> list[tuple[n
             model.parameters(), lr=settings.lr, eps=settings.eps, weight_decay=settings.weight_decay
         )
         generator = torch.Generator().manual_seed(SEEDS[1])
-        best = (copy.deepcopy(model), 0, float("inf"))
+        best, lowest, rated = (copy.deepcopy(model), 0, float("inf")), (float("inf"), 0), -float("inf")
+        order = torch.randperm(len(y), generator=generator)
         for epoch in range(1, settings.epochs + 1):
-            for batch in torch.randperm(len(y), generator=generator).split(settings.batch_size):
+            if settings.reshuffle and epoch > 1:
+                order = torch.randperm(len(y), generator=generator)
+            for batch in order.split(settings.batch_size):
                 optimiser.zero_grad()
                 nn.functional.cross_entropy(model(x[layer, batch]), y[batch]).backward()
                 optimiser.step()
             with torch.no_grad():
-                loss = float(nn.functional.cross_entropy(model(dev_x[layer]), dev_y))
-            if loss < best[2]:
-                best = (copy.deepcopy(model), epoch, loss)
-            if epoch - best[1] >= settings.patience:
+                scores = model(dev_x[layer])
+                loss = float(nn.functional.cross_entropy(scores, dev_y))
+                recalls = [
+                    float((scores.argmax(1) == dev_y)[dev_y == label].float().mean()) for label in range(CLASSES)
+                ]
+            rating = -loss if settings.keep == "loss" else round(sum(recalls), 5)
+            if rating > rated:
+                best, rated = (copy.deepcopy(model), epoch, loss), rating
+            lowest = min(lowest, (loss, epoch))
+            if epoch - lowest[1] >= settings.patience:
                 break
         results.append(best)
     return results
@@ -82,6 +91,8 @@ def assert_same(kind, fit, layer: int, model: nn.Sequential) -> None:
         Probe(lr=3e-3, epochs=8, patience=8, batch_size=11),  # batches fit exactly; nobody stops
         Probe(lr=1e-2, epochs=6, patience=3, batch_size=500),  # one batch an epoch
         Probe(lr=1e-2, eps=1e-2, weight_decay=0.5, epochs=6, patience=3, batch_size=32),  # every term of AdamW counts
+        Probe(lr=1e-2, epochs=25, patience=4, batch_size=16, keep="ua"),
+        Probe(lr=1e-2, epochs=12, patience=4, batch_size=16, reshuffle=False),
     ],
 )
 def test_equals_heads_trained_one_after_another(head: str, settings: Probe) -> None:
@@ -104,6 +115,15 @@ def test_a_head_that_has_stopped_does_not_come_back(head: str) -> None:
     epochs = train(kind, *arguments, hasty, SEEDS).epoch.tolist()
     assert epochs != train(kind, *arguments, patient, SEEDS).epoch.tolist()
     assert epochs == [epoch for _, epoch, _ in one_after_another(kind, *arguments, hasty)]
+
+
+def test_the_best_by_ua_is_another_epoch_than_by_loss() -> None:
+    arguments = data()
+    by_loss, by_ua = (
+        train(HEADS["linear"](DIM, CLASSES), *arguments, Probe(lr=1e-2, epochs=25, patience=4, keep=keep), SEEDS)
+        for keep in ("loss", "ua")
+    )
+    assert by_loss.epoch.tolist() != by_ua.epoch.tolist()
 
 
 def test_heads_of_that_comparison_stop_at_different_epochs() -> None:
