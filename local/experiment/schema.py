@@ -21,7 +21,7 @@ from utils.config_fields import one_of, some_of
 
 stamp.UNMENTIONED |= {
     "split.repeats": 1, "split.emobox_dir": None, "features.storage": "float32", "probe.keep": "loss",
-    "probe.reshuffle": True,
+    "probe.reshuffle": True, "sed.smoothing": None,
 }  # fmt: skip
 
 
@@ -245,6 +245,7 @@ class Sed:
     lr: float = 1e-4  # learning rate of the classifier (Wang et al. 2023)
     lr_encoder: float = 1e-5  # learning rate of a tuned encoder (Wang et al. 2023)
     decoder: str = one_of("median", "minimum", "viterbi")  # smoothing of the frames; its parameter is tuned on dev
+    smoothing: float | None = None  # that parameter, in the place of tuning: frames, seconds or a weight
     # What becomes of a voice that trains every model that could test it: refuse stops; mark: tested, and tables say so.
     seen_voices: str = one_of("refuse", "mark")
     published: str = ""  # SpeechBrain's checkpoint, hub id or folder, to be tested beside ours
@@ -255,6 +256,8 @@ class Sed:
             raise ValueError("sed.encoders asks for diarization: name corpora, train, modes and seeds too")
         if min(self.epochs, self.patience) < 1 or self.batch_seconds <= 0:
             raise ValueError("sed.epochs, patience and batch_seconds must be positive")
+        if self.smoothing is not None and (self.smoothing < 0 or self.decoder == "median" and self.smoothing % 2 != 1):
+            raise ValueError("sed.smoothing must not be negative, and odd for the median")
 
 
 @dataclass

@@ -64,7 +64,8 @@ def asked(experiment: Experiment, found: Diarization) -> str:
     tested = f"tested on {', '.join(sed.test)} and on {made}" if sed.test else f"tested on {made}"
     return (
         f"**Diarization**: which emotion is heard when? Trained on {made}; {tested} ({voices}). Encoders: "
-        f"{code(sed.encoders)} ({', '.join(sed.modes)}); smoothing ({sed.decoder}) tuned on dev."
+        f"{code(sed.encoders)} ({', '.join(sed.modes)}); smoothing ({sed.decoder}) "
+        f"{'tuned on dev' if sed.smoothing is None else f'of {sed.smoothing:g}'}."
     )
 
 

@@ -32,7 +32,7 @@ BASELINES = ("all_neutral", "oracle_utterance", "oracle_speech", "chance")  # of
 PUBLISHED_ON = ("ravdess", "esd_en", "iemocap", "jl_corpus", "emovdb")
 # What trains a model, and what tests it, beside the module of its encoder.
 TRAINING_CODE, CODE = ["local.sed.run"], ["local.sed.apply"]
-SETTINGS = ("epochs", "patience", "batch_seconds", "lr", "lr_encoder")
+SETTINGS = ("epochs", "patience", "batch_seconds", "lr", "lr_encoder", "smoothing")
 _MADE_FROM = ("utt2emo", "utt2lang", "utt2spk", "spk2person", "ref.rttm", stamp.NAME)
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from local import encoders
 from local.grid.conditions import Training
@@ -11,6 +13,9 @@ from local.sed.data import sets
 from local.sed.model import brain, decode
 from utils import stamp
 from utils.feature_cache import InputCache
+
+if TYPE_CHECKING:
+    from local.sed.model.diarizer import Diarizer
 
 
 def train(training: Training, device: str = "cpu") -> None:
@@ -47,20 +52,15 @@ def train(training: Training, device: str = "cpu") -> None:
             made_from, device,
         )
     )  # fmt: skip
-    cache = InputCache(cached, diarizer.input_kind())
-    posteriors = {
-        example.utterance.id: diarizer.posteriors_of(cache.get(example.utterance, diarizer.cached_input))
-        for example in dev
-    }
     frames = (
         sets.frame_labels(example.reference, round(example.utterance.duration / sets.HOP), emotions)
         for example in examples("train")
     )
     moves = decode.transitions(frames, len(emotions)) if sed.decoder == "viterbi" else ()
-    diarizer.decoder = decode.tune(
-        posteriors, {example.utterance.id: example.reference for example in dev},
-        {example.utterance.id: example.utterance.duration for example in dev}, emotions, sed.decoder, moves,
-    )  # fmt: skip
+    if sed.smoothing is None:
+        diarizer.decoder = _tuned(diarizer, dev, InputCache(cached, diarizer.input_kind()), sed.decoder, moves)
+    else:
+        diarizer.decoder = decode.Decoder(sed.decoder, sed.smoothing, moves)
     languages = sorted({language for own in data for language in own.language.values()})
     diarizer.provenance |= {
         "trained_on": list(lead.train), "languages": languages, "encoder": encoders.spec(lead.encoder).name,
@@ -68,4 +68,19 @@ def train(training: Training, device: str = "cpu") -> None:
     }  # fmt: skip
     diarizer.save(folder)
     stamp.write(folder, made_from, keep=True)
-    print(f"{folder}: decoder {diarizer.decoder.method} {diarizer.decoder.value:g}, chosen on dev", flush=True)
+    whence = "chosen on dev" if sed.smoothing is None else "as sed.smoothing says"
+    print(f"{folder}: decoder {diarizer.decoder.method} {diarizer.decoder.value:g}, {whence}", flush=True)
+
+
+def _tuned(
+    diarizer: Diarizer, dev: Sequence[brain.Example], cache: InputCache, method: str,
+    moves: tuple[tuple[float, ...], ...],
+) -> decode.Decoder:  # fmt: skip
+    posteriors = {
+        example.utterance.id: diarizer.posteriors_of(cache.get(example.utterance, diarizer.cached_input))
+        for example in dev
+    }
+    return decode.tune(
+        posteriors, {example.utterance.id: example.reference for example in dev},
+        {example.utterance.id: example.utterance.duration for example in dev}, diarizer.emotions, method, moves,
+    )  # fmt: skip
