@@ -73,3 +73,9 @@ def test_a_word_that_a_field_does_not_know_is_named(tmp_path: Path, override: st
     name, _, value = override.partition("=")
     with pytest.raises(UserError, match=rf"{name}: '{value.strip('[]')}' is not one of "):
         load(tmp_path, override)
+
+
+@pytest.mark.parametrize("smoothing", ["-1", "4"])  # 4 frames have no middle
+def test_a_smoothing_that_no_decoder_has(tmp_path: Path, smoothing: str) -> None:
+    with pytest.raises(UserError, match="sed.smoothing must not be negative, and odd for the median"):
+        load(tmp_path, f"sed.smoothing={smoothing}")
