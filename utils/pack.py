@@ -162,7 +162,7 @@ def _read(path: Path) -> tuple[dict[str, bytes], dict[str, str]]:
 
 def _sums(path: Path, kept: Mapping[str, bytes]) -> dict[str, str]:
     if SUMS not in kept:
-        raise UserError(f"{path}: no {SUMS} in it; utils/pack.sh did not make it, or it was cut")
+        raise UserError(f"{path}: no {SUMS} in it; utils/pack.sh did not make it, or it was cut: get it anew")
     lines = kept[SUMS].decode(errors="replace").splitlines()
     return {name: digest for digest, _, name in (line.partition("  ") for line in lines)}
 

@@ -67,12 +67,12 @@ def test_sizes_are_those_of_stage_1_or_of_the_entry_and_say_so(recipe: Path) -> 
     assert (entry.utterances, entry.speakers, entry.told) == (339, 10, "by its entry")
     assert entry.seconds == pytest.approx(0.4 * 3600 * 339 / 535)
     assert sizes.of("emodb", settings("emotions=[sad]")).utterances == 62
-    guessed = sizes.of("esd", settings())
-    assert (guessed.utterances, guessed.seconds) == (14000, 56000) and "4 s an utterance" in guessed.told
+    guessed = sizes.of("jl_corpus", settings())
+    assert (guessed.utterances, guessed.seconds) == (960, 3840) and "4 s an utterance" in guessed.told
     unknown = sizes.of("aesdd", settings())
     assert unknown.utterances == 0 and "does not say" in unknown.told
     capped = settings("split.folds=5", "split.cap.train=10", "split.cap.test=1")
-    assert sizes.parts(("emodb", "esd"), capped) == (80, (339 + 14000) / 5, 8)
+    assert sizes.parts(("emodb", "jl_corpus"), capped) == (80, (339 + 960) / 5, 8)
 
 
 @pytest.mark.integration
