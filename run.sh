@@ -142,10 +142,11 @@ if $plan; then exec python3 -m local.plan "${options[@]}" --ngpu "$ngpu"; fi
 if $list_fields; then exec python3 -m local.experiment "${options[@]}"; fi
 
 if $dry_run; then
-  exp=${expdir:-exp${tag:+_$tag}} pretrained=(ENCODERS)
+  exp=${expdir:-exp${tag:+_$tag}} pretrained=(ENCODERS) tuned=(ENCODERS)
 else
-  told=$(python3 -m local.experiment "${options[@]}" --get exp --get prepared --get pretrained)
-  { read -r exp; read -ra prepared; read -ra pretrained; } <<< "$told" || true
+  told=$(python3 -m local.experiment "${options[@]}" --get exp --get prepared --get pretrained \
+    --get finetune.encoders)
+  { read -r exp; read -ra prepared; read -ra pretrained; read -ra tuned; } <<< "$told" || true
 fi
 
 run() { # run a command, or show it
@@ -199,7 +200,10 @@ stage_features() {
 
 stage_probe() { in_jobs probe "$exp/probe/log/probe.JOB.log"; }
 
-stage_finetune() { in_jobs finetune "$exp/finetune/log/train.JOB.log"; }
+stage_finetune() { # an earlier run's manifest asks for what this one may not
+  [ ${#tuned[@]} -gt 0 ] || [ -e "$exp/finetune/manifest.jsonl" ] || return 0
+  in_jobs finetune "$exp/finetune/log/train.JOB.log"
+}
 
 stage_score() { run python3 -m local.score.collect "${options[@]}"; }
 

@@ -32,9 +32,10 @@ hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "same"))
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> Iterator[None]:
     """Keep Hypothesis, which asks all modules for their file, from importing what SpeechBrain has put off importing.
 
-    The file that takes longest comes first, or one worker would still be at it when the others are done.
+    The files that take longest come first, or one worker would still be at them when the others are done.
     """
-    items.sort(key=lambda item: item.path.name != "test_mini.py")
+    longest = ["test_mini.py", "test_fuzz.py"]
+    items.sort(key=lambda item: longest.index(item.path.name) if item.path.name in longest else len(longest))
     for module in list(sys.modules.values()):
         if any(kind.__name__ == "LazyModule" for kind in type(module).__mro__):
             module.__dict__.setdefault("__file__", None)
