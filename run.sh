@@ -201,7 +201,10 @@ stage_probe() { in_jobs probe "$exp/probe/log/probe.JOB.log"; }
 
 stage_finetune() { in_jobs finetune "$exp/finetune/log/train.JOB.log"; }
 
-stage_score() { run python3 -m local.score.collect "${options[@]}"; }
+stage_score() {
+  run python3 -m local.outside.make "${options[@]}"
+  run python3 -m local.score.collect "${options[@]}"
+}
 
 stage_sed() {
   run python3 -m local.sed.make "${options[@]}"
