@@ -117,7 +117,7 @@ SECTIONS = (
     Section("What was run", lambda i: [*findings.asked(i), results.methods(i), results.encoders(i)]),
     Section("Encoders", lambda i: [*findings.ranked(i), results.means(i), overview.encoders(i)]),
     Section("Systems without ears", lambda i: [*shortcuts.sentences(i), shortcuts.table(i)]),
-    Section("Outside systems", lambda i: [outside.scores(i), outside.tests(i)]),
+    Section("Outside systems", lambda i: [outside.scores(i), *(outside.tests(i, s) for s in i.outside.means)]),
     Section("Language", lambda i: [*language.sentences(i), language.table(i)]),
     Section("Tuning", lambda i: [comparisons.tuning(i), comparisons.strategies(i), *curves.two_stage(i)]),
     Section("Kept heads", lambda i: [*carried.sentences(i), carried.table(i)]),

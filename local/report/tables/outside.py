@@ -10,7 +10,6 @@ from local.report.tables.cells import (
     Cell,
     Table,
     interval_note,
-    joint_marks,
     number,
     result_cell,
     score_cell,
@@ -54,21 +53,21 @@ def scores(inputs: Inputs) -> Table:
     return Table("outside", "Outside systems", caption, header, rows, made_by="score")
 
 
-def tests(inputs: Inputs) -> Table:
-    """Each beside every system of ours, and beside others from outside."""
+def tests(inputs: Inputs, system: System) -> Table:
+    """One beside every system of ours, and beside others from outside."""
     rows, tested = [], []
-    for c in inputs.outside.tests:
+    for c in (c for c in inputs.outside.tests if c.a == system):
         corpus = "all" if c.train is None else inputs.label(c.test)
         trained = DASH if c.group == "outside" else Cell(c.group if c.train is None else inputs.label(c.train))
         named = inputs.name(c.b) if c.b in inputs.systems else c.b.encoder
-        marks = joint_marks(inputs.outside.of(c.a))
         tested.append((corpus, c))
         cells = [number(c.ua_a), number(c.ua_b), *tested_cells(c, inputs.level, score_cell(c.difference))]
-        rows.append([Cell(c.a.encoder, marks), Cell(named), trained, Cell(corpus), *cells])
+        rows.append([Cell(named), trained, Cell(corpus), *cells])
     caption = (
-        "Each outside system (a) beside ours (b) on the same test utterances, UA in percent, difference in points [95% "
-        "interval]; *all*: means over the corpora that both are tested on. Families: ours that are trained on the test "
-        f"corpus, and on others; single corpora and means apart. {tests_note(inputs.level, tested)}"
+        f"`{system.encoder}` (a) beside ours (b) on the same test utterances, UA in percent, difference in points [95% "
+        "interval]; *all*: means over the corpora that both are tested on. Families: b trained on the test corpus, or "
+        f"on others; b without ears; means apart from single corpora. {tests_note(inputs.level, tested)}"
     )
-    header = ["a", "b", "b is trained on", "test", "UA a", "UA b", "a − b", *TESTED]
-    return Table("outside-tests", "Outside systems beside ours", caption, header, rows, made_by="score")
+    header = ["b", "b is trained on", "test", "UA a", "UA b", "a − b", *TESTED]
+    key = f"outside-{system.encoder}-{system.method}".replace(" ", "-")
+    return Table(key, f"{system.encoder}, from outside, beside ours", caption, header, rows, made_by="score")

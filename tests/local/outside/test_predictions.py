@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from local.experiment import Experiment
 from local.outside.predictions import probabilities, read
+from tests.conftest import REPO
+from utils import config
 from utils.errors import UserError
 
 EMOTIONS = ["angry", "happy", "neutral", "sad"]
@@ -109,3 +113,19 @@ def test_malformed_files_are_refused(tmp_path: Path, name: str, text: str, messa
 def test_a_missing_file_is_named(tmp_path: Path, kind: str) -> None:
     with pytest.raises(UserError, match="no such file"):
         read(tmp_path / f"none.{kind}")
+
+
+def test_the_page_s_examples_are_read_and_say_the_same(tmp_path: Path) -> None:
+    page = (REPO / "docs/outside.md").read_text(encoding="utf-8")
+    entry, rows, line = (re.search(pattern, page, re.S)[1] for pattern in (
+        r"```yaml\n(.*?)```", r"```\n(utt,.*?)```", r"```\n(\{.*?)```",
+    ))  # fmt: skip
+    (tmp_path / "experiment.yaml").write_text(f"encoders: [mini]\n{entry}")
+    (own,) = config.load(Experiment, tmp_path / "experiment.yaml").outside
+    assert (own.name, own.corpora) == ("sensevoice", ["emodb"])
+    made = []
+    for name, text in (("a.csv", rows), ("a.jsonl", line)):
+        (tmp_path / name).write_text(text)
+        made.append(probabilities(list(read(tmp_path / name).values()), EMOTIONS, own.words)[0])
+    np.testing.assert_array_equal(*made)
+    assert made[0].argmax() == EMOTIONS.index("happy")
