@@ -131,8 +131,8 @@ def probabilities(
         emotion = words.get(word, word)
         if emotion not in place:
             raise UserError(
-                f"{one.where}: '{word}' is not one of {', '.join(emotions)}; say what it stands for with words: "
-                f"{{{word}: {emotions[0]}}} in its entry of outside, or leave these utterances out"
+                f"{one.where}: '{word}' is not one of {', '.join(emotions)}; say which it stands for in its entry of "
+                f"outside, words: {{'{word}': EMOTION}}"
             )
         return place[emotion]
 

@@ -229,7 +229,7 @@ def test_what_is_left_out_is_counted_where_that_is_asked_for(tmp_path: Path, mon
         ({"corpora": ["due"]}, "'due' is not among the experiment's corpora"),
         ({"name": "big"}, "'big' is the name of an encoder"),
         ({"name": "a b"}, "the name 'a b' is not of letters"),
-        ({"words": {"joy": "happy"}}, "'ANGRY' is not one of angry, happy, neutral, sad; say what it stands for"),
+        ({"words": {"joy": "happy"}}, "'ANGRY' is not one of angry, happy, neutral, sad; say which it stands for"),
         ({"twice": True}, "echo is to be tested on uno twice"),
         ({"missing": "wrong"}, "'wrong' is not one of refuse, leave_out"),
         ({"both": True}, "uno_s00-angry0 is in uno and zwei"),
