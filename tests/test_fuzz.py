@@ -274,7 +274,7 @@ PARSERS: dict[str, tuple[str, str | bytes, Callable[[Path], object]]] = {
     "cache": ("cache/k/index.json", CACHE, cached),
     "shard": (
         "job.1.json",
-        '{"stamp": {"a": 1}, "precision": "fp32"}',
+        '{"stamp": {"a": 1}, "precision": "fp32", "commit": ""}',
         lambda path: shard.read(path.parent, 1, {"a": 1}),
     ),
 }

@@ -63,7 +63,7 @@ def load(schema: type[T], path: str | Path, overrides: Sequence[str] = ()) -> T:
         return OmegaConf.to_object(config)
     except OmegaConfBaseException as error:
         raise UserError(_explain(error, origin, schema)) from error
-    except (TypeError, ValueError, LookupError) as error:
+    except (TypeError, ValueError, LookupError, OverflowError) as error:
         raise UserError(f"{origin}: {error}") from error
 
 

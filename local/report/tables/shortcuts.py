@@ -111,12 +111,19 @@ def sentences(inputs: Inputs) -> list[str]:
 
 def answer(inputs: Inputs) -> list[str]:
     """Name those corpora, for who reads nothing else."""
-    found = [f"on {inputs.label(corpus)} `{name}`" for corpus, name, _ in _does_all(inputs, _counted(inputs))]
-    if not found:
+    where: dict[str, list[str]] = {}
+    for corpus, name, _ in _does_all(inputs, _counted(inputs)):
+        where.setdefault(name, []).append(corpus)
+    alike: dict[tuple[str, ...], list[str]] = {}
+    for name, corpora in where.items():
+        alike.setdefault(tuple(corpora), []).append(f"`{name}`")
+    if not alike:
         return []
+    found = [f"On {', '.join(corpora)}, {' and '.join(names)} reach" + "es" * (len(names) == 1)
+             + " what the voice was shown to reach." for corpora, names in alike.items()]  # fmt: skip
     return [
-        f"**Shortcuts**: {'; '.join(found)} reaches what the voice was shown to reach, so that scores there say little "
-        "of emotions in the voice. Means without such a corpus: `--stage probe --set corpora=[...]` with the others."
+        f"**Shortcuts**: {' '.join(found)} Scores there say little of emotions in the voice. Means without such a "
+        "corpus: `--stage probe --set corpora=[...]` with the others."
     ]
 
 

@@ -81,7 +81,7 @@ def test_a_corpus_on_which_a_shortcut_does_it_all_is_named(tmp_path: Path, monke
     path = world.root / "conf/encoders.yaml"
     path.write_text(yaml.safe_dump({"deaf_ish": yaml.safe_load(path.read_text())["deaf_ish"]}))
     text, page = build(world, monkeypatch)
-    assert "**Shortcuts**: on uno (it) `duration` reaches what the voice was shown to reach" in " ".join(text.split())
+    assert "**Shortcuts**: On uno, `duration` reaches what the voice was shown to reach." in " ".join(text.split())
     said = [line for line in page.prose if "comes close to the voice" in line]
     assert len(said) == 1 and said[0].startswith("On uno (it), duration alone")
     for row in where(read_csv(world.root / "exp/results.csv"), layer="dev", fold="all"):
