@@ -205,7 +205,10 @@ stage_finetune() { # an earlier run's manifest asks for what this one may not
   in_jobs finetune "$exp/finetune/log/train.JOB.log"
 }
 
-stage_score() { run python3 -m local.score.collect "${options[@]}"; }
+stage_score() {
+  run python3 -m local.outside.make "${options[@]}"
+  run python3 -m local.score.collect "${options[@]}"
+}
 
 stage_sed() {
   run python3 -m local.sed.make "${options[@]}"

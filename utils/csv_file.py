@@ -10,7 +10,7 @@ from utils.atomic import atomic_file
 from utils.errors import UserError
 
 
-def read(path: str | Path) -> list[dict[str, str]]:
+def read(path: str | Path, delimiter: str = ",") -> list[dict[str, str]]:
     """Read a file's rows, by the names in its first line.
 
     Raises
@@ -20,7 +20,7 @@ def read(path: str | Path) -> list[dict[str, str]]:
     """
     try:
         with open(path, encoding="utf-8", newline="") as file:
-            rows = list(csv.DictReader(file))
+            rows = list(csv.DictReader(file, delimiter=delimiter))
     except FileNotFoundError:
         raise UserError(f"{path}: no such file") from None
     except (UnicodeDecodeError, csv.Error) as error:

@@ -2,6 +2,7 @@
 
 from local.experiment.listen import Listen
 from local.experiment.loading import add_arguments, load
+from local.experiment.outside import Outside
 from local.experiment.schema import (
     Cap,
     Experiment,
@@ -19,6 +20,6 @@ from local.experiment.tuning import Finetune, Grid
 from utils.registry import REPO
 
 __all__ = [
-    "REPO", "Cap", "Experiment", "Features", "Finetune", "Grid", "Listen", "Losses", "Pretrain", "Probe", "ProbeGrid",
-    "Score", "Sed", "Split", "Study", "add_arguments", "load",
+    "REPO", "Cap", "Experiment", "Features", "Finetune", "Grid", "Listen", "Losses", "Outside", "Pretrain", "Probe",
+    "ProbeGrid", "Score", "Sed", "Split", "Study", "add_arguments", "load",
 ]  # fmt: skip

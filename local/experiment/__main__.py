@@ -26,7 +26,7 @@ They stand in a recipe's `conf/experiment.yaml`, and any can be set on the comma
 `egs/emodb/run.sh --set probe.epochs=20 --set probe.heads=[linear,mlp]`. With `--list-fields` a recipe's `run.sh` prints
 them with its own values. Fields after `[]` belong to every item of a list: `pretrain: [{name: own, data: [emodb]}]`.
 
-Made of the comments in `local/experiment/{schema,listen}.py`:
+Made of the comments in `local/experiment/{schema,tuning,outside,listen}.py`:
 `python3 -m local.experiment --markdown > docs/configuration.md`.
 """
 

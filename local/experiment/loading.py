@@ -79,4 +79,5 @@ def _with_stand_ins(experiment: Experiment, path: Path) -> Experiment:
         sed=walk(experiment.sed, ("encoders", "corpora", "test")),
         listen=walk(experiment.listen, ("corpora", "segments")),
         pretrain=[walk(one, ("data",)) for one in experiment.pretrain],
+        outside=[],  # which say nothing of what stands in
     )

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from local.experiment.listen import Listen
+from local.experiment.outside import Outside
 from local.experiment.tuning import Finetune
 from utils import stamp
 from utils.config_fields import one_of, some_of
@@ -309,6 +310,7 @@ class Experiment:
     sed: Sed = field(default_factory=Sed)
     finetune: Finetune = field(default_factory=Finetune)
     pretrain: list[Pretrain] = field(default_factory=list)  # encoders that the recipe pre-trains itself before stage 2
+    outside: list[Outside] = field(default_factory=list)  # systems from outside, to be scored beside ours
     listen: Listen = field(default_factory=Listen)
     study: Study = field(default_factory=Study)
 

@@ -22,6 +22,7 @@ from utils.registry import hint
 
 Value = Any  # what YAML holds: a string, a number, a truth value, or a tuple of strings
 PROBE, FINETUNE, SED = STAGES = ("probe", "finetune", "sed")
+OUTSIDE = "outside"  # makes no systems, but conditions of what others say (local/outside)
 # Sections whose fields may vary: other fields change what all conditions share.
 _VARIABLE = (*STAGES, "split.scheme", "losses")
 
@@ -56,7 +57,7 @@ class Factor:
     """
 
     name: str
-    stages: tuple[str, ...] = STAGES
+    stages: tuple[str, ...] = (*STAGES, OUTSIDE)
     field: str = ""
     default: Value = None
     phrase: str = ""
@@ -88,7 +89,7 @@ FACTORS = {
         Factor("test"),
         Factor("emotions", field="emotions"),
         Factor("labels", field="labels"),
-        Factor("split", (PROBE, FINETUNE), "split.scheme"),
+        Factor("split", (PROBE, FINETUNE, OUTSIDE), "split.scheme"),
         Factor("cross_dev", (PROBE, FINETUNE), "probe.cross_dev", phrase="dev of the {value}"),
         Factor("select", (PROBE,), "probe.select", phrase="chosen by {value}"),
         Factor("shots", (PROBE,), "probe.shots", phrase="{value} shots", sees_test=True),
@@ -137,7 +138,7 @@ def grids(experiment: Experiment, stage: str) -> list[Experiment]:
     found, own = [experiment], getattr(experiment, stage)
     further = getattr(own, "also", [])
     names = [field.name for grid in further[:1] for field in dataclasses.fields(grid) if field.name != "vary"]
-    first = [{name: getattr(own, name) for name in names}] if own.encoders else []
+    first = [{name: getattr(own, name) for name in names}] if further and own.encoders else []
     full = [{name: getattr(grid, name) or getattr(own, name) for name in names} for grid in further]
     for grid, given in zip(further, full, strict=True):
         section = dataclasses.replace(own, **given, also=[type(grid)(**one) for one in first + full])

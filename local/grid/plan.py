@@ -139,6 +139,24 @@ def command(stage: Stage, description: str | None) -> None:
     parser = argparse.ArgumentParser(description=(description or "").splitlines()[0])
     experiment.add_arguments(parser)
     settings = experiment.load(parser.parse_args())
+    works = laid_out(stage, settings)
+    # Groups whose conditions differ in what decides nothing here (dev of the target, within a corpus) share models.
+    units = list(dict.fromkeys(unit for one in works for unit in one.units))
+    folder = settings.exp / stage.name
+    if units or folder.is_dir():
+        with atomic_file(folder / NAME) as file:
+            file.writelines(f"{unit}\n" for unit in units)
+    print(len(units))
+
+
+def laid_out(stage: Stage, settings: Experiment) -> list[Work]:
+    """Find what a stage has to do, say so on standard error, and write its manifest.
+
+    Raises
+    ------
+    UserError
+        What is asked for makes no sense, or what it is made from is not finished.
+    """
     conditions = stage.conditions(settings)
     works = [work(stage, group) for group in groups(conditions)]
     for line in describe(stage.name, works):
@@ -149,12 +167,7 @@ def command(stage: Stage, description: str | None) -> None:
     if conditions or (folder / manifest.NAME).is_file():
         entries = [manifest.Entry(one.directory, one.identity, asked[one]) for one in conditions]
         manifest.write(folder, entries)
-    # Groups whose conditions differ in what decides nothing here (dev of the target, within a corpus) share models.
-    units = list(dict.fromkeys(unit for one in works for unit in one.units))
-    if units or folder.is_dir():
-        with atomic_file(folder / NAME) as file:
-            file.writelines(f"{unit}\n" for unit in units)
-    print(len(units))
+    return works
 
 
 def describe(stage: str, works: Iterable[Work]) -> list[str]:

@@ -60,7 +60,9 @@ def sentences(inputs: Inputs | None, found: Sequence[Measure], people: bool = Fa
     -------
     list of str
     """
-    lines = [line for measure in found for line in _measure(measure)] or [_baselines(measure) for measure in found]
+    ours = [measure for measure in found if not measure.outside]
+    lines = [line for measure in ours for line in _measure(measure)] or [_baselines(measure) for measure in ours]
+    lines += [line for measure in found if measure.outside for line in _outside(measure)]
     if inputs:
         lines += [*shortcuts.answer(inputs), *ablation.sentences(inputs)]
         lines += [*_drop(inputs, found), *gap.sentences(inputs)[:1], *_language(inputs)]
@@ -104,6 +106,18 @@ def _measure(measure: Measure) -> Iterator[str]:
         f"{lead}: {shown}. {name}{many} is {_ahead(best.ahead)} `{best.than}`{which} "
         f"({_worth(best.test, measure.level)}{'; but the interval holds 0' if zero else ''})."
     )
+
+
+def _outside(measure: Measure) -> Iterator[str]:
+    """What systems from outside reach, and how far each is from what dev prefers of ours."""
+    for line in measure.lines:
+        beside = ""
+        if line.test is not None and line.ahead is not None:
+            beside = f", {_ahead(line.ahead)} `{line.than}`, dev's choice of ours ({_worth(line.test, measure.level)})"
+        yield (
+            f"{_lead(measure)}: `{line.name}`{line.marks} reaches {line.score}{beside}. Nothing is known of its "
+            "training."
+        )
 
 
 def _ahead(difference: Score) -> str:

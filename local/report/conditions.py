@@ -9,6 +9,7 @@ from typing import Any
 from local.grid.factors import freeze, known
 from local.report.scores import Score, System
 from local.results import heard
+from local.results.read import group_of
 
 GROUPS = ("within", "across", "joint")
 # What makes a headline uncertain: columns of exp/results.csv and how tables call them.
@@ -33,7 +34,7 @@ class Result:
     ----------
     system : System
     stage : str
-        ``probe`` or ``finetune``.
+        ``probe``, ``finetune`` or ``outside``.
     factors : dict
         All that tells it from others (local/grid/factors.py).
     dev : tuple of str
@@ -118,7 +119,7 @@ class Result:
     @property
     def cross_dev(self) -> str:
         """Whose dev lists chose across corpora."""
-        return self.factors["cross_dev"]
+        return self.factors.get("cross_dev", "")
 
     @property
     def control(self) -> bool:
@@ -148,7 +149,5 @@ class Result:
 
     @property
     def group(self) -> str:
-        """``within``, ``across`` or ``joint``."""
-        if self.test not in self.train:
-            return "across"
-        return "within" if len(self.train) == 1 else "joint"
+        """``within``, ``across`` or ``joint``; ``outside`` of a system from there."""
+        return group_of(self.train, self.test)

@@ -3,7 +3,7 @@
 A measure is a score over one group of conditions or one set of recordings. In it, systems stand beside baselines:
 log-mel, random weights, classifiers without ears and, of diarization, labels that hear nothing. A frozen system is
 compared with the strongest baseline by test, which is the hardest one to be better than; a tuned one with the training
-of nothing but its head.
+of nothing but its head; one from outside with the system of ours that dev prefers.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from local.report.conditions import GROUPS
 from local.report.diarized import Diarization, Diarized
 from local.report.material import Inputs, System, baseline
 from local.report.scores import PairedTest, Score
+from local.report.tables import outside
 from local.report.tables.cells import DASH, Cell, Table, equivalent, joint_marks, p_value, score_cell
 from local.report.tables.comparisons import baselines
 
@@ -74,6 +75,8 @@ class Measure:
         Systems that are significantly better than every baseline.
     level : float
         Of the tests.
+    outside : bool
+        Whether the systems are from outside.
     """
 
     title: str
@@ -82,6 +85,7 @@ class Measure:
     lines: list[Line]
     beaten: int
     level: float
+    outside: bool = False
 
     @property
     def systems(self) -> list[Line]:
@@ -107,6 +111,7 @@ def measures(inputs: Inputs | None, diarization: Diarization | None) -> list[Mea
         frozen, tuned = preferred(inputs, inputs.heads), preferred(inputs, baselines(inputs))
         found += [_frozen(inputs, *frozen, group) for group in GROUPS if frozen[0]]
         found += [_tuned(inputs, *tuned, group) for group in GROUPS if tuned[0]]
+        found += [_outside(inputs, corpora) for corpora in inputs.outside.corpora]
     if diarization:
         found += [_diarized(diarization, test) for test in sed.main_tests(diarization)]
     return [measure for measure in found if measure]
@@ -194,6 +199,20 @@ def _tuned(inputs: Inputs, method: str, number: int, group: str) -> Measure | No
     return Measure(title, where, chosen(inputs, method, number), lines, beaten, inputs.level)
 
 
+def _outside(inputs: Inputs, corpora: tuple[str, ...]) -> Measure:
+    """Systems from outside that are tested on the same corpora, beside what dev prefers of ours."""
+    lines = []
+    for system in inputs.outside.corpora[corpora]:
+        marks, test = joint_marks(inputs.outside.of(system)), outside.preferred(inputs, system)
+        line = Line(system.encoder, system.method, "", inputs.outside.means[system], marks)
+        than = {"test": test, "ahead": test.ahead(system), "than": inputs.name(test.b)} if test else {}
+        lines.append(replace(line, **than))
+    lines.sort(key=lambda line: -line.score.ua)
+    beaten = sum(clear(line, inputs.level) for line in lines)
+    title, where = f"UA outside, {'+'.join(corpora)}", f"outside systems on {', '.join(corpora)}"
+    return Measure(title, where, "", lines, beaten, inputs.level, outside=True)
+
+
 def _diarized(found: Diarization, test: str) -> Measure | None:
     """Models beside labels that hear nothing, and beside random weights that were trained on the same."""
     rows = sorted((r for r in found.rows if (r.test, r.emotion) == (test, "all")), key=lambda row: row.eder.ua)
@@ -253,6 +272,7 @@ def _caption(found: Sequence[Measure]) -> str:
     caption += f" Methods: {'; '.join(chosen)}." if chosen else ""
     caption += " *better by*: points, in favour of the system where positive; *than*: the strongest baseline by test"
     caption += ", or the same encoder with less trained" if "tuned" in titles else ""
+    caption += ", or, of outside systems, the one of ours that dev prefers" if "outside" in titles else ""
     return caption + (
         ". Bold: shown (Holm's p < 0.05, and an interval without 0). *q*: after Benjamini and Hochberg. *detectable*: "
         "points of a true difference that 80% of such experiments would have seen, as the first of its family (– where "
@@ -261,7 +281,8 @@ def _caption(found: Sequence[Measure]) -> str:
 
 
 def _row(measure: Measure, line: Line, label: str) -> list[Cell]:
-    row = [Cell(measure.title), Cell(label), Cell(f"baseline: {line.baseline}" if line.baseline else "system")]
+    kind = "outside system" if measure.outside else f"baseline: {line.baseline}" if line.baseline else "system"
+    row = [Cell(measure.title), Cell(label), Cell(kind)]
     row.append(score_cell(line.score, line.marks))
     if line.test is None or line.ahead is None:
         return [*row, DASH, DASH, DASH, DASH]

@@ -10,13 +10,16 @@ from pathlib import Path
 from local import corpora
 from local.experiment import Experiment
 from local.grid import manifest
+from local.grid.factors import OUTSIDE
 from local.report import aligned, erased, failures, gaps, listened
 from local.report.conditions import SPREAD, Epoch, Result
 from local.report.diarized import PARTS, Diarization, Diarized, DiarizedPair
 from local.report.material import Comparison, Corpus, Inputs, LanguageTest, System
+from local.report.outside import Outside
 from local.report.scores import Score, ShotsTest
 from local.report.tables.cells import HEARD
 from local.results import heard
+from local.results.read import STAGES
 from utils import csv_file
 from utils.config import read_yaml
 from utils.errors import UserError
@@ -28,7 +31,6 @@ FILES += (*failures.FILES, erased.FILE, gaps.FILE, *aligned.FILES)
 SED_RESULTS, SED_SIGNIFICANCE = "sed/results.csv", "sed/significance.csv"
 SED_REFERENCE = Path("conf/reference_sed.yaml")
 MODELS = "finetune/models"
-STAGES = ("probe", "finetune")
 
 
 def files(experiment: Experiment) -> list[Path]:
@@ -89,16 +91,22 @@ def load(recipe: str, experiment: Experiment) -> Inputs | None:
     rows = [row for row in everything if row["fold"] == "all"]
     audits = {name: _audit(name) for name in experiment.corpora}
     results = list(_results(rows, confusions["conditions"], emotions, systems, exp / MODELS, audits))
+    theirs = [result for result in results if result.stage == OUTSIDE]
+    results = [result for result in results if result.stage != OUTSIDE]
+    if theirs and not results:
+        raise UserError(f"{exp / RESULTS}: holds outside systems, and nothing of ours beside them; run the probe stage")
     few = [result for result in results if result.factors.get("shots")]
     if few and len(few) == len(results):
         raise UserError(f"{exp / RESULTS}: holds nothing without shots to start from; put 0 among vary's shots")
     results = [result for result in results if not result.factors.get("shots")]
-    hidden = {result.system for result in few}
-    used = {name for result in results for name in (*result.train, result.test)}
+    hidden = {result.system for result in (*few, *theirs)}
+    used = {name for result in (*results, *theirs) for name in (*result.train, result.test)}
     means: dict[tuple[System, str], dict[int | str, Score]] = {}
     for row in csv_file.read(exp / SUMMARY):
         means.setdefault((systems[row["system"]], row["group"]), {})[_layer(row["layer"])] = _score(row)
-    comparisons = (_comparison(row, systems) for row in csv_file.read(exp / SIGNIFICANCE))
+    comparisons = [_comparison(row, systems) for row in csv_file.read(exp / SIGNIFICANCE)]
+    own = {system: means[system, OUTSIDE]["dev"] for system in dict.fromkeys(result.system for result in theirs)}
+    ran = [row for row in everything if row["stage"] != OUTSIDE and row.get("shots", "0") == "0"]
     return Inputs(
         recipe=recipe,
         experiment=experiment,
@@ -109,13 +117,14 @@ def load(recipe: str, experiment: Experiment) -> Inputs | None:
         comparisons=[one for one in comparisons if not hidden.intersection((one.a, one.b))],
         languages=[_language_test(row, systems) for row in csv_file.read(exp / LANGUAGE)],
         folds=len({row["fold"] for row in everything} - {"all"}),
-        seeds=len({row["seed"] for row in everything if row.get("shots", "0") == "0"} - {"all"}),
+        seeds=len({row["seed"] for row in ran} - {"all"}),
         failures=failures.load(exp, systems),
         few=few,
         shots=[_shots_test(row, systems) for row in csv_file.read(exp / SHOTS)],
         erased=erased.load(exp, systems),
         gaps=gaps.load(exp, systems),
         aligned=aligned.load(exp, systems, _paired),
+        outside=Outside(theirs, own, [one for one in comparisons if one.stage == OUTSIDE]),
     )
 
 
@@ -155,7 +164,7 @@ def _results(
             **{key: tuple(meta[key]) for key in ("dev", "contaminated")},
             headline=_score(headline),
             spread={key: _float(headline[key]) for key in SPREAD if headline[key]},
-            **{key: float(headline[key]) for key in ("wa", "macro_f1", "dev_ua")},
+            **{key: _float(headline[key]) for key in ("wa", "macro_f1", "dev_ua")},
             **{key: int(headline[key]) for key in ("n_test", "speakers", "tied")},
             recalls={emotion: float(text) if text else None for emotion, text in recalls.items()},
             resampled=headline["resampled"],
@@ -197,7 +206,8 @@ def _paired(row: dict[str, str]) -> dict:
 
 def _comparison(row: dict[str, str], systems: dict[str, System]) -> Comparison:
     a, b = (systems[row[side]] for side in "ab")
-    train = None if row["train"] == "*" else tuple(row["train"].split("+"))
+    # Of two systems from outside, nothing is known that trains them.
+    train = None if row["train"] == "*" else tuple(filter(None, row["train"].split("+")))
     return Comparison(
         stage=row["stage"], train=train, test=row["test"], setting=row["setting"], a=a, b=b, **_paired(row)
     )  # fmt: skip

@@ -78,7 +78,7 @@ def _intervals(inputs: Inputs) -> list[str]:
 
 def _which(inputs: Inputs, mark: str) -> str:
     """Say what a mark is on; empty if on nothing."""
-    marked = [result for result in inputs.results if mark in marks(result)]
+    marked = [result for result in (*inputs.results, *inputs.outside.results) if mark in marks(result)]
     if not marked:
         return ""
     if mark in ("‡", *HEARD.values()):

@@ -16,7 +16,9 @@ from local.report.conditions import Result
 from local.report.erased import Curve
 from local.report.failures import Failures
 from local.report.gaps import Gap
+from local.report.outside import Outside
 from local.report.scores import PairedTest, Score, ShotsTest, System
+from local.results.read import group_of
 
 NO_EARS = "no ears"
 
@@ -43,6 +45,11 @@ class Comparison(PairedTest):
     setting: str
     a: System
     b: System
+
+    @property
+    def group(self) -> str:
+        """``within``, ``across``, ``joint`` or ``outside``."""
+        return self.setting if self.train is None else group_of(self.train, self.test)
 
     def ahead(self, system: System) -> Score:
         """How far one of the two is ahead of the other."""
@@ -109,6 +116,8 @@ class Inputs:
         What zero-shot pairs lose, in parts; CORAL before other ways to mend a shift.
     aligned : Aligned
         What losses beside the cross entropy do.
+    outside : Outside
+        Systems from outside, which are in none of the other fields but ``failures.calibration``.
     """
 
     recipe: str
@@ -127,6 +136,7 @@ class Inputs:
     erased: list[Curve] = field(default_factory=list)
     gaps: list[Gap] = field(default_factory=list)
     aligned: Aligned = field(default_factory=Aligned)
+    outside: Outside = field(default_factory=Outside)
 
     @cached_property
     def systems(self) -> list[System]:

@@ -46,13 +46,16 @@ def setting(encoder_languages: list[str], train_languages: list[str], test_langu
         ``mono`` (encoder, training and test language agree), ``cross`` (trained on the encoder's language,
         tested on another), ``trans`` (trained and tested on a language that is not the encoder's) or
         ``cross-trans`` (trained on a language that is not the encoder's, tested on yet another), which the
-        study does not have and which a full source x target matrix brings.
+        study does not have and which a full source x target matrix brings. ``unknown`` where nothing is known of what
+        it was trained on (local/outside).
 
     Examples
     --------
     >>> setting(["zh"], ["zh"], "de"), setting(["zh"], ["de"], "de"), setting([], ["de"], "de")
     ('cross', 'trans', 'mono')
     """
+    if not train_languages:
+        return "unknown"
     at_home = not encoder_languages or set(train_languages) <= set(encoder_languages)
     if test_language in train_languages:
         return "mono" if at_home else "trans"

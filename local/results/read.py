@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from local.grid import manifest
-from local.grid.factors import freeze
+from local.grid.factors import FINETUNE, OUTSIDE, PROBE, freeze
 from local.results.selection import choose
 from utils import csv_file, stamp
 from utils.errors import UserError
@@ -17,7 +17,7 @@ from utils.errors import UserError
 if TYPE_CHECKING:
     import numpy as np
 
-STAGES = ("probe", "finetune")  # whose conditions classify utterances
+STAGES = (PROBE, FINETUNE, OUTSIDE)  # whose conditions classify utterances
 HEAD_ALONE = "head"  # the strategy of stage 4 that trains nothing else: what others are compared with
 FILES = ("meta.json", "scores.csv", "hyp", "layers.npz", stamp.NAME)
 
@@ -69,7 +69,7 @@ class Described:
 
     @property
     def group(self) -> str:
-        """``within`` (trained on the test corpus), ``across`` (on others) or ``joint`` (on it and others)."""
+        """As of :func:`group_of`."""
         return group_of(self.factors["train"], self.test)
 
 
@@ -130,7 +130,12 @@ def system(factors: Mapping[str, Any]) -> System:
 
 
 def group_of(train: Sequence[str], test: str) -> str:
-    """Tell ``within`` (trained on the test corpus), ``across`` (on others) or ``joint`` (on it and others)."""
+    """Tell ``within`` (trained on the test corpus), ``across`` (on others) or ``joint`` (on it and others).
+
+    ``outside`` of a system from outside, whose training nobody knows.
+    """
+    if not train:
+        return OUTSIDE
     if test not in train:
         return "across"
     return "within" if len(train) == 1 else "joint"
@@ -156,7 +161,8 @@ def finished(exp: Path) -> tuple[list[Path], list[str]]:
             missing = [name for name in FILES if not (entry.path / name).is_file()]
             reason = entry.why_unfinished() or (f"has no {missing[0]}" if missing else None)
             if reason:
-                left.setdefault(f"{reason}; run the {stage} stage again", []).append(entry.path)
+                maker = "score" if stage == OUTSIDE else stage
+                left.setdefault(f"{reason}; run the {maker} stage again", []).append(entry.path)
             else:
                 chosen.append(entry.path)
     more = {reason: f" (and {len(paths) - 1} more)" if len(paths) > 1 else "" for reason, paths in left.items()}

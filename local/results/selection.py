@@ -31,6 +31,8 @@ def choose(dev_ua: Sequence[float], dev_loss: Sequence[float]) -> tuple[int, int
     >>> choose([0.8, 0.8, 0.8, 0.8, 0.8], [1.0] * 5)
     (2, 5)
     """
+    if len(dev_ua) == 1:  # nothing to choose; a system from outside has no dev UA
+        return 0, 1
     ua, loss = ([float(f"{value:.{DIGITS}f}") for value in values] for values in (dev_ua, dev_loss))
     tied = [place for place, value in enumerate(ua) if value == max(ua)]
     lowest = min(loss[place] for place in tied)

@@ -19,9 +19,10 @@ It writes
 - ``exp/significance.csv``: paired tests between systems, corrected within families: what one table shows.
 - ``exp/language.csv``: paired tests between encoders of one language each, by whose language theirs is.
 - ``exp/shots.csv``: paired tests between a source with few utterances of the test corpus and these alone. Conditions
-  with shots are in the tables above too, and in none of those below.
+  with shots are in the tables above too, and in none of those below; systems from outside (docs/outside.md), in
+  results, summary, significance and calibration.
 - ``exp/breakdown.csv``: who and what headlines fail on: UA by gender, by sentence seen or not, by speaker, by language.
-- ``exp/calibration.csv``, ``exp/reliability.csv``: whether posteriors mean what they say.
+- ``exp/calibration.csv``, ``exp/reliability.csv``: whether posteriors mean what they say, of systems that have any.
 - ``exp/mixed.csv``: encoders compared by a mixed model with speakers, sentences and corpora as random effects.
 - ``exp/erasure.csv``: what erasing speakers does to speakers and emotions, beside its controls.
 - ``exp/gap.csv``: what the drop of each zero-shot pair is made of: priors, shift, concept, representation.
@@ -131,7 +132,9 @@ def _collect(paths: Sequence[Path], config: experiment.Experiment, recipe: str) 
     summary = [row for system in systems.values() for row in tabulate.summary_rows(system, names, score.confidence)]
     summary += unheard.rows(systems.values(), names, score.confidence)
     facts = Facts()
-    plain = [scored for scored in everything if not scored.condition.factors.get("shots")]
+    zero = [scored for scored in everything if not scored.condition.factors.get("shots")]
+    plain = [scored for scored in zero if scored.condition.stage != factors.OUTSIDE]
+    shared = [scored for scored in zero if scored.condition.meta.get("posteriors", True)]
     tables = (
         (tabulate.result_columns(conditions[0].emotions, names), results),
         (tabulate.summary_columns(names), summary),
@@ -139,8 +142,8 @@ def _collect(paths: Sequence[Path], config: experiment.Experiment, recipe: str) 
         (language.columns(names), language.rows(plain, blocks, names, score)),
         (shots.columns(names), shots.rows(everything, blocks, names, score)),
         (breakdown.columns(names), breakdown.rows(plain, facts, blocks, names, score)),
-        (calibration.columns(names), calibration.rows(plain, blocks, names, score)),
-        (calibration.BINNED, calibration.bins(plain, names)),
+        (calibration.columns(names), calibration.rows(shared, blocks, names, score)),
+        (calibration.BINNED, calibration.bins(shared, names)),
         (mixed.columns(names), mixed.rows(plain, facts, names, score)),
         (erasure.columns(names), erasure.rows(conditions, names)),
         (gap.columns(names), gap.rows(plain, blocks, names, score)),

@@ -12,6 +12,9 @@ A family of tests is what one table shows (``family``; local/report/tables):
   so), in all conditions of one method, and by means; two without ears are not compared;
 - ``gains``: what each strategy gains over the simpler one that it contains, the table of strategies;
 - ``<factor>, <stage>``: other values of one factor, in single conditions;
+- ``outside within, <system>``, ``outside means within, <system>`` and so on: a system from outside beside each of ours
+  that is trained on the test corpus, or on others, in single conditions and by means; ``outside shortcuts ...`` beside
+  those without ears; controls and shots aside;
 - ``language``, ``language by corpus``: encoders of one language each (local/score/language.py);
 - ``shots <system>``, ``shots <system>, languages``, ``shots means``: few utterances of the test corpus beside a source,
   and alone (local/score/shots.py). Numbers of shots are compared with none, not with each other;
@@ -27,7 +30,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from local.encoders import needs
-from local.grid.factors import show
+from local.grid.factors import OUTSIDE, freeze, known, show
 from local.losses import PLAIN
 from local.results.read import HEAD_ALONE, Described
 from local.score.tabulate import Names
@@ -105,7 +108,36 @@ def systems(conditions: Sequence[Described], names: Names) -> list[Comparison]:
         if len(pairs) > 1:
             labels = {"stage": stage, "train": "*", "test": "*", "setting": group, "a": a, "b": b}
             found.append(Comparison(labels | {"family": f"{kind}means {group}"}, pairs))
+    return found + _beside(conditions, deaf, names)
+
+
+def _beside(conditions: Sequence[Described], deaf: set[str], names: Names) -> list[Comparison]:
+    """Set systems from outside beside ours on the same corpora; ``train`` and ``setting`` are those of ours."""
+    found: list[Comparison] = []
+    means: dict[tuple[str, str, str, str], list[tuple[int, int]]] = {}
+    ours = [place for place, one in enumerate(conditions) if one.stage != OUTSIDE and not _shots(one)]
+    ours = [place for place in ours if not _control(conditions[place])]
+    for first, a in enumerate(conditions):
+        for second in ours if a.stage == OUTSIDE else ():
+            b = conditions[second]
+            if all(a.factors[name] == b.factors[name] for name in ("test", "emotions", "labels", "split")):
+                labels = {"stage": OUTSIDE, "train": b.train, "test": b.test, "setting": b.meta["setting"]}
+                labels |= {"a": names.system(a), "b": names.system(b)}
+                kind = "shortcuts " if b.factors["encoder"] in deaf else ""
+                family = f"{OUTSIDE} {kind}{b.group}, {labels['a']}"
+                found.append(Comparison(labels | {"family": family}, [(first, second)]))
+                means.setdefault((labels["a"], labels["b"], b.group, kind), []).append((first, second))
+    for (a, b, group, kind), pairs in means.items():
+        if len(pairs) > 1:
+            labels = {"stage": OUTSIDE, "train": "*", "test": "*", "setting": group, "a": a, "b": b}
+            found.append(Comparison(labels | {"family": f"{OUTSIDE} {kind}means {group}, {a}"}, pairs))
     return found
+
+
+def _control(one: Described) -> bool:
+    """Whether a factor makes it a control; see ``Factor.control``."""
+    given = ((factor, freeze(one.factors.get(factor.name, factor.default))) for factor in known(one.stage))
+    return any(factor.control and value != factor.default for factor, value in given)
 
 
 def _differing(a: Described, b: Described) -> str | None:

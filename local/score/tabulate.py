@@ -17,7 +17,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from local.grid import manifest
-from local.grid.factors import freeze, known, show
+from local.grid.factors import OUTSIDE, freeze, known, show
 from local.results.read import Finished
 from utils import metrics, uncertain
 from utils.errors import UserError
@@ -25,7 +25,7 @@ from utils.estimates import Estimate
 from utils.intervals import Blocks
 from utils.uncertain import Figure
 
-GROUPS = ("within", "across", "joint")
+GROUPS = ("within", "across", "joint", OUTSIDE)
 # Factors that have a column of their own whether or not a condition sets them.
 ALWAYS = ("split", "labels", "cross_dev", "select", "normalise")
 COLLAPSED = "collapsed"  # why there is no interval where a system says one class whatever it hears
@@ -214,7 +214,7 @@ def condition_rows(scored: Scored, names: Names, confidence: float) -> list[dict
     _, certainty = uncertainty([scored.figure], None, confidence)
     scores = _scores(scored.counts, condition.emotions)
     runs = [row for row in condition.rows if row["selected"] == "1"]
-    trained = {row["fold"]: int(row["n_train"]) for row in runs}
+    trained = {row["fold"]: int(row["n_train"]) for row in runs if row["n_train"]}
     for index, layer in enumerate([*condition.layers, "dev"]):
         selected = [row for row in runs if layer in ("dev", int(row["layer"]))]
         collapsed = int(scored.collapsed[index])
@@ -223,7 +223,7 @@ def condition_rows(scored: Scored, names: Names, confidence: float) -> list[dict
         rows.append(
             common | {key: number(values[index]) for key, values in scores.items()} | certainty[index] | {
                 "fold": "all", "seed": "all", "layer": layer, "selected": len(selected), "collapsed": collapsed,
-                "n_train": f"{np.mean(list(trained.values())):.1f}".removesuffix(".0"),
+                "n_train": f"{np.mean(list(trained.values())):.1f}".removesuffix(".0") if trained else "",
                 "n_test": len(set(condition.utts.tolist())), "speakers": scored.speakers, "resampled": scored.unit,
             }
         )  # fmt: skip
@@ -275,8 +275,9 @@ def _fold_rows(condition: Finished) -> list[dict]:
 def summary_rows(system: Sequence[Scored], names: Names, confidence: float) -> list[dict]:
     """Average one system (encoder and method) over its conditions: rows of exp/summary.csv.
 
-    Groups: ``within``, ``across`` and ``joint`` by corpora; ``drop`` is, averaged over test corpora, UA within minus
-    the mean UA from other corpora. A speaker who is tested in several conditions errs in all of them together.
+    Groups: ``within``, ``across`` and ``joint`` by corpora, ``outside`` of systems from there; ``drop`` is, averaged
+    over test corpora, UA within minus the mean UA from other corpora. A speaker who is tested in several conditions
+    errs in all of them together.
 
     Parameters
     ----------

@@ -197,7 +197,7 @@ def _calibration(inputs: Inputs) -> Table:
             Cell(own.surplus.signed(), best=own.surplus.lo > 0 or own.surplus.hi < 0, value=own.surplus.ua),
             score_cell(own.ece), number(own.ece_chance), score_cell(own.brier), number(own.log_loss, 3, 1),
         ]
-        for own in inputs.failures.calibration
+        for own in inputs.failures.calibration if own.system in inputs.systems
     ]  # fmt: skip
     uniform = 100 * (1 - inputs.chance)
     caption = (

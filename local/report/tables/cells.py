@@ -58,7 +58,7 @@ class Table:
     header : list of str
     rows : list of list of Cell
     made_by : str
-        ``probe``, ``finetune``, ``sed`` or ``data``: the stage from which on its command runs.
+        ``probe``, ``finetune``, ``score``, ``sed`` or ``data``: the stage from which on its command runs.
     marks : str
         Marks used in it.
     """

@@ -10,7 +10,7 @@ import pytest
 from local import experiment
 from local.experiment import Experiment, Probe
 from local.grid import factors
-from local.grid.factors import FACTORS, FINETUNE, PROBE, SED, STAGES, Factor
+from local.grid.factors import FACTORS, FINETUNE, OUTSIDE, PROBE, SED, STAGES, Factor
 from utils.errors import UserError
 
 
@@ -38,8 +38,8 @@ def refused(message: str, **vary: list) -> None:
 
 def test_every_factor_has_a_place_and_a_default() -> None:
     for name, factor in FACTORS.items():
-        assert name == factor.name and set(factor.stages) <= set(STAGES)
-    for stage in STAGES:
+        assert name == factor.name and set(factor.stages) <= {*STAGES, OUTSIDE}
+    for stage in (*STAGES, OUTSIDE):
         names = [factor.name for factor in factors.known(stage)]
         assert [name for name in names if name != "source"][:4] == ["encoder", "method", "train", "test"]
         # What an experiment leaves alone is what is not mentioned.
