@@ -142,11 +142,11 @@ if $plan; then exec python3 -m local.plan "${options[@]}" --ngpu "$ngpu"; fi
 if $list_fields; then exec python3 -m local.experiment "${options[@]}"; fi
 
 if $dry_run; then
-  exp=${expdir:-exp${tag:+_$tag}} pretrained=(ENCODERS) tuned=(ENCODERS)
+  exp=${expdir:-exp${tag:+_$tag}} pretrained=(ENCODERS) tuned=(ENCODERS) outside=SYSTEMS
 else
   told=$(python3 -m local.experiment "${options[@]}" --get exp --get prepared --get pretrained \
-    --get finetune.encoders)
-  { read -r exp; read -ra prepared; read -ra pretrained; read -ra tuned; } <<< "$told" || true
+    --get finetune.encoders --get outside)
+  { read -r exp; read -ra prepared; read -ra pretrained; read -ra tuned; read -r outside; } <<< "$told" || true
 fi
 
 run() { # run a command, or show it
@@ -200,13 +200,16 @@ stage_features() {
 
 stage_probe() { in_jobs probe "$exp/probe/log/probe.JOB.log"; }
 
-stage_finetune() { # an earlier run's manifest asks for what this one may not
-  [ ${#tuned[@]} -gt 0 ] || [ -e "$exp/finetune/manifest.jsonl" ] || return 0
+# Nobody asks for it: an earlier run's manifest may still.
+unasked() { [ -z "$2" ] && [ ! -e "$exp/$1/manifest.jsonl" ]; }
+
+stage_finetune() {
+  if unasked finetune "${tuned[*]}"; then return 0; fi
   in_jobs finetune "$exp/finetune/log/train.JOB.log"
 }
 
 stage_score() {
-  run python3 -m local.outside.make "${options[@]}"
+  unasked outside "$outside" || run python3 -m local.outside.make "${options[@]}"
   run python3 -m local.score.collect "${options[@]}"
 }
 

@@ -6,6 +6,7 @@ A recipe's entry of a name that the repository has changes single fields of it.
 from __future__ import annotations
 
 import difflib
+import functools
 import typing
 from collections.abc import Iterable
 from pathlib import Path
@@ -44,12 +45,18 @@ def read(name: str, path_field: str, recipe: str | Path) -> dict[str, Entry]:
     entries: dict[str, Entry] = {}
     for folder in folders(recipe):
         path = folder / "conf" / name
-        for key, fields in (read_yaml(path) if path.is_file() else {}).items():
+        state = path.stat() if path.is_file() else None
+        for key, fields in (_parsed(path, state.st_mtime_ns, state.st_size) if state else {}).items():
             if not isinstance(key, str) or not isinstance(fields, dict):
                 raise UserError(f"{path}: {key}: expected a name and its fields")
             old = entries.get(key, Entry(path, folder, {}))
             entries[key] = Entry(path, folder if path_field in fields else old.base, old.fields | fields)
     return entries
+
+
+@functools.lru_cache(maxsize=64)
+def _parsed(path: Path, modified: int, size: int) -> dict[str, Any]:
+    return read_yaml(path)
 
 
 def look_up(entries: dict[str, Entry], name: str, what: str) -> Entry:

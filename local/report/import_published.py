@@ -72,14 +72,12 @@ def read(folder: Path) -> list[dict[str, str]]:
                 raise UserError(f"{path}: says otherwise than {before[1]} of {', '.join(key)}; remove one of the two")
     if not found:
         raise UserError(f"{folder}: none of its {len(logs)} logs has a line 'all layer accuracy'; fetch them again")
-    return [
-        {
-            "encoder": encoder, "setting": _setting(encoder, train, test), "train": train, "dev": dev, "test": test,
-            "fold": fold, "layer": str(layer), "ua": f"{value:.6f}",
-        }
-        for (encoder, train, dev, test, fold), (values, _) in sorted(found.items())
-        for layer, value in enumerate(values)
-    ]  # fmt: skip
+    rows = []
+    for (encoder, train, dev, test, fold), (values, _) in sorted(found.items()):
+        shared = {"encoder": encoder, "setting": _setting(encoder, train, test), "train": train, "dev": dev}
+        shared |= {"test": test, "fold": fold}
+        rows += [shared | {"layer": str(layer), "ua": f"{value:.6f}"} for layer, value in enumerate(values)]
+    return rows
 
 
 def _folds(path: Path) -> Iterator[tuple[tuple[str, ...], list[float]]]:
