@@ -89,6 +89,17 @@ def test_a_corpus_on_which_a_shortcut_does_it_all_is_named(tmp_path: Path, monke
     assert "1 system was not shown to exceed it" in said[0]
 
 
+def test_few_speakers_make_no_shortcut(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of four speakers no p is small; what is far behind still does not reach the voice."""
+    both = [Encoder("clear", 1, 0.9), Encoder("duration", 1, 0.3)]
+    world = World(tmp_path, [Corpus("uno", "it", 4, 12)], both, heads=["linear"]).write()
+    path = world.root / "conf/encoders.yaml"
+    path.write_text(yaml.safe_dump({"clear": yaml.safe_load(path.read_text())["clear"]}))
+    text, page = build(world, monkeypatch)
+    assert page.tables["shortcuts"][1][3] == "1"  # not shown
+    assert "**Shortcuts**" not in text and not any("comes close to the voice" in line for line in page.prose)
+
+
 def test_without_any_nothing_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     text, _ = build(World(tmp_path, CORPORA[:1], [Encoder("plain"), Encoder("big")]).write(), monkeypatch)
     assert "without ears" not in text and "Without ears" not in text
