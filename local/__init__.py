@@ -5,7 +5,7 @@
 # option leaves results valid.
 NEUTRAL = (
     "local", "local.experiment", "local.experiment.listen", "local.experiment.loading", "local.experiment.schema",
-    "local.experiment.tuning", "local.corpora.registry",
+    "local.experiment.tuning", "local.experiment.outside", "local.corpora.registry",
     "local.encoders.kinds", "local.encoders.registry", "local.features.progress", "local.finetune.strategies",
     "local.grid", "local.grid.factors", "local.grid.manifest", "local.grid.pairs", "local.grid.plan",
 )  # fmt: skip

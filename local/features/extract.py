@@ -9,6 +9,7 @@ together. An interrupted job goes on at the utterances that are missing.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import sys
 from collections.abc import Iterator
 
@@ -46,31 +47,29 @@ def extract(works: list[Work], job: int, nj: int, device: str) -> None:
     UserError
         An utterance's audio cannot be read (it is named), or the encoder cannot be had.
     """
-    shares = []
-    for work in works:
-        if needs.unavailable(work.encoder, work.data):
-            continue
-        if work.why_stale() is None:
-            print(f"{work.directory}: up to date", file=sys.stderr)
-            continue
-        shard = Shard(work.shards(nj), job, work.stamp())
-        mine = work.batches()[job - 1 :: nj]
-        rest = [batch for batch in mine if not all(utterance.id in shard.done for utterance in batch)]
-        if len(rest) < len(mine):
-            print(
-                f"{work.directory}: going on, {len(mine) - len(rest)} of {len(mine)} batches are there", file=sys.stderr
-            )
-        shares.append((work, shard, rest))
-    if any(rest for _, _, rest in shares):
-        import torch  # here, where it is clear that there is work
+    with contextlib.ExitStack() as opened:
+        shares = []
+        for work in works:
+            if needs.unavailable(work.encoder, work.data):
+                continue
+            if work.why_stale() is None:
+                print(f"{work.directory}: up to date", file=sys.stderr)
+                continue
+            shard = opened.enter_context(contextlib.closing(Shard(work.shards(nj), job, work.stamp())))
+            mine = work.batches()[job - 1 :: nj]
+            rest = [batch for batch in mine if not all(utterance.id in shard.done for utterance in batch)]
+            if len(rest) < len(mine):
+                there = len(mine) - len(rest)
+                print(f"{work.directory}: going on, {there} of {len(mine)} batches are there", file=sys.stderr)
+            shares.append((work, shard, rest))
+        if any(rest for _, _, rest in shares):
+            import torch  # here, where it is clear that there is work
 
-        encoder = encoders.load(works[0].encoder, device, works[0].experiment.features.precision)
-        threads = torch.get_num_threads()
-        for work, shard, rest in shares:
-            if rest:
-                _run(encoder, work, shard, rest, threads if device == "cpu" else 1)
-    for _, shard, _ in shares:
-        shard.close()
+            encoder = encoders.load(works[0].encoder, device, works[0].experiment.features.precision)
+            threads = torch.get_num_threads()
+            for work, shard, rest in shares:
+                if rest:
+                    _run(encoder, work, shard, rest, threads if device == "cpu" else 1)
 
 
 def _run(encoder: encoders.Encoder, work: Work, shard: Shard, batches: list[list[Utterance]], threads: int) -> None:
