@@ -1,8 +1,8 @@
 """A recipe that is killed again and again, in every stage, ends with the bytes of one that was left alone; so does one
 whose jobs a cluster runs.
 
-Eight kills by default, one a stage. ``XSER_KILLS=60 python3 -m pytest tests/integration/test_kills.py -s`` is the long
-form, with ``XSER_KILL_SEED`` for other moments; it prints each kill, and counts of them at its end.
+Eight kills by default, one a stage, and Slurm. ``XSER_KILLS=60 python3 -m pytest tests/integration/test_kills.py -s`` is the long
+form, on Grid Engine too, with ``XSER_KILL_SEED`` for other moments; it prints each kill, and counts at its end.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.integration.clusters import Slurm, running
+from tests.integration.clusters import Cluster, GridEngine, Slurm, running
 from tests.integration.conftest import Checkout
 
 pytestmark = [
@@ -191,15 +191,17 @@ def killed(recipe: Recipe, first: int, stage: int, how: str, after: float, draw:
     return True
 
 
-def test_slurm_gives_the_bytes_of_one_machine(recipe: Recipe, alone: tuple) -> None:
+@pytest.mark.parametrize("kind", [Slurm, GridEngine] if LONG else [Slurm])
+def test_a_cluster_gives_the_bytes_of_one_machine(recipe: Recipe, alone: tuple, kind: type[Cluster]) -> None:
     made = re.compile("data|dump|exp/(probe|finetune|sed)/")
     want = {name: content for name, content in alone[1].items() if made.match(name)}
-    with running(Slurm) as slurm:
+    with running(kind) as cluster:
         recipe.wipe("dump", "exp")
         for first, last, nj in (("features", "probe", 2), ("finetune", "sed", 1)):
-            run = recipe.start("--stage", first, "--stop-stage", last, nj=nj, cmd_backend="slurm", **slurm.environment)
-            recipe.ends_well(run)
-        assert "JobState=COMPLETED" in slurm.call("scontrol", "show", "jobs")
+            options = ("--stage", first, "--stop-stage", last)
+            recipe.ends_well(recipe.start(*options, nj=nj, cmd_backend=cluster.name, **cluster.environment))
+        if kind is Slurm:
+            assert "JobState=COMPLETED" in cluster.call("scontrol", "show", "jobs")
     got = recipe.results()
     assert [name for name in want if got.get(name) != want[name]] == []
 
