@@ -1,8 +1,9 @@
 """A recipe that is killed again and again, in every stage, ends with the bytes of one that was left alone; so does one
 whose jobs a cluster runs.
 
-Eight kills by default, one a stage, and Slurm. ``XSER_KILLS=60 python3 -m pytest tests/integration/test_kills.py -s`` is the long
-form, on Grid Engine too, with ``XSER_KILL_SEED`` for other moments; it prints each kill, and counts at its end.
+Eight kills by default, one a stage, and Slurm. ``XSER_KILLS=60 python3 -m pytest tests/integration/test_kills.py -s``
+is the long form, on Grid Engine too, with ``XSER_KILL_SEED`` for other moments; it prints each kill, and counts at its
+end.
 """
 
 from __future__ import annotations
