@@ -145,7 +145,7 @@ if $dry_run; then
   exp=${expdir:-exp${tag:+_$tag}} pretrained=(ENCODERS) tuned=(ENCODERS) outside=SYSTEMS
 else
   told=$(python3 -m local.experiment "${options[@]}" --get exp --get prepared --get pretrained \
-    --get finetune.encoders --get outside)
+    --get tuned --get outside)
   { read -r exp; read -ra prepared; read -ra pretrained; read -ra tuned; read -r outside; } <<< "$told" || true
 fi
 

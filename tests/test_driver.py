@@ -147,6 +147,15 @@ def test_a_recipe_calls_the_driver(repo: Path) -> None:
         assert len(script.read_text(encoding="utf-8").splitlines()) <= 20
 
 
+def test_tuning_is_planned_wherever_a_grid_asks_for_it(tmp_path: Path) -> None:
+    checkout, only = Checkout(tmp_path), ("--stage", "finetune", "--stop-stage", "finetune", "--set")
+    grid = "finetune.also=[{encoders: [mini], strategies: [head], pairs: [within]}]"
+    asked = driver(checkout.root, *only, grid)
+    assert asked.returncode == 1 and "data/mini_zh/" in asked.stderr  # nothing is prepared
+    idle = driver(checkout.root, *only, "finetune.encoders=[]")
+    assert (idle.returncode, idle.stderr) == (0, "")
+
+
 def test_a_recipe_s_folder_that_cannot_be_written_is_named(tmp_path: Path) -> None:
     checkout = Checkout(tmp_path)
     with disks.read_only(tmp_path / "egs/mini"):

@@ -40,8 +40,8 @@ def main() -> None:
     parser.add_argument("--markdown", action="store_true", help="write docs/configuration.md to standard output")
     parser.add_argument(
         "--get", metavar="NAME", action="append", default=[],
-        help="print one value alone, a line each: a field, exp or results (their paths), prepared (corpora) or "
-        "pretrained (encoders)",
+        help="print one value alone, a line each: a field, exp or results (their paths), prepared (corpora), "
+        "pretrained or tuned (encoders)",
     )  # fmt: skip
     arguments = parser.parse_args()
     if arguments.markdown:

@@ -365,3 +365,9 @@ class Experiment:
     def pretrained(self) -> list[str]:
         """Encoders that the recipe pre-trains."""
         return [own.name for own in self.pretrain]
+
+    @property
+    def tuned(self) -> list[str]:
+        """Encoders that stage 4 tunes, each once."""
+        asked = [self.finetune.encoders, *(own.encoders for own in self.finetune.also)]
+        return list(dict.fromkeys(name for own in asked for name in own))
