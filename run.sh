@@ -204,7 +204,10 @@ stage_probe() { in_jobs probe "$exp/probe/log/probe.JOB.log"; }
 unasked() { [ -z "$2" ] && [ ! -e "$exp/$1/manifest.jsonl" ]; }
 
 stage_finetune() {
-  if unasked finetune "${tuned[*]}"; then return 0; fi
+  if unasked finetune "${tuned[*]}"; then
+    echo "finetune: no encoder is to be tuned (finetune.encoders)"
+    return 0
+  fi
   in_jobs finetune "$exp/finetune/log/train.JOB.log"
 }
 
