@@ -96,6 +96,28 @@ def test_at_weight_0_it_is_cross_entropy_to_the_bit(loss: str) -> None:
     assert not torch.equal(plain[0], other[0])
 
 
+def test_the_focal_loss_is_cross_entropy_at_gamma_0_to_the_bit() -> None:
+    own = scene(1)
+    plain, none, focal = (
+        train(own, losses) for losses in (Losses(), Losses(loss="focal", gammas=[0.0]), Losses(loss="focal"))
+    )
+    assert all(torch.equal(a, b) for a, b in zip(plain, none, strict=True))
+    assert not torch.equal(plain[0], focal[0]) and len(candidates(Losses(loss="focal", gammas=[1.0, 2.0]))) == 2
+
+
+def test_weighted_by_class_a_rare_emotion_is_found_more_often() -> None:
+    own, other = scene(7), scene(8)
+    rare = np.flatnonzero(own.labels == 3)[8:]
+    kept = np.setdiff1d(np.arange(len(own.labels)), rare)
+    few = Scene(own.x[:, kept], own.labels[kept], own.speakers[kept], own.languages[kept])
+
+    def found(loss: str) -> float:
+        said = Hidden.logits(train(few, Losses(loss=loss), left_out=other), other.x)[0].argmax(0).numpy()
+        return float(np.mean(said[other.labels == 3] == 3))
+
+    assert found("weighted") > found("ce")
+
+
 @pytest.mark.integration
 def test_candidates_and_layers_do_not_see_each_other() -> None:
     two = scene(2)
