@@ -23,9 +23,7 @@ if TYPE_CHECKING:
     from local.finetune.model import EmotionClassifier
 
 
-def text(
-    classifier: EmotionClassifier, folder: Path, batches: bool, plain: bool = True, onnx: bool = False
-) -> str:
+def text(classifier: EmotionClassifier, folder: Path, batches: bool, plain: bool = True, onnx: bool = False) -> str:
     """Write the card of an exported model, in Markdown with a YAML header, as the Hugging Face hub reads.
 
     Results are looked for beside the folder that it was loaded from; ``batches`` says whether padded batches have the
