@@ -106,7 +106,8 @@ def assert_equal(made: EmotionClassifier, files: list[str], folder: Path) -> Non
     want = np.stack([result.posteriors for result in predict(made, files)])
     assert np.ptp(want, axis=0).max() > 1e-3 and np.ptp(want, axis=1).max() > 0.01
     np.testing.assert_allclose(by_pipeline(folder / "out", files), want, rtol=0, atol=1e-5)
-    assert (folder / "out" / OWN).exists() is not export.is_plain(made.design)
+    own = not export.is_plain(made.design)
+    assert (folder / "out" / OWN).exists() is own is ("trust_remote_code" in (folder / "out/README.md").read_text())
 
 
 @pytest.mark.parametrize(("variant", "pooling"), zip(KINDS, itertools.cycle(["mean", "weighted"]), strict=False))
@@ -152,9 +153,9 @@ print(json.dumps([found, [dict(zip(emotions, one)) for one in by_onnx]]))
 
 @pytest.mark.integration
 def test_scores_are_equal_where_this_repository_is_not(trained: Trained, modules: Path, tmp_path: Path) -> None:
-    """Of adapters, gates, prompts, an mlp head and weighted pooling together; at three lengths, by both ways."""
+    """Of the hardest encoder with all that can be added to it; at three lengths, by both ways."""
     pytest.importorskip("onnxruntime")
-    made = trained("wav2vec2-large", strategy="lora+ba+wg+prompt", head="mlp", pooling="weighted", layer=1)
+    made = trained("wavlm-large", strategy="lora+ba+wg+prompt", head="mlp", pooling="weighted", layer=1)
     made.save(tmp_path / "model")
     export.export(tmp_path / "model", tmp_path / "out", onnx=True)
     waves = [speech(length, length) for length in (400, 16000, 70001)]
@@ -172,19 +173,6 @@ def test_scores_are_equal_where_this_repository_is_not(trained: Trained, modules
     # Nothing says where it was made.
     written = [path.read_bytes() for path in (tmp_path / "out").iterdir()]
     assert not any(str(path).encode() in own for own in written for path in (tmp_path, REPO, Path.home()))
-
-
-@pytest.mark.integration
-def test_onnx_where_attention_knows_distances(trained: Trained, tmp_path: Path) -> None:
-    onnxruntime = pytest.importorskip("onnxruntime")
-    made = trained("wavlm-base", strategy="lora", layer=1)
-    made.save(tmp_path / "model")
-    export.export(tmp_path / "model", tmp_path / "out", onnx=True)
-    session = onnxruntime.InferenceSession(tmp_path / "out/model.onnx", providers=["CPUExecutionProvider"])
-    for length in (400, 16000, 70001):
-        wave = speech(length, length).astype(np.float32)
-        found = session.run(None, {"samples": wave[None]})[0]
-        np.testing.assert_allclose(found, made.posteriors([wave]), rtol=0, atol=1e-5)
 
 
 def test_what_onnx_needs_is_named_before_anything_is_loaded(save: Save, monkeypatch, tmp_path: Path) -> None:
