@@ -241,9 +241,10 @@ class Sed:
     train: list[str] = some_of(["all"], "others")  # all: on all `corpora`; others: on all but the tested one
     # Recordings to test on: one emotional span in neutral speech; two spans; or one, with noise and reverberation.
     sets: list[str] = some_of(["single", "double", "noisy"])
-    # frozen: a weighted sum of all layers; tuned: the encoder's blocks trained too; recipe: all but its convolutions,
-    # with the published recipe's normalisation of the last state and head without a bias.
-    modes: list[str] = some_of(["frozen"], "tuned", "recipe")
+    # frozen: a linear classifier of a weighted sum of all layers; context: a recurrent one of the same; tuned: the
+    # encoder's blocks trained too; recipe: all but its convolutions, with the published recipe's normalisation of the
+    # last state and head without a bias.
+    modes: list[str] = some_of(["frozen"], "context", "tuned", "recipe")
     seeds: list[int] = field(default_factory=lambda: [0])  # every one trains anew
     epochs: int = 20  # at most so many passes over the training recordings
     patience: int = 4  # epochs without a lower loss on dev after which training stops
