@@ -1,4 +1,4 @@
-"""What limits a diarizer whose encoder stays frozen, and what was tried about it (docs/eder.md).
+"""What limits a diarizer whose encoder stays frozen, and what was tried about it (docs/diarizer.md).
 
     cd egs/zed && ./run.sh --config conf/open.yaml --db-root DIR   # the recordings, and their folds
     python3 -m tests.benchmarks.attempts [ATTEMPT...]

@@ -4,7 +4,7 @@
 
 Recordings are those that stage 6 of the recipe made of these corpora (``data/<corpus>/sed/single``), of the first
 fold's dev lists; at most 24 of a corpus, drawn. Printed are means over corpora and models: what chose ``smoothing`` in
-egs/mini (docs/eder.md).
+egs/mini (docs/diarizer.md).
 """
 
 from __future__ import annotations
