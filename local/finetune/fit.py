@@ -35,6 +35,7 @@ from local.finetune.trainer import WHOLE, EmotionTrainer, Leg, Run, optimiser, r
 from local.losses import parse
 from local.losses.objective import Objective
 from local.models import curve, store
+from utils.allocation import keep_freed
 from utils.errors import UserError, named
 from utils.feature_cache import InputCache
 from utils.reproducible import reproducible
@@ -94,9 +95,10 @@ def fit(run: Run) -> EmotionClassifier:
 def _settle() -> None:
     """Keep what is imported by now from being searched for garbage, as the Trainer does before every training.
 
-    It takes as long as an epoch of a small corpus.
+    It takes as long as an epoch of a small corpus. And keep memory for the next update.
     """
     gc.freeze()
+    keep_freed()
 
 
 def _train_legs(

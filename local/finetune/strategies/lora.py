@@ -6,8 +6,15 @@ weights and would pass them by.
 
 from __future__ import annotations
 
+from typing import Any
+
+import torch
 from peft import LoraConfig, inject_adapter_in_model
+from peft.tuners import lora
 from torch import nn
+from torch.nn import functional
+
+from utils import dropout
 
 _ATTENTION = ("q_proj", "k_proj", "v_proj", "out_proj")
 _FEED_FORWARD = ("intermediate_dense", "output_dense")
@@ -17,3 +24,53 @@ def apply(model: nn.Module, published_init: bool) -> None:
     """Add the matrices, which start as nothing."""
     config = LoraConfig(r=8, lora_alpha=16, lora_dropout=0.1, target_modules=[*_ATTENTION, *_FEED_FORWARD])
     inject_adapter_in_model(config, model.encoder.layers)
+    for module in model.encoder.layers.modules():
+        if type(module) is lora.Linear:
+            module.__class__ = Linear
+
+
+class Linear(lora.Linear):
+    """peft's, which in training on a CPU neither keeps nor computes what can be done without: W x + s B A drop(x).
+
+    peft keeps a copy of x with its dropout, and passes four times over arrays of the size of the result. Here it is
+    x alone, which the other matrices that read it share, with a bit an element for the dropout, and two products.
+    """
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Run it; shapes (frames, ...)."""
+        drop = self.lora_dropout["default"]
+        if self.merged or not (torch.is_grad_enabled() and drop.training and dropout.drops(x, drop.p)):
+            return super().forward(x)
+        base, low, high = self.base_layer, self.lora_A["default"].weight, self.lora_B["default"].weight
+        return _Product.apply(x, base.weight, base.bias, low, high, self.scaling["default"], drop.p)
+
+
+class _Product(torch.autograd.Function):
+    """A frozen matrix (its bias may be trained) and two trained ones of low rank, which see a part of the input."""
+
+    @staticmethod
+    def forward(
+        ctx: Any, x: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor, low: torch.Tensor, high: torch.Tensor,
+        scale: float, p: float,
+    ) -> torch.Tensor:  # fmt: skip
+        kind = x.device.type
+        dtype = torch.get_autocast_dtype(kind) if torch.is_autocast_enabled(kind) else x.dtype
+        with torch.autocast(kind, enabled=False):
+            kept, seen = dropout.draw(x, p), x.to(dtype)
+            inner = functional.linear(dropout.apply(seen, kept, p), low.to(dtype)).mul_(scale)
+            out = functional.linear(seen, weight.to(dtype), bias.to(dtype))
+            out.addmm_(inner, high.to(dtype).T)
+        ctx.save_for_backward(x, weight, low, high, inner, kept)
+        ctx.scale, ctx.p = scale, p
+        return out
+
+    @staticmethod
+    def backward(ctx: Any, gradient: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
+        (x, weight, low, high, inner, kept), dtype = ctx.saved_tensors, gradient.dtype
+        outer = (gradient @ high.to(dtype)).mul_(ctx.scale)
+        own = outer.T @ dropout.apply(x.to(dtype), kept, ctx.p), (inner.T @ gradient).T
+        back = None
+        if ctx.needs_input_grad[0]:
+            back = dropout.apply(outer @ low.to(dtype), kept, ctx.p).addmm_(gradient, weight.to(dtype)).to(x.dtype)
+        bias = gradient.sum(dim=0) if ctx.needs_input_grad[2] else None
+        return back, None, bias, *(one.float() for one in own), None, None
