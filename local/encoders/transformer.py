@@ -225,10 +225,12 @@ def _attend(attention: nn.Module, x: torch.Tensor, lengths: Sequence[int], bias:
 
 
 def _relative_bias(encoder: nn.Module, lengths: Sequence[int]) -> torch.Tensor | None:
-    """WavLM's relative position bias (heads, longest, longest), which the first block holds for all."""
+    """WavLM's relative position bias, which the first block holds for all; as :func:`attend` takes it."""
     for block in encoder.layers[:1]:
         if hasattr(block.attention, "rel_attn_embed"):
-            return block.attention.compute_bias(max(lengths), max(lengths))
+            longest = max(lengths)
+            earlier = block.attention.compute_bias(longest, 1)[:, 1:, 0].flip(1)
+            return torch.cat([earlier, block.attention.compute_bias(1, longest)[:, 0]], dim=1).contiguous()
     return None
 
 
