@@ -102,6 +102,15 @@ class Transformer(Encoder):
             parts = [self._front_end(self._prepare(wave)) for wave in waves]
             return torch.cat(parts), [len(part) for part in parts]
 
+    def frames(self, wave: np.ndarray) -> int:
+        """Count what :meth:`features` gives of a wave."""
+        return self._front_end.frames(len(wave))
+
+    def feature_pieces(self, wave: np.ndarray) -> Iterator[torch.Tensor]:
+        """Run the front end over a wave a few seconds at a time; one after the other as :meth:`features` gives them."""
+        with torch.no_grad():
+            yield from self._front_end.pieces(self._prepare(wave))
+
     def _prepare(self, wave: np.ndarray) -> torch.Tensor:
         wave = np.ascontiguousarray(wave, dtype=np.float32)
         if self.normalise:
