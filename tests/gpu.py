@@ -216,8 +216,8 @@ def _export(side: Side, report: Report) -> None:
 
 
 def diarization(cpu: Side, gpu: Side, report: Report) -> None:
-    """Stage 6: a frozen and a tuned encoder."""
-    for mode, tolerance in (("frozen", EXACT), ("tuned", COURSE)):
+    """Stage 6: a frozen encoder with either classifier, and a tuned one."""
+    for mode, tolerance in (("frozen", EXACT), ("context", COURSE), ("tuned", COURSE)):
         curves, seconds = [], 0.0
         for side in (cpu, gpu):
             shutil.rmtree(side.recipe / "exp/sed", ignore_errors=True)

@@ -163,10 +163,11 @@ class Probe:
 
 @dataclass
 class Losses:
-    """What is trained beside the cross entropy of emotions, by stage 3's head `aligned` and by stage 4 (study C)."""
+    """What is trained beside the cross entropy of emotions, or counted by it: stage 3's head `aligned`, and stage 4."""
 
-    # Joined by +: supcon, supervised contrast across languages; grl, a speaker adversary; dann, a language adversary;
-    # mixup, mixed pairs of utterances. ce is the cross entropy alone.
+    # Joined by +: focal, which counts what is told well for less; weighted, which counts classes alike, however rare;
+    # supcon, supervised contrast across languages; grl, a speaker adversary; dann, a language adversary; mixup, mixed
+    # pairs of utterances. ce is the cross entropy alone, of all utterances alike.
     loss: str = "ce"
     # Batches are drawn as they come (plain), with as many of every emotion in every language (cells), or of every
     # emotion (classes).
@@ -176,14 +177,18 @@ class Losses:
     across: float = 2.0  # weight of a positive of another language; one of the same weighs 1
     reversals: list[float] = field(default_factory=lambda: [0.1, 1.0])  # of adversaries' gradients, to choose from
     mixup: float = 0.4  # parameter of the beta distribution of shares
+    gammas: list[float] = field(default_factory=lambda: [2.0])  # of the focal loss, to choose from
     hidden: int = 128  # units of what is classified, contrasted and hidden from adversaries
     projection: int = 64  # dimensions in which is contrasted
 
     def __post_init__(self) -> None:
-        if min(map(len, (self.weights, self.temperatures, self.reversals))) < 1:
-            raise ValueError("losses.weights, temperatures and reversals must not be empty")
-        if min(self.temperatures) <= 0 or min(*self.weights, *self.reversals, self.across) < 0 or self.mixup <= 0:
-            raise ValueError("losses.temperatures and mixup must be positive, weights, reversals and across 0 or more")
+        if min(map(len, (self.weights, self.temperatures, self.reversals, self.gammas))) < 1:
+            raise ValueError("losses.weights, temperatures, reversals and gammas must not be empty")
+        strengths = *self.weights, *self.reversals, *self.gammas, self.across
+        if min(self.temperatures) <= 0 or min(strengths) < 0 or self.mixup <= 0:
+            raise ValueError(
+                "losses.temperatures and mixup must be positive, weights, reversals, gammas and across 0 or more"
+            )
         if min(self.hidden, self.projection) < 1:
             raise ValueError("losses.hidden and projection must be positive")
 
@@ -236,9 +241,10 @@ class Sed:
     train: list[str] = some_of(["all"], "others")  # all: on all `corpora`; others: on all but the tested one
     # Recordings to test on: one emotional span in neutral speech; two spans; or one, with noise and reverberation.
     sets: list[str] = some_of(["single", "double", "noisy"])
-    # frozen: a weighted sum of all layers; tuned: the encoder's blocks trained too; recipe: all but its convolutions,
-    # with the published recipe's normalisation of the last state and head without a bias.
-    modes: list[str] = some_of(["frozen"], "tuned", "recipe")
+    # frozen: a linear classifier of a weighted sum of all layers; context: a recurrent one of the same; tuned: the
+    # encoder's blocks trained too; recipe: all but its convolutions, with the published recipe's normalisation of the
+    # last state and head without a bias.
+    modes: list[str] = some_of(["frozen"], "context", "tuned", "recipe")
     seeds: list[int] = field(default_factory=lambda: [0])  # every one trains anew
     epochs: int = 20  # at most so many passes over the training recordings
     patience: int = 4  # epochs without a lower loss on dev after which training stops

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from torch import nn
 
 from local.finetune.strategies import STRATEGIES, Design, parse
@@ -25,7 +27,7 @@ def apply(design: Design, model: nn.Module) -> None:
     speed_up(model)
 
 
-def merge(design: Design, model: nn.Module) -> bool:
+def merge(design: Design, model: nn.Module, keep: Collection[str] = ()) -> bool:
     """Merge what a strategy added into the weights that it was added to, so that it costs nothing any more.
 
     Parameters
@@ -34,6 +36,8 @@ def merge(design: Design, model: nn.Module) -> bool:
         What :func:`apply` followed.
     model : nn.Module
         The model; changed in place.
+    keep : collection of str
+        Strategies whose modules may stay, where they cannot be merged.
 
     Returns
     -------
@@ -48,7 +52,7 @@ def merge(design: Design, model: nn.Module) -> bool:
     from peft.tuners.tuners_utils import BaseTunerLayer
 
     for part in parse(design.strategy):
-        if STRATEGIES[part].unmergeable:
+        if STRATEGIES[part].unmergeable and part not in keep:
             raise UserError(f"finetune: {part} cannot be merged into the weights: {STRATEGIES[part].unmergeable}")
     blocks = model.encoder.layers
     added = {name: module for name, module in blocks.named_modules() if isinstance(module, BaseTunerLayer)}

@@ -23,11 +23,12 @@ if TYPE_CHECKING:
     from local.finetune.model import EmotionClassifier
 
 
-def text(classifier: EmotionClassifier, folder: Path, batches: bool) -> str:
+def text(classifier: EmotionClassifier, folder: Path, batches: bool, plain: bool = True, onnx: bool = False) -> str:
     """Write the card of an exported model, in Markdown with a YAML header, as the Hugging Face hub reads.
 
     Results are looked for beside the folder that it was loaded from; ``batches`` says whether padded batches have the
-    scores of single recordings.
+    scores of single recordings, ``plain`` whether transformers' own classes load it, and ``onnx`` whether there is a
+    ``model.onnx``.
     """
     import jinja2
 
@@ -49,6 +50,8 @@ def text(classifier: EmotionClassifier, folder: Path, batches: bool) -> str:
         design=classifier.design,
         words=words(classifier.design.strategy),
         batches=batches,
+        plain=plain,
+        onnx=onnx,
         stages=stages,
         specs=specs,
         counts=[f"{provenance[key]} utterances {what}" for key, what in counted if key in provenance],

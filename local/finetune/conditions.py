@@ -17,7 +17,7 @@ from local.grid.conditions import Condition, Group, Training
 from local.grid.factors import FINETUNE, PROBE, Value
 from local.grid.pairs import staged_pairs
 from local.grid.plan import Stage
-from local.losses import ALIGNED, MIXUP, Strength, candidates, parse
+from local.losses import ALIGNED, CHOSEN, MIXUP, Strength, beside, candidates, parse
 from local.results import corpus
 from local.results.selection import choose
 from utils import csv_file, stamp
@@ -47,8 +47,9 @@ def asked(experiment: Experiment) -> Iterator[dict[str, Value]]:
     if settings.encoders and MIXUP in losses:
         raise UserError(f"losses.loss: {MIXUP} is for stage 3's head {ALIGNED} alone; leave one or the other out")
     pairs = staged_pairs(settings.pairs, experiment.corpora) if settings.encoders else []
-    if losses and settings.second_stage == "continued" and any(source for source, _, _ in pairs):
-        raise UserError("finetune.second_stage: continued goes with losses.loss ce alone; use fresh with others")
+    own = beside(experiment.losses.loss)
+    if own and settings.second_stage == "continued" and any(source for source, _, _ in pairs):
+        raise UserError(f"finetune.second_stage: continued does not go with losses.loss {'+'.join(own)}; use fresh")
     for encoder in settings.encoders:
         _check_encoder(encoder, experiment)
         for name in settings.strategies:
@@ -204,11 +205,11 @@ def strength(training: Training) -> Strength:
         raise UserError(
             f"{lead.experiment.exp}/{PROBE}: has no condition of {lead.encoder} with the {ALIGNED} head and loss "
             f"{lead.factors['loss']} trained on {'+'.join(lead.train)}, which would choose the losses' strengths; run "
-            "the probe stage with it, or give losses.weights, temperatures and reversals one value each"
+            "the probe stage with it, or give losses.weights, temperatures, reversals and gammas one value each"
         )
     rows = [row for row in csv_file.read(path) if int(row["fold"]) == training.fold and row["selected"] == "1"]
     try:
-        own = {name: float(rows[0][name]) for name in ("supcon", "temperature", "grl", "dann")}
+        own = {name: float(rows[0][name]) for name in CHOSEN}
     except (IndexError, KeyError, ValueError) as error:
         raise UserError(f"{path}: no strength is chosen in fold {training.fold}; run the probe stage again") from error
     return dataclasses.replace(found[0], **own)

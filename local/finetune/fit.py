@@ -32,7 +32,7 @@ from local.finetune import data
 from local.finetune.data import Examples
 from local.finetune.model import EmotionClassifier
 from local.finetune.trainer import WHOLE, EmotionTrainer, Leg, Run, optimiser, rank, rows_of, wait
-from local.losses import parse
+from local.losses import beside
 from local.losses.objective import Objective
 from local.models import curve, store
 from utils.allocation import keep_freed
@@ -205,7 +205,7 @@ def _make(run: Run) -> EmotionClassifier:
 
 def _objective(run: Run, leg: Leg, classifier: EmotionClassifier) -> Objective | None:
     """Make what is trained beside the cross entropy."""
-    parts = parse(run.losses.loss)
+    parts = beside(run.losses.loss)
     if not parts:
         return None
     speakers, languages = len(set(leg.train.persons)), len(set(leg.train.languages))

@@ -8,7 +8,7 @@ the square of the length. Up to that length the result is that of one pass.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -159,15 +159,15 @@ class EmotionClassifier(nn.Module):
         trained = sum(parameter.numel() for parameter in self.trainable().values())
         return trained, sum(parameter.numel() for parameter in self.parameters())
 
-    def merge(self) -> None:
+    def merge(self, keep: Collection[str] = ()) -> None:
         """Merge what LoRA or IA3 added into the encoder's weights, for use: outputs agree to 1e-5.
 
         Raises
         ------
         UserError
-            Part of the strategy cannot be merged.
+            Part of the strategy cannot be merged, and is not among those to ``keep`` as modules.
         """
-        self._merged |= attach.merge(self.design, self.model)
+        self._merged |= attach.merge(self.design, self.model, keep)
 
     def train(self, mode: bool = True) -> EmotionClassifier:
         """Set training or evaluation mode; what is frozen for all strategies stays in evaluation mode."""

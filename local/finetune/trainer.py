@@ -20,7 +20,8 @@ from local.finetune import data
 from local.finetune.data import Batches, Cells, Examples, Loader
 from local.finetune.model import EmotionClassifier
 from local.finetune.strategies import Design
-from local.losses import Strength
+from local.losses import WEIGHTED, Strength, parse
+from local.losses.objective import balanced, classify
 from local.models import curve, store
 from utils import metrics
 from utils.errors import UserError
@@ -109,6 +110,9 @@ class EmotionTrainer(transformers.Trainer):
         self.remove_callback(PrinterCallback)
         self.run, self.leg, self.earlier, self.descent = run, leg, earlier, descent
         self._cache, self._began = cache, time.monotonic()
+        self._gamma, self._weight = run.strength.gamma or None, None
+        if WEIGHTED in parse(run.losses.loss):
+            self._weight = balanced(leg.train.labels, len(run.emotions))
         self._learnt = torch.zeros(len(run.emotions) ** 2, dtype=torch.int64)  # of the epoch, by label and answer
 
     @property
@@ -167,7 +171,11 @@ class EmotionTrainer(transformers.Trainer):
         self, scores: torch.Tensor, labels: torch.Tensor, num_items_in_batch: torch.Tensor | int | None = None
     ) -> torch.Tensor:
         """Cross entropy, a share of its mean over the utterances of an update; and what is trained beside it."""
-        loss = functional.cross_entropy(scores.float(), labels, reduction="sum") / num_items_in_batch
+        if self._gamma is None and self._weight is None:
+            loss = functional.cross_entropy(scores.float(), labels, reduction="sum") / num_items_in_batch
+        else:
+            loss = classify(scores.float(), labels, gamma=self._gamma, weight=self._weight)
+            loss = loss * (len(labels) / num_items_in_batch)
         self._learnt += _counted(scores.detach(), labels, len(self.run.emotions)).cpu()
         if self.model.objective is not None:
             progress = self.state.global_step / max(self.state.max_steps, 1)

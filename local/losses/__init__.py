@@ -1,7 +1,7 @@
-"""What is trained beside the cross entropy of emotions: contrasts and adversaries, for stages 3 and 4.
+"""What is trained beside the cross entropy of emotions, or what that counts, for stages 3 and 4.
 
 The factor ``loss`` names them, joined by ``+``: those of :data:`LOSSES`, in that order; ``ce`` is the cross entropy
-alone. Study C is ``supcon+grl``. This module is import-light, for the planning of conditions.
+alone, of all utterances alike. Study C is ``supcon+grl``. This module is import-light, for the planning of conditions.
 """
 
 from __future__ import annotations
@@ -17,12 +17,16 @@ from utils.registry import hint
 PLAIN = "ce"
 ALIGNED = "aligned"  # stage 3's head that is trained so
 MIXUP = "mixup"  # for it alone
+FOCAL, WEIGHTED = "focal", "weighted"  # of the cross entropy itself
 LOSSES = {
+    FOCAL: "a focal loss",
+    WEIGHTED: "cross entropy weighted by class",
     "supcon": "supervised contrast across languages",
     "grl": "a speaker adversary",
     "dann": "a language adversary",
     MIXUP: "mixed pairs of utterances",
 }
+CHOSEN = ("supcon", "temperature", "grl", "dann", "gamma")  # columns of scores.csv: strengths that dev chose
 
 
 @dataclass(frozen=True)
@@ -37,6 +41,8 @@ class Strength:
         By how much the adversaries' gradients are reversed, at the end of the ramp.
     mixup : float
         Parameter of the beta distribution of which shares are drawn.
+    gamma : float
+        How little the focal loss cares for utterances that are told well.
     """
 
     supcon: float = 0.0
@@ -44,6 +50,7 @@ class Strength:
     grl: float = 0.0
     dann: float = 0.0
     mixup: float = 0.0
+    gamma: float = 0.0
 
 
 def parse(loss: str) -> list[str]:
@@ -63,6 +70,11 @@ def parse(loss: str) -> list[str]:
     return [name for name in LOSSES if name in parts]
 
 
+def beside(loss: str) -> list[str]:
+    """List the parts of a loss that stand beside the cross entropy, and train something of their own."""
+    return [name for name in parse(loss) if name not in (FOCAL, WEIGHTED, MIXUP)]
+
+
 def candidates(settings: Losses) -> list[Strength]:
     """List the strengths that training chooses among: every combination of what the loss's parts may weigh."""
     parts = parse(settings.loss)
@@ -72,5 +84,6 @@ def candidates(settings: Losses) -> list[Strength]:
         "grl": settings.reversals if "grl" in parts else [0.0],
         "dann": settings.reversals if "dann" in parts else [0.0],
         "mixup": [settings.mixup] if "mixup" in parts else [0.0],
+        "gamma": settings.gammas if FOCAL in parts else [0.0],
     }
     return [Strength(*chosen) for chosen in itertools.product(*choices.values())]

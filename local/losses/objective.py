@@ -1,4 +1,4 @@
-"""The losses of many small networks at once, of one batch: cross entropy and what stands beside it.
+"""The losses of many small networks at once, of one batch: cross entropy in its forms, and what stands beside it.
 
 A run is a candidate (strengths of the losses) on a layer. All runs see the same batch. What stands beside the cross
 entropy has weights of its own, drawn apart, which are given up after training; at strength 0 it changes no bit of the
@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
 import torch
 from torch import nn
 from torch.nn import functional
@@ -85,8 +86,11 @@ class Objective(nn.Module):
         return total
 
 
-def classify(scores: torch.Tensor, labels: torch.Tensor, soft: torch.Tensor | None = None) -> torch.Tensor:
-    """Compute the mean cross entropy of each run.
+def classify(
+    scores: torch.Tensor, labels: torch.Tensor, soft: torch.Tensor | None = None,
+    gamma: torch.Tensor | float | None = None, weight: torch.Tensor | None = None,
+) -> torch.Tensor:  # fmt: skip
+    """Compute the mean cross entropy of each run, or its focal form.
 
     Parameters
     ----------
@@ -96,6 +100,11 @@ def classify(scores: torch.Tensor, labels: torch.Tensor, soft: torch.Tensor | No
         Classes.
     soft : Tensor, shape (utterances, classes), optional
         Shares of the classes, in the place of labels.
+    gamma : Tensor or float, shape (...), optional
+        What has probability p counts (1 - p) to the power of gamma times: Lin et al., "Focal Loss for Dense Object
+        Detection", ICCV 2017, equation 4, over classes. At 0 it is the cross entropy, to the bit.
+    weight : Tensor, shape (classes,), optional
+        How much each class counts (:func:`balanced`). The mean is that over utterances, whatever they weigh.
 
     Returns
     -------
@@ -104,4 +113,24 @@ def classify(scores: torch.Tensor, labels: torch.Tensor, soft: torch.Tensor | No
     logs = torch.log_softmax(scores, dim=-1)
     if soft is None:
         soft = functional.one_hot(labels, scores.shape[-1]).to(logs.dtype)
+    if weight is not None:
+        soft = soft * weight.to(soft)
+    if gamma is not None:
+        # Where p rounds to 1, the power's slope would be infinite below a gamma of 1.
+        missed = (-torch.expm1(logs)).clamp_min(torch.finfo(logs.dtype).tiny)
+        logs = logs * missed ** torch.as_tensor(gamma, dtype=logs.dtype, device=logs.device)[..., None, None]
     return -(logs * soft).sum(dim=-1).mean(dim=-1)
+
+
+def balanced(labels: np.ndarray, classes: int) -> torch.Tensor:
+    """Weigh every class by the inverse of its share of some utterances, which then weigh 1 on average.
+
+    Examples
+    --------
+    >>> balanced(np.array([0, 0, 0, 2]), 3).tolist()
+    [0.6666666865348816, 0.0, 2.0]
+    """
+    counts = np.bincount(labels, minlength=classes)
+    there = counts > 0
+    weights = np.divide(len(labels), there.sum() * counts, out=np.zeros(classes), where=there)
+    return torch.from_numpy(weights.astype(np.float32))

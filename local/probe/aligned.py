@@ -9,15 +9,15 @@ Recognition", 2026; what its text leaves open (sizes, strengths, ramp) is ours.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 
 from local.experiment import Losses, Probe
-from local.losses import Strength, candidates, parse
-from local.losses.objective import Objective, classify
+from local.losses import FOCAL, WEIGHTED, Strength, beside, candidates, parse
+from local.losses.objective import Objective, balanced, classify
 from local.losses.sampler import batches
 from utils import metrics
 
@@ -91,10 +91,14 @@ class _Pupil:
         ]
         self.weights = [one.repeat(size).requires_grad_() for one in drawn]
         self._objective = Objective(
-            self._parts, strengths, layers, losses.hidden, losses.projection, int(scene.speakers.max()) + 1,
+            beside(losses.loss), strengths, layers, losses.hidden, losses.projection, int(scene.speakers.max()) + 1,
             int(scene.languages.max()) + 1, losses.across, seeds[0] + 1,
         )  # fmt: skip
-        self._mixup = strengths[0].mixup
+        self._mixup, self._gamma, self._weight = strengths[0].mixup, None, None
+        if FOCAL in self._parts:
+            self._gamma = torch.tensor([[one.gamma] for one in strengths])
+        if WEIGHTED in self._parts:
+            self._weight = balanced(scene.labels, kind.shapes[2][1])
         self._optimiser = torch.optim.AdamW(
             [*self.weights, *self._objective.parameters()], lr=probe.lr, eps=probe.eps, weight_decay=probe.weight_decay
         )
@@ -114,7 +118,8 @@ class _Pupil:
                 one_hot = torch.nn.functional.one_hot(labels, self._classes).float()
                 soft = share * one_hot + (1 - share) * one_hot[order]
             z = Hidden.represent(self.weights, x)
-            loss = classify(z @ self.weights[2] + self.weights[3], labels, soft)
+            scores = z @ self.weights[2] + self.weights[3]
+            loss = classify(scores, labels, soft, self._gamma, self._weight)
             speakers, languages = (torch.from_numpy(own[rows]) for own in (scene.speakers, scene.languages))
             loss = loss + self._objective(z, labels, speakers, languages, self._epoch / self._total)
             self._optimiser.zero_grad()
@@ -225,11 +230,3 @@ def fit(
             for to, weight in zip(kept, pupil.best(own), strict=True):
                 to[ended] = weight[ended]
     return kept
-
-
-def settings_of(losses: Losses, choice: Choice) -> Iterator[dict[str, str]]:
-    """Say of each layer what was chosen, for ``scores.csv``."""
-    strengths = candidates(losses)
-    for number in choice.candidate:
-        one = strengths[number]
-        yield {name: f"{getattr(one, name):g}" for name in ("supcon", "temperature", "grl", "dann")}

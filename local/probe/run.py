@@ -10,7 +10,7 @@ import numpy as np
 
 from local import encoders
 from local.grid.conditions import Condition, Group
-from local.losses import ALIGNED, candidates
+from local.losses import ALIGNED, CHOSEN, candidates
 from local.probe import draws, features, fewshot, selection
 from local.probe.conditions import REPRESENTATION, STAGE, matched, seeds, settings
 from local.probe.fit import Source
@@ -116,6 +116,6 @@ def _strengths(condition: Condition, chosen: float) -> dict[str, str]:
     """Say how strongly a head was held back, or shaped, in columns of their own; nothing where that is no choice."""
     if condition.method == ALIGNED:
         one = candidates(condition.experiment.losses)[int(chosen)]
-        return {name: f"{getattr(one, name):g}" for name in ("supcon", "temperature", "grl", "dann")}
+        return {name: f"{getattr(one, name):g}" for name in CHOSEN}
     column = "pull" if condition.factors["shots"] else "logreg_c"
     return {} if np.isnan(chosen) else {column: f"{chosen:g}"}

@@ -14,7 +14,7 @@ pytestmark = pytest.mark.integration
 
 
 def test_emodb_end_to_end(checkout: Checkout, corpora: Path) -> None:
-    settings = ("--set", "encoders=[logmel,duration,mini,mini_random]", "--set", "probe.seeds=[0,1]")
+    settings = ("--set", "encoders=[logmel,duration,mini]", "--set", "probe.seeds=[0]")
     outcome = checkout.run("emodb", "--db-root", str(corpora), *settings)
     assert outcome.status == 0, outcome.output[-4000:]
     recipe = checkout.root / "egs/emodb"
@@ -25,7 +25,7 @@ def test_emodb_end_to_end(checkout: Checkout, corpora: Path) -> None:
     ua = {(row["encoder"], row["method"]): float(row["ua"]) for row in rows}
     # Within reach of what a standardised logistic regression gives on these features, and not too good to be true.
     assert 0.66 < ua["logmel", "logreg"] < 0.86
-    assert ua["mini", "logreg"] > ua["mini_random", "logreg"]
+    assert ua["mini", "logreg"] > ua["duration", "logreg"] + 0.2
     assert all(int(row["n_test"]) == 339 for row in rows)
     assert all("emodb" in row["contaminated"] for row in rows if row["encoder"] == "mini")
 

@@ -63,7 +63,7 @@ class Run:
 
     folder: Path  # for the diarizer, its curve and its checkpoints
     encoder: str  # its name in the registry
-    mode: str  # frozen, tuned or recipe
+    mode: str  # one of MODES of local/sed/model/diarizer.py
     emotions: list[str]
     train: list[Example]
     dev: list[Example]  # to stop by

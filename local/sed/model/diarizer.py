@@ -1,6 +1,7 @@
 """The model of emotion diarization: an encoder and a linear classifier of every frame (Wang et al. 2023).
 
-Mode ``frozen`` leaves the encoder alone and classifies a weighted sum of all its hidden states; ``tuned`` trains its
+Mode ``frozen`` leaves the encoder alone and classifies a weighted sum of all its hidden states; ``context`` gives that
+sum to a classifier that also hears what comes before and after (local/sed/model/context.py); ``tuned`` trains its
 transformer blocks and classifies the last hidden state. ``recipe`` does as the study's recipe in SpeechBrain: it trains
 all of the encoder but its convolutions, brings the last hidden state to zero mean and unit variance over frames and
 dimensions of a recording together, and classifies it without a bias. In any case there is a posterior for every 20 ms.
@@ -25,17 +26,19 @@ from local import encoders
 from local.encoders.transformer import Transformer
 from local.models import store
 from local.models.windows import by_window, evaluating, front_end, overlapping
+from local.sed.model.context import Context, steps
 from local.sed.model.decode import Decoder
 
-MODES = ("frozen", "tuned", "recipe")
+MODES = ("frozen", "context", "tuned", "recipe")
+_FROZEN = ("frozen", "context")  # of the encoder's frames, all hidden states are classified
 PACKAGES = ("torch", "transformers", "speechbrain")
 
 
 class Diarizer(nn.Module):
     """Tells the emotion of every frame.
 
-    Its parameters are what training changes: the classifier, and the weights of the layers (``frozen``), the encoder's
-    blocks (``tuned``), or all that follows its convolutions (``recipe``).
+    Its parameters are what training changes: the classifier, and the weights of the layers (``frozen``, ``context``),
+    the encoder's blocks (``tuned``), or all that follows its convolutions (``recipe``).
 
     Parameters
     ----------
@@ -44,7 +47,7 @@ class Diarizer(nn.Module):
     emotions : sequence of str
         The classes.
     mode : str
-        ``frozen``, ``tuned`` or ``recipe``.
+        ``frozen``, ``context``, ``tuned`` or ``recipe``.
     seed : int
         Of the classifier's initial weights.
 
@@ -65,8 +68,11 @@ class Diarizer(nn.Module):
         self.provenance: dict[str, Any] = {}
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
-            self.classifier = nn.Linear(encoder.spec.dim, len(self.emotions), bias=mode != "recipe")
-        if mode == "frozen":
+            if mode == "context":
+                self.classifier = Context(encoder.spec.dim, len(self.emotions))
+            else:
+                self.classifier = nn.Linear(encoder.spec.dim, len(self.emotions), bias=mode != "recipe")
+        if mode in _FROZEN:
             self.layer_weights = nn.Parameter(torch.zeros(encoder.spec.layers))
         else:
             self._take(encoder)
@@ -95,10 +101,13 @@ class Diarizer(nn.Module):
         if self.mode == "recipe":
             states = self._last_state(inputs, lengths).split(list(lengths))
             return torch.cat([self.classifier(functional.layer_norm(state, state.shape)) for state in states])
+        if self.mode == "context":
+            # Averages of frames are of their weighted sums too; of the frames there are five times as many.
+            parts = [steps(own) for own in inputs.split(list(lengths))]
+            weighted = self._weighted(torch.cat(parts)).split([len(own) for own in parts])
+            return self.classifier(weighted, lengths)
         # The classifier is linear: every layer is classified and the scores are summed, which reads the states once.
-        scores = functional.linear(inputs, self.classifier.weight)
-        weights = torch.softmax(self.layer_weights, 0)
-        return torch.einsum("l,fle->fe", weights, scores) + self.classifier.bias
+        return self._weighted(functional.linear(inputs, self.classifier.weight)) + self.classifier.bias
 
     def cached_input(self, wave: np.ndarray) -> np.ndarray:
         """Compute what of the forward does not change during training of a 16 kHz mono wave: once an utterance.
@@ -106,8 +115,9 @@ class Diarizer(nn.Module):
         Returns
         -------
         ndarray of float16, shape (frames, layers, dim) or (frames, channels)
-            ``frozen``: all hidden states, each frame brought to zero mean and unit variance, since the layers' scales
-            differ by orders of magnitude and their weights could not be compared. Otherwise: the front end's features.
+            ``frozen`` and ``context``: all hidden states, each frame brought to zero mean and unit variance, since the
+            layers' scales differ by orders of magnitude and their weights could not be compared. Otherwise: the front
+            end's features.
 
         Raises
         ------
@@ -115,7 +125,7 @@ class Diarizer(nn.Module):
             The wave is shorter than the encoder can represent.
         """
         with torch.no_grad(), evaluating(self):
-            if self.mode != "frozen":
+            if self.mode not in _FROZEN:
                 return front_end(self.encoder, wave).half().cpu().numpy()
             parts = []
             for window, part in by_window(self.encoder, wave):
@@ -125,7 +135,8 @@ class Diarizer(nn.Module):
 
     def input_kind(self) -> str:
         """Say what :meth:`cached_input` depends on apart from the wave: the same string, the same inputs."""
-        return json.dumps([self.encoder.spec.identity(), self.mode, self.encoder_sha256()])
+        kept = "frozen" if self.mode in _FROZEN else self.mode
+        return json.dumps([self.encoder.spec.identity(), kept, self.encoder_sha256()])
 
     def posteriors_of(self, inputs: np.ndarray) -> np.ndarray:
         """Give what :meth:`posteriors` gives, from what :meth:`cached_input` has kept of the wave.
@@ -133,7 +144,7 @@ class Diarizer(nn.Module):
         The inputs may be those of another diarizer of the same encoder and mode.
         """
         with torch.inference_mode(), evaluating(self):
-            device = self.classifier.weight.device
+            device = next(self.parameters()).device
             scores = self(torch.from_numpy(inputs.astype(np.float32)).to(device), [len(inputs)])
             return torch.softmax(scores, dim=-1).cpu().numpy()
 
@@ -175,6 +186,10 @@ class Diarizer(nn.Module):
         for state in self.encoder.states(features, [len(features)]):
             yield functional.layer_norm(state, state.shape[-1:])
 
+    def _weighted(self, rows: torch.Tensor) -> torch.Tensor:
+        """Sum the layers of rows, shape (frames, layers, ...), by their weights."""
+        return torch.einsum("l,fle->fe", torch.softmax(self.layer_weights, 0), rows)
+
     def _scores(self, wave: np.ndarray) -> torch.Tensor:
         """Scores before the softmax of a recording of any length."""
         if self.mode == "recipe":
@@ -183,9 +198,12 @@ class Diarizer(nn.Module):
             return torch.cat([self.classifier(state) for state in self._last_states(wave)])
         weights, parts = torch.softmax(self.layer_weights, 0), []
         for window, part in by_window(self.encoder, wave):
-            layers = (functional.linear(state, self.classifier.weight) for state in self._normalised(part))
+            layers: Iterable[torch.Tensor] = self._normalised(part)
+            if self.mode == "frozen":
+                layers = (functional.linear(layer, self.classifier.weight) for layer in layers)
             parts.append(window.kept(sum(weight * layer for weight, layer in zip(weights, layers, strict=True))))
-        return torch.cat(parts) + self.classifier.bias
+        rows = torch.cat(parts)
+        return rows + self.classifier.bias if self.mode == "frozen" else self.classifier([steps(rows)], [len(rows)])
 
     def _last_states(self, wave: np.ndarray) -> Iterator[torch.Tensor]:
         """Run one recording window by window: the last hidden state, a stretch of frames at a time."""

@@ -1,4 +1,4 @@
-"""Contrasts and adversaries in stage 4: nothing at strength 0, something above it, and a resume to the bit."""
+"""Losses in stage 4: nothing at strength 0, something above it, weights of the training lists, a resume to the bit."""
 
 from __future__ import annotations
 
@@ -10,8 +10,10 @@ import pytest
 from safetensors.numpy import load_file
 
 from local.experiment import Experiment, Losses
-from local.finetune import conditions, data, run
+from local.finetune import conditions, data, run, trainer
+from local.finetune.conditions import STAGE
 from local.finetune.model import EmotionClassifier
+from local.losses.objective import balanced
 from local.models.store import WEIGHTS
 from local.results import corpus as reader
 from tests.local.finetune.recipe import EMOTIONS, LORA, settings, training, write_corpus, write_encoder
@@ -45,6 +47,38 @@ def test_at_strength_0_it_is_cross_entropy_to_the_bit(loss: str) -> None:
     assert plain.keys() == beside.keys() == other.keys()
     assert all(np.array_equal(plain[name], beside[name]) for name in plain)
     assert not all(np.array_equal(plain[name], other[name]) for name in plain)
+
+
+def test_the_focal_loss_is_cross_entropy_at_gamma_0_to_the_bit() -> None:
+    plain, none, focal = weights(asks("ce")), weights(asks("focal", gammas=[0.0])), weights(asks("focal"))
+    assert all(np.array_equal(plain[name], none[name]) for name in plain)
+    assert not all(np.array_equal(plain[name], focal[name]) for name in plain)
+
+
+def test_weights_are_counted_on_the_training_list_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    write_corpus(Path(), "b", n=15)  # two, two, one and none of the emotions in a fold's training list
+    config = dataclasses.replace(asks("weighted"), corpora=["b"])
+    one = training(config)
+    labels = data.part(reader.read("b", "small", "speaker", EMOTIONS), 0, "train").labels
+    counted = []
+    monkeypatch.setattr(trainer, "balanced", lambda *given: counted.append(given) or balanced(*given))
+    found = weights(config)
+    ((seen, classes),) = counted
+    assert sorted(seen) == sorted(labels) and classes == 4 and len(set(np.bincount(labels, minlength=4))) > 1
+    plain = weights(dataclasses.replace(asks("ce"), corpora=["b"]))
+    assert not all(np.array_equal(plain[name], found[name]) for name in plain)
+    assert one.directory != training(dataclasses.replace(asks("ce"), corpora=["b"])).directory
+
+
+def test_losses_of_the_cross_entropy_stand_side_by_side() -> None:
+    config = settings(vary={"loss": ["ce", "focal", "weighted", "focal+weighted"]}, **LORA)
+    groups = STAGE.groups(config)
+    assert [group.first.factors["loss"] for group in groups] == ["ce", "focal", "weighted", "focal+weighted"]
+    told = [conditions.training_settings(STAGE.trainings(group)[0]) for group in groups]
+    assert "strength" not in told[0] and [own["strength"]["gamma"] for own in told if "strength" in own] == [2.0, 2.0]
+    one = STAGE.trainings(groups[3])[0]
+    run.train(one)
+    assert EmotionClassifier.load(one.directory).objective is None
 
 
 def test_batches_hold_every_emotion_alike() -> None:

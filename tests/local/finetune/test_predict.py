@@ -1,11 +1,14 @@
-"""The command: any audio in, a table or JSON out; nothing at all where one file is bad."""
+"""The command: any audio in, a table or JSON out, nothing at all where one file is bad; windows as they come."""
 
 from __future__ import annotations
 
+import io
 import json
+import os
 import re
 import subprocess
 import sys
+import threading
 from collections.abc import Callable
 from pathlib import Path
 
@@ -80,6 +83,66 @@ def test_json_has_an_object_a_line(call, model: Path) -> None:
         np.testing.assert_allclose(list(entry["posteriors"].values()), want, rtol=0, atol=1e-6)
         assert sum(entry["posteriors"].values()) == pytest.approx(1, abs=1e-6)
         assert entry["emotion"] == max(entry["posteriors"], key=entry["posteriors"].get)
+
+
+def test_windows_are_files_cut_out(call, model: Path) -> None:
+    options = "--window", 0.6, "--shift", 0.4, "a.wav", "b.flac"
+    entries = [json.loads(line) for line in call("--json", *options).splitlines()]
+    bounds = {"a.wav": [(0, 0.6), (0.4, 1)], "b.flac": [(0, 0.6), (0.4, 1), (0.8, 1.4), (1.2, 1.5)]}
+    assert [(one["path"], one["start"], one["end"]) for one in entries] == [
+        (path, *own) for path, all_own in bounds.items() for own in all_own
+    ]  # fmt: skip
+    for entry in entries:
+        whole = audio.load(entry["path"])
+        begin, end = round(16000 * entry["start"]), round(16000 * entry["end"])
+        soundfile.write("cut.wav", whole[begin:end], 16000, subtype="FLOAT")
+        np.testing.assert_allclose(list(entry["posteriors"].values()), expected(model, "cut.wav")[0], rtol=0, atol=1e-5)
+        assert entry["emotion"] == max(entry["posteriors"], key=entry["posteriors"].get)
+    table = [line.split("\t") for line in call(*options).splitlines()]
+    assert table[0] == ["file", "start", "end", "emotion", *EMOTIONS] and len(table) == 7
+    assert table[3] == ["b.flac", "0.000", "0.600", entries[2]["emotion"], *(
+        f"{share:.3f}" for share in entries[2]["posteriors"].values()
+    )]  # fmt: skip
+
+
+@pytest.mark.parametrize("form", ["raw", "wav"])
+def test_a_stream_is_the_file(call, form: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    whole, made = audio.load("b.flac"), io.BytesIO()
+    soundfile.write("c.wav", whole, 16000)
+    options = {"format": "RAW", "endian": "LITTLE"} if form == "raw" else {"format": "WAV"}
+    soundfile.write(made, whole, 16000, subtype="PCM_16", **options)
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(made.getvalue())))
+    found = call("--window", 0.5, "--stream").replace("-\t", "c.wav\t", 9)
+    assert found == call("--window", 0.5, "c.wav") and found.count("\n") == 6
+
+
+def test_lines_come_as_windows_are_whole(model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody closes standard input, and yet there is a line."""
+    (heard, say), (read, said) = os.pipe(), os.pipe()
+    monkeypatch.setattr("sys.argv", ["predict", "--model", str(model), "--window", "0.5", "--stream", "--json"])
+    monkeypatch.setattr(sys, "stdin", os.fdopen(heard))
+    monkeypatch.setattr(sys, "stdout", os.fdopen(said, "w"))
+    command = threading.Thread(target=predict.main, daemon=True)
+    command.start()
+    os.write(say, (10000 * speech(8000)).astype("<i2").tobytes())
+    with open(read) as lines:
+        assert json.loads(lines.readline())["end"] == 0.5
+        os.write(say, (10000 * speech(4000)).astype("<i2").tobytes())
+        assert json.loads(lines.readline())["start"] == 0.25
+        os.close(say)
+        command.join(timeout=60)
+    assert not command.is_alive()
+
+
+@pytest.mark.parametrize(
+    "options",
+    [["--stream"], ["--shift", "1", "a.wav"], ["--window", "1", "--shift", "2", "a.wav"], ["--window", "0", "a.wav"],
+     ["--window", "1", "--stream", "a.wav"], []],
+)  # fmt: skip
+def test_options_that_make_no_sense_are_named(call, options: list[str], capsys) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        call(*options)
+    assert "error: " in capsys.readouterr().err
 
 
 def bad_files(folder: Path) -> dict[str, str]:

@@ -244,8 +244,10 @@ class TestSecondStage:
     def test_is_refused_beside_other_losses(self, recipe):
         config = settings("ab", pairs=["a>b:b"], second_stage="continued")
         config.losses.loss = "supcon"
-        with pytest.raises(UserError, match="finetune.second_stage: continued goes with losses.loss ce alone"):
+        with pytest.raises(UserError, match="second_stage: continued does not go with losses.loss supcon; use fresh"):
             STAGE.conditions(config)
+        config.losses.loss = "focal+weighted"  # train nothing of their own that would have to be carried on
+        assert STAGE.conditions(config)
 
 
 @pytest.mark.integration

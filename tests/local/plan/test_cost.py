@@ -94,11 +94,6 @@ def test_without_corpora_and_checkpoints_all_is_estimated_and_nothing_made(recip
     (finetune,) = (line for line in lines if line.startswith("  finetune "))
     trainings = 2 * 2 * 6 * len(asked.finetune.seeds)
     assert f"for 4 conditions in up to {trainings} jobs" in finetune and "not measured" not in " ".join(lines)
-    # With as many finished as show a pace, that is said and nothing is estimated.
-    for number in range(3):
-        (recipe / f"exp/probe/earlier{number}").mkdir(parents=True)
-        (recipe / f"exp/probe/earlier{number}/.done").touch()
-    assert any("for 16 conditions, at the pace of the 3 that are finished" in line for line in cost.describe(asked))
 
 
 def test_conditions_cost_what_the_finished_ones_took(recipe: Path) -> None:

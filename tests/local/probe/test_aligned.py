@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import shutil
 from pathlib import Path
 
@@ -21,12 +22,12 @@ from utils.errors import UserError
 PROBE = Probe(lr=5e-3, epochs=30, patience=30)
 
 
-def scene(seed: int, n: int = 240, shift: float = 0.0) -> Scene:
+def scene(seed: int, n: int = 240, shift: float = 0.0, noise: float = 0.7) -> Scene:
     """Emotions as clusters, in two languages that may lie apart."""
     rng, fixed = np.random.default_rng(seed), np.random.default_rng(99)
     languages, labels = np.arange(n) % 2, rng.integers(0, 4, n)
     centres, apart = fixed.standard_normal((4, 12)), fixed.standard_normal((2, 12))
-    x = centres[labels] + shift * apart[languages] + 0.7 * rng.standard_normal((n, 12))
+    x = centres[labels] + shift * apart[languages] + noise * rng.standard_normal((n, 12))
     return Scene(_tensor(x), labels, languages * 4 + rng.integers(0, 4, n), languages)
 
 
@@ -56,6 +57,11 @@ def train(own: Scene, losses: Losses, seed: int = 0, left_out: Scene | None = No
     kind, other = Hidden(own.x.shape[2], 4, losses.hidden), left_out or own
     chosen = choose(kind, [(own, other.x, other.labels)], PROBE, losses, [(seed, seed)])
     return fit(kind, own, chosen, PROBE, losses, (seed, seed))
+
+
+@functools.cache
+def plain() -> list[torch.Tensor]:
+    return train(scene(1), Losses())
 
 
 def test_cross_entropy_alone_is_what_torch_trains() -> None:
@@ -89,11 +95,29 @@ def test_cross_entropy_alone_is_what_torch_trains() -> None:
 @pytest.mark.parametrize("loss", ["supcon", "grl", "dann", "supcon+grl", "supcon+grl+dann"])
 def test_at_weight_0_it_is_cross_entropy_to_the_bit(loss: str) -> None:
     own = scene(1)
-    plain = train(own, Losses())
     beside = train(own, Losses(loss=loss, weights=[0.0], reversals=[0.0], temperatures=[0.1]))
-    assert all(torch.equal(a, b) for a, b in zip(plain, beside, strict=True))
+    assert all(torch.equal(a, b) for a, b in zip(plain(), beside, strict=True))
     other = train(own, Losses(loss=loss, weights=[1.0], reversals=[1.0], temperatures=[0.1]))
-    assert not torch.equal(plain[0], other[0])
+    assert not torch.equal(plain()[0], other[0])
+
+
+def test_the_focal_loss_is_cross_entropy_at_gamma_0_to_the_bit() -> None:
+    none, focal = (train(scene(1), Losses(loss="focal", gammas=[gamma])) for gamma in (0.0, 2.0))
+    assert all(torch.equal(a, b) for a, b in zip(plain(), none, strict=True))
+    assert not torch.equal(plain()[0], focal[0]) and len(candidates(Losses(loss="focal", gammas=[1.0, 2.0]))) == 2
+
+
+def test_weighted_by_class_a_rare_emotion_is_found_more_often() -> None:
+    own, other = scene(7, noise=3.0), scene(8, noise=3.0)
+    rare = np.flatnonzero(own.labels == 3)[8:]
+    kept = np.setdiff1d(np.arange(len(own.labels)), rare)
+    few = Scene(own.x[:, kept], own.labels[kept], own.speakers[kept], own.languages[kept])
+
+    def found(loss: str) -> float:
+        said = Hidden.logits(train(few, Losses(loss=loss, hidden=8), left_out=other), other.x)[0].argmax(0).numpy()
+        return float(np.mean(said[other.labels == 3] == 3))
+
+    assert found("weighted") > found("ce") + 0.1
 
 
 @pytest.mark.integration

@@ -103,9 +103,9 @@ def dev_results(run: Run, diarizer: Diarizer) -> tuple[float, float]:
     return float(-np.log(posteriors[np.arange(len(labels)), labels]).mean()), float(np.mean(recalls))
 
 
-@pytest.mark.parametrize("mode", ["frozen", "tuned", "recipe"])
+@pytest.mark.parametrize("mode", ["frozen", "context", "tuned", "recipe"])
 def test_it_learns_and_keeps_the_best_epoch(recipe: Path, mode: str, capfd: pytest.CaptureFixture[str]) -> None:
-    run = make(recipe, mode=mode, epochs=7, lr=0.05, batch_seconds=3.0)
+    run = make(recipe, mode=mode, epochs=7, lr=0.01 if mode == "context" else 0.05, batch_seconds=3.0)
     # A random encoder does not carry over to other recordings; that it learns these will do.
     run = dataclasses.replace(run, dev=run.train[:6])
     diarizer = fit(run)
@@ -128,7 +128,7 @@ def test_it_learns_and_keeps_the_best_epoch(recipe: Path, mode: str, capfd: pyte
     assert out == "" and len(err.splitlines()) == len(rows) + 1
 
 
-@pytest.mark.parametrize("mode", ["frozen", "tuned"])
+@pytest.mark.parametrize("mode", ["context", "tuned"])
 def test_same_seed_same_weights(recipe: Path, mode: str) -> None:
     torch.manual_seed(1)
     one = fit(make(recipe, "one", mode, epochs=2))
@@ -155,7 +155,7 @@ def interrupt(monkeypatch: pytest.MonkeyPatch, method: str, calls: int) -> Calla
     return lambda: monkeypatch.setattr(DiarizerBrain, method, original)
 
 
-@pytest.mark.parametrize("mode", ["frozen", "tuned"])
+@pytest.mark.parametrize("mode", ["context", "tuned"])
 def test_an_interrupted_run_goes_on(recipe: Path, mode: str, monkeypatch: pytest.MonkeyPatch) -> None:
     whole = fit(make(recipe, "whole", mode))
     run = make(recipe, "cut", mode)
