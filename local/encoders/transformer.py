@@ -106,10 +106,10 @@ class Transformer(Encoder):
         """Count what :meth:`features` gives of a wave."""
         return self._front_end.frames(len(wave))
 
+    @torch.no_grad()  # as a decorator it holds while the generator runs, not while its user does
     def feature_pieces(self, wave: np.ndarray) -> Iterator[torch.Tensor]:
         """Run the front end over a wave a few seconds at a time; one after the other as :meth:`features` gives them."""
-        with torch.no_grad():
-            yield from self._front_end.pieces(self._prepare(wave))
+        yield from self._front_end.pieces(self._prepare(wave))
 
     def _prepare(self, wave: np.ndarray) -> torch.Tensor:
         wave = np.ascontiguousarray(wave, dtype=np.float32)
