@@ -35,7 +35,7 @@ from local.finetune.trainer import WHOLE, EmotionTrainer, Leg, Run, optimiser, r
 from local.losses import beside
 from local.losses.objective import Objective
 from local.models import curve, store
-from utils.allocation import keep_freed
+from utils.allocation import give_back, keep_freed
 from utils.errors import UserError, named
 from utils.feature_cache import InputCache
 from utils.reproducible import reproducible
@@ -88,6 +88,7 @@ def fit(run: Run) -> EmotionClassifier:
         (run.folder / store.RUN).unlink()
         loss, ua = best["dev_loss"], 100 * best["dev_ua"]
         run.say(f"epoch {best['epoch']} is kept: loss {loss:.3f} and UA {ua:.1f}% on dev")
+    give_back()
     return classifier
 
 
