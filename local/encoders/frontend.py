@@ -13,6 +13,8 @@ and the utterance then runs through all layers piece by piece, in memory that do
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import torch
 from torch import nn
 from torch.nn import functional
@@ -50,15 +52,17 @@ class FrontEnd:
 
     def __call__(self, wave: torch.Tensor) -> torch.Tensor:
         """Run one utterance of at least ``field`` samples: float32 of shape (samples,) to (frames, channels)."""
+        return torch.cat(list(self.pieces(wave)))
+
+    def pieces(self, wave: torch.Tensor) -> Iterator[torch.Tensor]:
+        """Run one utterance piece by piece: what they give, one after the other, is what a call gives."""
         weight, bias = self._first_weight, self._first_bias
         if self._group_norm is not None:
             weight, bias = self._fold(wave)
-        pieces = []
         frames = self.frames(len(wave))
         for begin in range(0, frames, _PIECE):
             end = min(begin + _PIECE, frames)
-            pieces.append(self._run(wave[begin * self.hop : (end - 1) * self.hop + self.field], weight, bias))
-        return torch.cat(pieces)
+            yield self._run(wave[begin * self.hop : (end - 1) * self.hop + self.field], weight, bias)
 
     def _run(self, wave: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None) -> torch.Tensor:
         windows = wave.unfold(0, self._first.kernel, self._first.stride)

@@ -17,18 +17,21 @@ from __future__ import annotations
 import collections
 import contextlib
 import functools
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 import torch
 from torch import nn
-from torch.nn import functional
 from torch.utils.checkpoint import checkpoint
 
+from local.encoders.attention import attend
 from local.encoders.base import Encoder
 from local.encoders.frontend import FrontEnd
 from local.encoders.positional import PositionalEmbedding
 from local.encoders.registry import EncoderSpec
+
+# Frames whose feed-forward layers are trained at a time.
+_PIECE = 1024
 
 
 class Transformer(Encoder):
@@ -98,6 +101,15 @@ class Transformer(Encoder):
         with torch.no_grad():
             parts = [self._front_end(self._prepare(wave)) for wave in waves]
             return torch.cat(parts), [len(part) for part in parts]
+
+    def frames(self, wave: np.ndarray) -> int:
+        """Count what :meth:`features` gives of a wave."""
+        return self._front_end.frames(len(wave))
+
+    @torch.no_grad()  # as a decorator it holds while the generator runs, not while its user does
+    def feature_pieces(self, wave: np.ndarray) -> Iterator[torch.Tensor]:
+        """Run the front end over a wave a few seconds at a time; one after the other as :meth:`features` gives them."""
+        yield from self._front_end.pieces(self._prepare(wave))
 
     def _prepare(self, wave: np.ndarray) -> torch.Tensor:
         wave = np.ascontiguousarray(wave, dtype=np.float32)
@@ -187,11 +199,21 @@ class Transformer(Encoder):
             x = block.input_gate(x)
         if self._stable:
             x = x + block.dropout(_attend(block.attention, block.layer_norm(x), lengths, bias))
-            x = x + block.feed_forward(block.final_layer_norm(x))
+            x = _in_pieces(lambda part: part + block.feed_forward(block.final_layer_norm(part)), x)
             adapter = getattr(block, "adapter_layer", None)
             return x if adapter is None else x + adapter(x)
         x = block.layer_norm(x + block.dropout(_attend(block.attention, x, lengths, bias)))
-        return block.final_layer_norm(x + block.feed_forward(x))
+        return _in_pieces(lambda part: block.final_layer_norm(part + block.feed_forward(part)), x)
+
+
+def _in_pieces(run: Callable[[torch.Tensor], torch.Tensor], x: torch.Tensor) -> torch.Tensor:
+    """Run what works on frames; where a CPU trains, so many at a time that what is computed stays in its cache.
+
+    What is kept for the gradient then comes in arrays that take one another's place in memory.
+    """
+    if x.device.type != "cpu" or not torch.is_grad_enabled():
+        return run(x)
+    return torch.cat([run(part) for part in x.split(_PIECE)])
 
 
 def _attend(attention: nn.Module, x: torch.Tensor, lengths: Sequence[int], bias: torch.Tensor | None) -> torch.Tensor:
@@ -201,30 +223,23 @@ def _attend(attention: nn.Module, x: torch.Tensor, lengths: Sequence[int], bias:
         projection(x).view(-1, heads, size).transpose(0, 1)
         for projection in (attention.q_proj, attention.k_proj, attention.v_proj)
     )
-    gate = None if bias is None else _gate(attention, x).T
+    gates = [None] * len(lengths) if bias is None else _gate(attention, x).T.split(list(lengths), dim=1)
     dropout = attention.dropout if attention.training else 0.0
-    # Gathered, not written into one tensor: its gradient would be copied as a whole once an utterance.
-    out = []
-    begin = 0
-    for length in lengths:
-        part = slice(begin, begin + length)
-        mask = None if gate is None else (gate[:, part, None] * bias[:, :length, :length]).to(query.dtype)[None]
-        attended = functional.scaled_dot_product_attention(
-            query[None, :, part], key[None, :, part], value[None, :, part], attn_mask=mask, dropout_p=dropout
-        )
-        out.append(attended[0].transpose(0, 1))
-        begin += length
-    attended = torch.cat(out)
+    # Split and gathered: a slice's gradient would be as large as the whole, once an utterance.
+    parts = zip(*(one.split(list(lengths), dim=1) for one in (query, key, value)), gates, strict=True)
+    attended = torch.cat([attend(*part, bias, dropout).transpose(0, 1) for part in parts])
     if hasattr(attention, "prompts"):
         attended = attended + attention.prompts(query).transpose(0, 1)
     return attention.out_proj(attended.reshape(len(x), -1))
 
 
 def _relative_bias(encoder: nn.Module, lengths: Sequence[int]) -> torch.Tensor | None:
-    """WavLM's relative position bias (heads, longest, longest), which the first block holds for all."""
+    """WavLM's relative position bias, which the first block holds for all; as :func:`attend` takes it."""
     for block in encoder.layers[:1]:
         if hasattr(block.attention, "rel_attn_embed"):
-            return block.attention.compute_bias(max(lengths), max(lengths))
+            longest = max(lengths)
+            earlier = block.attention.compute_bias(longest, 1)[:, 1:, 0].flip(1)
+            return torch.cat([earlier, block.attention.compute_bias(1, longest)[:, 0]], dim=1).contiguous()
     return None
 
 

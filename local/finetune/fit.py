@@ -35,6 +35,7 @@ from local.finetune.trainer import WHOLE, EmotionTrainer, Leg, Run, optimiser, r
 from local.losses import beside
 from local.losses.objective import Objective
 from local.models import curve, store
+from utils.allocation import give_back, keep_freed
 from utils.errors import UserError, named
 from utils.feature_cache import InputCache
 from utils.reproducible import reproducible
@@ -87,6 +88,7 @@ def fit(run: Run) -> EmotionClassifier:
         (run.folder / store.RUN).unlink()
         loss, ua = best["dev_loss"], 100 * best["dev_ua"]
         run.say(f"epoch {best['epoch']} is kept: loss {loss:.3f} and UA {ua:.1f}% on dev")
+    give_back()
     return classifier
 
 
@@ -94,9 +96,10 @@ def fit(run: Run) -> EmotionClassifier:
 def _settle() -> None:
     """Keep what is imported by now from being searched for garbage, as the Trainer does before every training.
 
-    It takes as long as an epoch of a small corpus.
+    It takes as long as an epoch of a small corpus. And keep memory for the next update.
     """
     gc.freeze()
+    keep_freed()
 
 
 def _train_legs(

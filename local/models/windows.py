@@ -69,6 +69,22 @@ def even(frames: int) -> list[int]:
     return [frames * (window + 1) // count - frames * window // count for window in range(count)]
 
 
+def by_window(encoder: Transformer, wave: np.ndarray) -> Iterator[tuple[Window, torch.Tensor]]:
+    """Give the windows of :func:`overlapping` with the frames of each, which are computed as they are needed.
+
+    As :func:`front_end`, but what is held does not grow with the length.
+    """
+    import torch
+
+    _check(encoder, wave)
+    pieces, held, begin = encoder.feature_pieces(wave), [], 0
+    for window in overlapping(encoder.frames(wave)):
+        while begin + sum(map(len, held)) < window.end:
+            held.append(next(pieces))
+        held, begin = [torch.cat(held)[window.begin - begin :]], window.begin
+        yield window, held[0][: window.end - begin]
+
+
 def front_end(encoder: Transformer, wave: np.ndarray) -> torch.Tensor:
     """Run an encoder's convolutions over a 16 kHz mono wave: frames of shape (frames, channels), 0.1 MB a second.
 
@@ -77,12 +93,16 @@ def front_end(encoder: Transformer, wave: np.ndarray) -> torch.Tensor:
     UserError
         The wave is shorter than the encoder can represent.
     """
+    _check(encoder, wave)
+    return encoder.features([wave])[0]
+
+
+def _check(encoder: Transformer, wave: np.ndarray) -> None:
     if len(wave) < encoder.min_samples:
         raise UserError(
             f"{len(wave) / SAMPLE_RATE:.4f} s of audio are too short for the encoder {encoder.spec.name}, "
             f"which needs at least {encoder.min_samples / SAMPLE_RATE:.4f} s; leave the utterance out"
         )
-    return encoder.features([wave])[0]
 
 
 @contextlib.contextmanager

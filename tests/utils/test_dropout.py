@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
@@ -49,3 +50,20 @@ def test_all_of_a_model_is_replaced_and_evaluation_changes_nothing() -> None:
     assert isinstance(model[1], Dropout) and model[1].p == 0.2 and isinstance(model[2]["a"], Dropout)
     x = torch.randn(3, 4)
     assert torch.equal(model[1](x), x) and not model[1].training
+
+
+def test_draws_are_those_of_numpys_generator() -> None:
+    x = torch.ones(7, 11, dtype=torch.float64)
+    torch.manual_seed(5)
+    seed = int(torch.randint(1 << 62, ()))
+    drawn = np.random.Generator(np.random.SFC64(seed)).integers(1 << 16, size=77, dtype=np.uint16).reshape(7, 11)
+    torch.manual_seed(5)
+    assert np.array_equal(Dropout(0.3)(x).numpy() > 0, drawn >= round(0.3 * (1 << 16)))
+
+
+def test_a_bit_an_element_is_kept() -> None:
+    kept = []
+    x = torch.randn(100, 80, requires_grad=True)
+    with torch.autograd.graph.saved_tensors_hooks(lambda one: kept.append(one.nbytes) or one, lambda one: one):
+        Dropout(0.1)(x)
+    assert sum(kept) == 100 * 80 / 8

@@ -25,7 +25,7 @@ from torch.nn import functional
 from local import encoders
 from local.encoders.transformer import Transformer
 from local.models import store
-from local.models.windows import Window, evaluating, front_end, overlapping
+from local.models.windows import by_window, evaluating, front_end, overlapping
 from local.sed.model.context import Context, steps
 from local.sed.model.decode import Decoder
 
@@ -125,11 +125,13 @@ class Diarizer(nn.Module):
             The wave is shorter than the encoder can represent.
         """
         with torch.no_grad(), evaluating(self):
-            features = front_end(self.encoder, wave)
-            if self.mode in _FROZEN:
-                parts = [window.kept(self._inputs(features, window)).half() for window in overlapping(len(features))]
-                return torch.cat(parts).cpu().numpy()
-            return features.half().cpu().numpy()
+            if self.mode not in _FROZEN:
+                return front_end(self.encoder, wave).half().cpu().numpy()
+            parts = []
+            for window, part in by_window(self.encoder, wave):
+                states = [window.kept(state).half() for state in self._normalised(part)]
+                parts.append(torch.stack(states, dim=1).cpu())
+            return torch.cat(parts).numpy()
 
     def input_kind(self) -> str:
         """Say what :meth:`cached_input` depends on apart from the wave: the same string, the same inputs."""
@@ -150,7 +152,7 @@ class Diarizer(nn.Module):
         """Give the probability of every emotion in every frame: float32, shape (frames, emotions).
 
         There are 50 frames a second, and rows sum to 1. The wave is 16 kHz mono, of any length that the encoder can
-        represent. Memory beyond that for the front end's features (0.1 MB a second) does not grow with the recording.
+        represent. Memory beyond that for the wave does not grow with the recording.
 
         Raises
         ------
@@ -179,12 +181,10 @@ class Diarizer(nn.Module):
         decoder = dataclasses.asdict(self.decoder) if self.decoder else None
         return {"emotions": self.emotions, "decoder": decoder, "provenance": self.provenance}
 
-    def _inputs(self, features: torch.Tensor, window: Window) -> torch.Tensor:
-        part = features[window.begin : window.end]
-        if self.mode not in _FROZEN:
-            return part
-        states = self.encoder.states(part, [len(part)])
-        return torch.stack([functional.layer_norm(state, state.shape[-1:]) for state in states], dim=1)
+    def _normalised(self, features: torch.Tensor) -> Iterator[torch.Tensor]:
+        """Run the frames of a window: all hidden states, each frame brought to zero mean and unit variance."""
+        for state in self.encoder.states(features, [len(features)]):
+            yield functional.layer_norm(state, state.shape[-1:])
 
     def _weighted(self, rows: torch.Tensor) -> torch.Tensor:
         """Sum the layers of rows, shape (frames, layers, ...), by their weights."""
@@ -192,21 +192,22 @@ class Diarizer(nn.Module):
 
     def _scores(self, wave: np.ndarray) -> torch.Tensor:
         """Scores before the softmax of a recording of any length."""
-        features = front_end(self.encoder, wave)
         if self.mode == "recipe":
-            return normalised_scores(self.classifier, self._last_states(features))
-        parts = []
-        for window in overlapping(len(features)):
-            inputs = self._inputs(features, window)
-            own = self._weighted(inputs) if self.mode == "context" else self(inputs, [len(inputs)])
-            parts.append(window.kept(own))
+            return normalised_scores(self.classifier, self._last_states(wave))
+        if self.mode == "tuned":
+            return torch.cat([self.classifier(state) for state in self._last_states(wave)])
+        weights, parts = torch.softmax(self.layer_weights, 0), []
+        for window, part in by_window(self.encoder, wave):
+            layers: Iterable[torch.Tensor] = self._normalised(part)
+            if self.mode == "frozen":
+                layers = (functional.linear(layer, self.classifier.weight) for layer in layers)
+            parts.append(window.kept(sum(weight * layer for weight, layer in zip(weights, layers, strict=True))))
         rows = torch.cat(parts)
-        return self.classifier([steps(rows)], [len(rows)]) if self.mode == "context" else rows
+        return rows + self.classifier.bias if self.mode == "frozen" else self.classifier([steps(rows)], [len(rows)])
 
-    def _last_states(self, features: torch.Tensor) -> Iterator[torch.Tensor]:
+    def _last_states(self, wave: np.ndarray) -> Iterator[torch.Tensor]:
         """Run one recording window by window: the last hidden state, a stretch of frames at a time."""
-        for window in overlapping(len(features)):
-            part = features[window.begin : window.end]
+        for window, part in by_window(self.encoder, wave):
             yield window.kept(self.encoder.last(part, [len(part)]))
 
     def _last_state(self, features: torch.Tensor, lengths: Sequence[int]) -> torch.Tensor:

@@ -25,7 +25,6 @@ from local import encoders
 from local.encoders import EncoderSpec
 from local.encoders.transformer import Transformer
 from local.models import store
-from local.models.windows import front_end
 from local.sed.model.diarizer import PACKAGES, Diarizer, normalised_scores
 from utils.errors import UserError
 from utils.table import read_text
@@ -64,9 +63,8 @@ class Published(Diarizer):
         samples = samples - samples.mean()
         if self._normalise:
             samples = functional.layer_norm(samples, samples.shape)
-        features = front_end(self.encoder, samples.numpy())
         # The mean over frames is linear, and so the scores are averaged, not the states.
-        states = self._last_states(features)
+        states = self._last_states(samples.numpy())
         if self._output_norm:
             return self._average(normalised_scores(self.classifier, states))
         return self._average(torch.cat([self.classifier(hidden) for hidden in states]))

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Callable
 
 import numpy as np
 import pytest
 import torch
+from peft.tuners import lora
 from torch import nn
 
 from local.finetune import strategies
@@ -265,3 +267,62 @@ def test_planning_needs_no_torch() -> None:
     code += "sys.exit(any(name in sys.modules for name in ('torch', 'peft', 'transformers')))"
     assert strategies.parse("lora") == ["lora"]
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+@pytest.mark.parametrize("biases", [False, True])
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+def test_lora_is_pefts_in_training(make: Callable, biases: bool, precision: str) -> None:
+    """The same draws, values and gradients; bits and its input are all that it keeps."""
+    made = make("hubert-base", "bitfit+lora" if biases else "lora").train()
+    perturb(made.trainable())
+    matrix = made.model.encoder.layers[0].feed_forward.intermediate_dense
+    trained = [*matrix.parameters()]
+    found, kept = [], {}
+
+    def keep(one: torch.Tensor) -> torch.Tensor:
+        kept[one.untyped_storage().data_ptr()] = one.nbytes
+        return one
+
+    for run in (matrix, functools.partial(lora.Linear.forward, matrix)):
+        torch.manual_seed(4)
+        x = torch.randn(50, DIM, requires_grad=True)
+        with torch.autocast("cpu", torch.bfloat16, enabled=precision == "bf16"):
+            kept.clear() if run is matrix else None
+            with torch.autograd.graph.saved_tensors_hooks(keep if run is matrix else lambda one: one, lambda one: one):
+                out = run(x)
+        matrix.zero_grad()
+        (out.float() * torch.randn(out.shape)).sum().backward()
+        found.append([out.detach(), x.grad, *(one.grad.clone() for one in trained if one.requires_grad)])
+    assert len(found[0]) == (5 if biases else 4) and found[0][0].dtype == found[1][0].dtype
+    tolerance = 1e-5 if precision == "fp32" else 2e-2
+    for got, want in zip(*found, strict=True):
+        torch.testing.assert_close(got, want, rtol=0, atol=tolerance * float(want.abs().max()))
+    weights = sum(one.nbytes for one in trained if one.dim() == 2)
+    assert sum(kept.values()) <= weights + x.nbytes + x.numel() // 8 + 50 * 8 * x.element_size()
+
+
+def test_lora_makes_what_is_between_its_matrices_anew(make: Callable) -> None:
+    """The feed-forward layer is transformers' own, and of four arrays as wide as its middle it keeps one."""
+    made = make("wav2vec2-base", "lora").train()
+    perturb(made.trainable())
+    module = made.model.encoder.layers[0].feed_forward
+    width, found, kept = module.intermediate_dense.out_features, [], {}
+
+    def keep(one: torch.Tensor) -> torch.Tensor:
+        kept[one.untyped_storage().data_ptr()] = tuple(one.shape)
+        return one
+
+    for run in (module, functools.partial(type(module).__bases__[1].forward, module)):
+        torch.manual_seed(4)
+        x = torch.randn(50, DIM, requires_grad=True)
+        kept.clear()
+        with torch.autograd.graph.saved_tensors_hooks(keep, lambda one: one):
+            out = run(x)
+        wide = list(kept.values()).count((50, width))
+        module.zero_grad()
+        (out * torch.randn(out.shape)).sum().backward()
+        found.append([out.detach(), x.grad, *(one.grad.clone() for one in module.parameters() if one.requires_grad)])
+        assert wide == (1 if run is module else 2)
+    assert module.intermediate_dropout.p > 0 and len(found[0]) == 6
+    for got, want in zip(*found, strict=True):
+        torch.testing.assert_close(got, want, rtol=0, atol=1e-5 * float(want.abs().max()))

@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import pytest
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from local.models.windows import CONTEXT, WINDOW, even, overlapping
+from local.encoders.transformer import Transformer
+from local.models import windows
+from local.models.windows import CONTEXT, WINDOW, by_window, even, front_end, overlapping
+from tests.local.encoders.checkpoints import make_model, spec_of
+from tests.local.encoders.test_transformer import FIELD, HOP, speech
 
 
 @given(st.integers(1, 20000))
@@ -27,3 +32,20 @@ def test_windows_keep_every_frame_once_with_context(frames: int) -> None:
 def test_even_windows_are_whole(frames: int) -> None:
     cut = even(frames)
     assert sum(cut) == frames and max(cut) <= WINDOW and max(cut) - min(cut) <= 1 and len(cut) == -(-frames // WINDOW)
+
+
+@pytest.mark.parametrize("frames", [1, 7, 40, 41, 333])
+def test_frames_come_as_they_are_needed_and_as_of_the_whole(frames: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(windows, "WINDOW", 40)
+    monkeypatch.setattr(windows, "CONTEXT", 9)
+    monkeypatch.setattr("local.encoders.frontend._PIECE", 7)
+    encoder = Transformer(spec_of("x"), make_model("wav2vec2-base"), True, "cpu", "fp32")
+    wave = speech(FIELD + HOP * (frames - 1))
+    whole, computed, pieces = front_end(encoder, wave), [], encoder.feature_pieces
+    monkeypatch.setattr(encoder, "feature_pieces", lambda wave: (computed.append(len(x)) or x for x in pieces(wave)))
+    found = []
+    for window, part in by_window(encoder, wave):
+        found.append(window)
+        assert torch.equal(part, whole[window.begin : window.end])
+        assert window.end <= sum(computed) < window.end + 7
+    assert found == overlapping(frames)
