@@ -152,7 +152,8 @@ class Diarizer(nn.Module):
         """Give the probability of every emotion in every frame: float32, shape (frames, emotions).
 
         There are 50 frames a second, and rows sum to 1. The wave is 16 kHz mono, of any length that the encoder can
-        represent. Memory beyond that for the wave does not grow with the recording.
+        represent. Memory beyond that for the wave does not grow with the recording, but for mode ``context``, which
+        holds a hidden state a frame (0.15 MB a second of 768 dimensions).
 
         Raises
         ------
