@@ -11,6 +11,7 @@ named, where its errors lie. It takes minutes an attempt, and 2 GB of memory.
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 import sys
 from collections.abc import Callable, Iterable, Sequence
@@ -169,8 +170,13 @@ def fit(attempt: Attempt, train: list[Recording], dev: list[Recording]) -> Netwo
 def run(network: Network, recordings: list[Recording]) -> list[np.ndarray]:
     """Posteriors of every recording."""
     network.eval()
+    found = []
     with torch.inference_mode():
-        return [torch.softmax(network([own])[0], 1).numpy() + 1e-9 for own in recordings]
+        for begin in range(0, len(recordings), BATCH):
+            batch = recordings[begin : begin + BATCH]
+            posteriors = torch.softmax(network(batch)[0], 1) + 1e-9
+            found += [own.numpy() for own in posteriors.split([len(own.labels) for own in batch])]
+    return found
 
 
 def label(posteriors: np.ndarray, how: tuple[str, float, float]) -> np.ndarray:
@@ -240,12 +246,14 @@ class Second:
         return labels
 
 
-def one_fold(attempt: Attempt, data: dict, fold: int) -> tuple[float, list[Recording], list[np.ndarray]]:
-    """Train and choose; give the dev EDER, the test recordings and their labels."""
+def one_fold(attempt: Attempt, data: dict, fold: int, trained: dict) -> tuple[float, list[Recording], list[np.ndarray]]:
+    """Train and choose; give the dev EDER, the test recordings and their labels. ``trained``: networks by attempt."""
     train = [own for kind in attempt.kinds for own in data[fold, "train", kind]]
     dev, test = data[fold, "dev", "single"], data[fold, "test", "single"]
-    network = fit(attempt, train, dev)
-    heard, tested = run(network, dev), run(network, test)
+    same = dataclasses.replace(attempt, threshold=False, spans=False), fold  # as far as training goes
+    if same not in trained:
+        trained[same] = fit(attempt, train, dev)
+    heard, tested = run(trained[same], dev), run(trained[same], test)
 
     def best(choices: Iterable, labels: Callable) -> tuple:
         rates = {choice: score(dev, labels(choice))[:, 0].mean() for choice in choices}
@@ -307,12 +315,12 @@ def main() -> None:
     names = sys.argv[1:] or list(ATTEMPTS)
     torch.set_num_threads(1)
     print(f"{'':<28}" + "".join(f"{word:>8}" for word in ("dev", "test", "missed", "alarm", "confus.", *CORPORA)))
-    data, shown = {}, False
+    data, trained, shown = {}, {}, False
     for name in names:
         attempt = ATTEMPTS[name]
         if attempt.encoder not in data:
             data = {attempt.encoder: read(attempt.encoder, dict.fromkeys(k for n in names for k in ATTEMPTS[n].kinds))}
-        folds = [one_fold(attempt, data[attempt.encoder], fold) for fold in range(FOLDS)]
+        folds = [one_fold(attempt, data[attempt.encoder], fold, trained) for fold in range(FOLDS)]
         recordings = [own for _, test, _ in folds for own in test]
         labels = [own for _, _, found in folds for own in found]
         if not shown:
