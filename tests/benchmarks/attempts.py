@@ -6,7 +6,7 @@
 Every attempt is trained once a fold on what was made of emodb, ravdess and nemo together and tested on ``single``
 recordings of other speakers. Epoch, smoothing, threshold, layer and weight are chosen on dev. A row each: EDER on dev
 and on test, in percent, means over recordings; test by kind of error and by corpus. Then, of the last attempt that was
-named, where its errors lie. It takes minutes an attempt, and 2 GB of memory.
+named, where its errors lie. It takes minutes an attempt, and 3 GB of memory.
 """
 
 from __future__ import annotations

@@ -8,13 +8,24 @@ from pathlib import Path
 
 import pytest
 import torch
+from torch import nn
 
 from local.finetune.model import EmotionClassifier
 from local.finetune.strategies import Design
 from tests.local.encoders.checkpoints import spec_of, write_checkpoint
 
+Trained = Callable[..., EmotionClassifier]
+Save = Callable[..., Path]
 EMOTIONS = ["angry", "happy", "neutral", "sad"]
 LAYER = 2
+
+
+def perturb(parameters: dict[str, nn.Parameter], size: float = 0.05) -> None:
+    """Move parameters a little, always alike."""
+    generator = torch.Generator().manual_seed(3)
+    with torch.no_grad():
+        for parameter in parameters.values():
+            parameter += size * torch.randn(parameter.shape, generator=generator)
 
 
 @pytest.fixture(autouse=True, scope="package")
@@ -40,5 +51,31 @@ def make(checkpoint: Callable[[str], Path]) -> Callable[..., EmotionClassifier]:
     def function(variant: str = "hubert-base", strategy: str = "head", seed: int = 0, **design) -> EmotionClassifier:
         fields = {"layer": LAYER, "strategy": strategy} | design
         return EmotionClassifier(spec_of(checkpoint(variant)), EMOTIONS, Design(**fields), seed)
+
+    return function
+
+
+@pytest.fixture
+def trained(checkpoint: Callable[[str], Path]) -> Trained:
+    """Make a classifier as training might leave it."""
+
+    def function(variant: str = "hubert-base", **design) -> EmotionClassifier:
+        spec = spec_of(checkpoint(variant), normalise=variant in ("wav2vec2-large", "wavlm-large", "hubert-base"))
+        made = EmotionClassifier(spec, EMOTIONS, Design(**({"layer": 2} | design)))
+        perturb(made.trainable(), 0.1)
+        return made
+
+    return function
+
+
+@pytest.fixture
+def save(trained: Trained, tmp_path: Path) -> Save:
+    """Make one and save it."""
+
+    def function(*variant: str, folder: Path = tmp_path / "model", trained_on=(), **design) -> Path:
+        made = trained(*variant, **design)
+        made.provenance = {"trained_on": [list(names) for names in trained_on]}
+        made.save(folder)
+        return folder
 
     return function

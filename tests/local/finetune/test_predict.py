@@ -22,8 +22,7 @@ from local.finetune.strategies import Design
 from tests.conftest import REPO
 from tests.local.encoders.checkpoints import spec_of
 from tests.local.encoders.test_transformer import speech
-from tests.local.finetune.conftest import EMOTIONS
-from tests.local.finetune.test_strategies import perturb
+from tests.local.finetune.conftest import EMOTIONS, perturb
 from utils import audio
 from utils.errors import UserError
 

@@ -18,7 +18,7 @@ from local.finetune.strategies.ba import Bottleneck
 from local.finetune.strategies.wg import Gate
 from tests.local.encoders.checkpoints import DIM, make_model
 from tests.local.encoders.test_transformer import speech
-from tests.local.finetune.conftest import LAYER
+from tests.local.finetune.conftest import LAYER, perturb
 from utils.errors import UserError
 
 COMBINED = [*STRATEGIES, "lora+ba+wg", "bitfit+ba", "ia3+wg", "lora+prompt"]
@@ -47,13 +47,6 @@ def is_named(name: str, strategy: str, variant: str) -> bool:
     if strategy == "full" and name.startswith("encoder.layer_norm."):
         return "large" not in variant
     return any(re.fullmatch(_NAMED[part], name) for part in strategy.split("+"))
-
-
-def perturb(parameters: dict[str, nn.Parameter], size: float = 0.05) -> None:
-    generator = torch.Generator().manual_seed(3)
-    with torch.no_grad():
-        for parameter in parameters.values():
-            parameter += size * torch.randn(parameter.shape, generator=generator)
 
 
 def computed(made, waves: list[np.ndarray]) -> tuple[torch.Tensor, list[int]]:
