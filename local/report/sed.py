@@ -198,7 +198,8 @@ def _by_emotion(found: Diarization, test: str) -> Table:
     caption = f"EDER in percent by the recording's emotion; systems as above.{source}{run}"
     header = ["emotion", *published, *(_label(system) for system in found.systems)]
     key = f"sed-{test.replace('*', 'pooled')}"
-    return Table(key, f"Diarization by emotion: {set_name(test)}", caption, header, rows, made_by="sed")
+    title = f"Diarization by emotion: {set_name(test)}".replace("`", "")  # titles are no Markdown
+    return Table(key, title, caption, header, rows, made_by="sed")
 
 
 def _published(values: dict[str, float], emotion: str) -> Cell:

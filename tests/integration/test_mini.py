@@ -62,6 +62,7 @@ def test_the_report_holds_the_scores(checkout: Checkout, finished: Outcome) -> N
     page = (recipe / "exp/report/index.html").read_text(encoding="utf-8")
     assert not re.search(r"""(src|href)=["'](https?:|//)""", page)
     assert "data:image/" in page or "<svg" in page
+    assert "<h3>" in page and not re.search(r"<h3>[^<]*`", page)  # titles are no Markdown
     assert "synthetic" in page and "**Synthetic speech**" in (recipe / "RESULTS.md").read_text(encoding="utf-8")
     for picture in (recipe / "exp/report").glob("*.svg"):
         assert b"<svg" in picture.read_bytes() and picture.with_suffix(".pdf").exists()
