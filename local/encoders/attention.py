@@ -44,38 +44,44 @@ def attend(
     if torch.is_grad_enabled() or gate is None:
         return run(query, key, value, gate, bias, 0, p)
     parts = zip(query.split(_QUERIES, dim=1), gate.split(_QUERIES, dim=1), strict=True)
-    made = [run(some, key, value, own, bias, index * _QUERIES, p) for index, (some, own) in enumerate(parts)]
+    # Written by rows, as attention reads it; torch would of its own accord write it by columns.
+    room = bias.new_empty(len(query), min(_QUERIES, query.shape[1]), key.shape[1])
+    made = [run(some, key, value, own, bias, index * _QUERIES, p, room) for index, (some, own) in enumerate(parts)]
     return torch.cat(made, dim=1)
 
 
 def _fused(
     query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, gate: torch.Tensor | None, bias: torch.Tensor | None,
-    first: int, p: float,
+    first: int, p: float, room: torch.Tensor | None = None,
 ) -> torch.Tensor:  # fmt: skip
     """Attend by torch's own means from some queries, beginning with that of a frame."""
     if gate is None:
         return functional.scaled_dot_product_attention(query[None], key[None], value[None], dropout_p=p)[0]
-    mask = _added(gate, bias, first, key.shape[1]).to(query.dtype)[None]
+    mask = _added(gate, bias, first, key.shape[1], room).to(query.dtype)[None]
     return functional.scaled_dot_product_attention(query.flip(1)[None], key[None], value[None], mask, p)[0].flip(1)
 
 
 def _weighted(
     query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, gate: torch.Tensor | None, bias: torch.Tensor | None,
-    first: int, p: float,
+    first: int, p: float, room: torch.Tensor | None = None,
 ) -> torch.Tensor:  # fmt: skip
     """Do as :func:`_fused`, written out, with a dropout of ours."""
     scores = (query.flip(1) * query.shape[-1] ** -0.5) @ key.mT
     if gate is not None:
-        scores = scores + _added(gate, bias, first, key.shape[1])
+        scores = scores + _added(gate, bias, first, key.shape[1], room)
     weights = torch.softmax(scores.float(), dim=-1)
     return (dropout.dropout(weights, p).to(value.dtype) @ value).flip(1)
 
 
-def _added(gate: torch.Tensor, bias: torch.Tensor, first: int, frames: int) -> torch.Tensor:
+def _added(
+    gate: torch.Tensor, bias: torch.Tensor, first: int, frames: int, room: torch.Tensor | None
+) -> torch.Tensor:
     """What is added to the scores of queries, the last of them first, for so many frames: (heads, queries, frames).
 
-    In this order the rows before the gate are overlapping stretches of one vector, which need not be written out.
+    In this order the rows before the gate are overlapping stretches of one vector, which need not be written out. With
+    ``room``, where no gradient is wanted, the result overwrites what is there.
     """
     queries = gate.shape[1]
     begin = bias.shape[1] // 2 - first - queries + 1
-    return gate.flip(1)[:, :, None] * bias[:, begin : begin + queries + frames - 1].unfold(1, frames, 1)
+    rows = bias[:, begin : begin + queries + frames - 1].unfold(1, frames, 1)
+    return torch.mul(gate.flip(1)[:, :, None], rows, out=None if room is None else room[:, :queries])

@@ -19,8 +19,9 @@ if TYPE_CHECKING:
 
     from local.encoders.transformer import Transformer
 
-# Frames run together: 30 s, and the 2 s at either side of a seam that are run for context and dropped.
-WINDOW, CONTEXT = 1500, 100
+# Frames run together: at most 30 s, and those at either side of a seam that are run for context and dropped, which are
+# as many as the positional embeddings see: 1.3 s.
+WINDOW, CONTEXT = 1500, 64
 
 
 class Window(NamedTuple):
@@ -37,23 +38,27 @@ class Window(NamedTuple):
 
 
 def overlapping(frames: int) -> list[Window]:
-    """Cut an utterance of so many frames, which are told apart, into windows.
+    """Cut an utterance of so many frames, which are told apart, into as few windows as there can be.
 
-    What they keep adds up to the utterance; at a seam each has at least ``CONTEXT`` frames more.
+    What they keep adds up to the utterance; at a seam each has ``CONTEXT`` frames more. They are of equal length, give
+    or take a frame.
 
     Examples
     --------
     >>> overlapping(1500)
     [Window(begin=0, end=1500, first=0, last=1500)]
     >>> [tuple(window) for window in overlapping(2000)]
-    [(0, 1500, 0, 1000), (500, 2000, 1000, 2000)]
+    [(0, 1064, 0, 1000), (936, 2000, 1000, 2000)]
     """
-    starts = [*range(0, max(0, frames - WINDOW), WINDOW - 2 * CONTEXT), max(0, frames - WINDOW)]
-    seams = [(before + WINDOW + after) // 2 for before, after in zip(starts, starts[1:], strict=False)]
+    # Of n windows each is (frames - 2 CONTEXT) / n long, and the context at both ends: the first and the last have
+    # theirs inside the utterance.
+    inner = max(1, frames - 2 * CONTEXT)
+    count = 1 if frames <= WINDOW else -(-inner // (WINDOW - 2 * CONTEXT))
+    seams = [CONTEXT + inner * number // count for number in range(1, count)]
     bounds = [0, *seams, frames]
     return [
-        Window(start, min(start + WINDOW, frames), *kept)
-        for start, kept in zip(starts, zip(bounds, bounds[1:], strict=False), strict=True)
+        Window(max(0, first - CONTEXT), min(last + CONTEXT, frames), first, last)
+        for first, last in zip(bounds, bounds[1:], strict=False)
     ]
 
 
