@@ -15,17 +15,18 @@ def reproducible(device: str) -> Iterator[None]:
     index = torch.device(device).index or 0
     # cuBLAS asks for it, before it is first used.
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
-    before = torch.are_deterministic_algorithms_enabled(), torch.is_deterministic_algorithms_warn_only_enabled()
+    before = torch.get_deterministic_debug_mode()
     fills = torch.utils.deterministic.fill_uninitialized_memory
     with torch.random.fork_rng(devices=[index] if torch.device(device).type == "cuda" else []):
-        torch.use_deterministic_algorithms(True, warn_only=True)
+        # Not `use_deterministic_algorithms`, which imports a compiler that nothing here uses, for over a second.
+        torch.set_deterministic_debug_mode("warn")
         # Against programs that read what nobody wrote; it writes everything twice.
         torch.utils.deterministic.fill_uninitialized_memory = False
         try:
             yield
         finally:
             torch.utils.deterministic.fill_uninitialized_memory = fills
-            torch.use_deterministic_algorithms(before[0], warn_only=before[1])
+            torch.set_deterministic_debug_mode(before)
 
 
 @contextlib.contextmanager

@@ -125,6 +125,14 @@ def known(stage: str) -> list[Factor]:
     return [_with_default(factor) for factor in FACTORS.values() if stage in factor.stages]
 
 
+@functools.cache
+def named(stage: str, name: str) -> Factor:
+    """Look up a factor of a stage's conditions by its name: a known one, or a field that ``vary`` has made one."""
+    if name in FACTORS:
+        return _with_default(FACTORS[name])
+    return Factor(name, (stage,), default=freeze(getattr(getattr(Experiment.defaults(), stage, None), name, None)))
+
+
 def grids(experiment: Experiment, stage: str) -> list[Experiment]:
     """List the experiments that an experiment is, for a stage: itself, and one for each of ``probe.also``.
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from local.grid.factors import Factor, freeze, known, show
+from local.grid.factors import freeze, known, named, show
 from utils import stamp
 from utils.atomic import atomic_file
 from utils.errors import UserError
@@ -119,8 +119,7 @@ def in_words(stage: str, factors: Mapping[str, Any], differing: Iterable[str]) -
     >>> in_words("finetune", {"encoder": "mini", "method": "lora", "source": ["emodb"]}, ["source"])
     'lora after emodb'
     """
-    own = {factor.name: factor for factor in known(stage)}
-    said = [own.get(name, Factor(name)).says(freeze(factors[name])) for name in differing if name in factors]
+    said = [named(stage, name).says(freeze(factors[name])) for name in differing if name in factors]
     return " ".join([factors["method"], *filter(None, said)])
 
 
@@ -140,11 +139,12 @@ def system_name(stage: str, factors: Mapping[str, Any], differing: Iterable[str]
     --------
     >>> system_name("probe", {"encoder": "mini", "method": "linear", "normalise": "none"}, ["normalise"])
     'mini.linear.normalise=none'
+    >>> system_name("finetune", {"encoder": "mini", "method": "lora", "clip": 1.0, "keep": "ua"}, ["clip", "keep"])
+    'mini.lora.keep=ua'
     """
-    default = {factor.name: factor.default for factor in known(stage)}
     parts = [factors["encoder"], factors["method"]]
     for name in differing:
         value = freeze(factors.get(name))
-        if value is not None and value != default.get(name):
+        if value is not None and value != named(stage, name).default:
             parts.append(f"{name}={show(value)}")
     return ".".join(filter(None, parts))

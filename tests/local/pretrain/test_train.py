@@ -41,7 +41,18 @@ def settings(steps: int = 6, rounds: int = 1, **train: object) -> PretrainConfig
         model=TINY,
         targets=Targets(clusters=8, rounds=rounds, layer=1),
         augment=Augment(speeds=[1.0, 1.1]),
-        train=Train(**{"steps": steps, "batch_size": 4, "crop_seconds": 0.6, "save_every": 2, "log_every": 3, **train}),
+        # One thread: tests run beside others, and two that wait for each other take many times as long.
+        train=Train(
+            **{
+                "steps": steps,
+                "batch_size": 4,
+                "crop_seconds": 0.6,
+                "save_every": 2,
+                "log_every": 3,
+                "threads": 1,
+                **train,
+            }
+        ),
     )
 
 
@@ -153,7 +164,7 @@ def test_resumed_run_equals_uninterrupted(data, tmp_path, monkeypatch, rounds):
 def test_the_number_of_threads_that_a_job_is_given_changes_no_bit(data, tmp_path):
     # Wide enough for torch to share sums among threads: with the job's own, these weights differ.
     wide = Model(layers=1, dim=64, heads=2, feed_forward=128, conv_dim=[32] * 7, position_width=16, position_groups=4)
-    asked = dataclasses.replace(settings(1, batch_size=8, crop_seconds=1.0), model=wide)
+    asked = dataclasses.replace(settings(1, batch_size=8, crop_seconds=1.0, threads=2), model=wide)
     before = torch.get_num_threads()
     try:
         for given in (1, 2):
