@@ -147,6 +147,7 @@ def test_a_recipe_calls_the_driver(repo: Path) -> None:
         assert len(script.read_text(encoding="utf-8").splitlines()) <= 20
 
 
+@pytest.mark.integration
 def test_tuning_is_planned_wherever_a_grid_asks_for_it(tmp_path: Path) -> None:
     checkout, only = Checkout(tmp_path), ("--stage", "finetune", "--stop-stage", "finetune", "--set")
     grid = "finetune.also=[{encoders: [mini], strategies: [head], pairs: [within]}]"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
+import functools
 import re
 import typing
 from collections.abc import Sequence
@@ -43,7 +44,7 @@ def load(schema: type[T], path: str | Path, overrides: Sequence[str] = ()) -> T:
     origin = str(path)
     _check_shape(schema, content, "", origin)
     try:
-        config = OmegaConf.merge(OmegaConf.structured(schema), content)
+        config = OmegaConf.merge(_defaults(schema), content)
         for override in overrides:
             origin = f"--set {override}"
             key, equals, value = override.partition("=")
@@ -65,6 +66,14 @@ def load(schema: type[T], path: str | Path, overrides: Sequence[str] = ()) -> T:
         raise UserError(_explain(error, origin, schema)) from error
     except (TypeError, ValueError, LookupError, OverflowError) as error:
         raise UserError(f"{origin}: {error}") from error
+
+
+@functools.cache
+def _defaults(schema: type) -> Any:
+    """What OmegaConf makes of a schema, which takes it longer than all else; merging copies it."""
+    from omegaconf import OmegaConf
+
+    return OmegaConf.structured(schema)
 
 
 def read_yaml(path: str | Path) -> dict[str, Any]:

@@ -175,8 +175,8 @@ def _conditions(stage: plan.Stage, settings: Experiment, ngpu: int) -> Iterator[
         return (yield from forecast.describe(stage.name, left, settings, ngpu))
     size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file()) * number // len(finished)
     yield (
-        f"  {stage.name:<9} {told.time(number * pace)} for {number} conditions, at the pace of the {len(finished)} "
-        f"that are finished; {told.size(size)} of disk"
+        f"  {stage.name:<9} {told.time(number * pace)} for {number} condition{'s' * (number != 1)}, at the pace "
+        f"of the {len(finished)} that are finished; {told.size(size)} of disk"
     )
     return size
 

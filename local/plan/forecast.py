@@ -71,10 +71,11 @@ def describe(stage: str, groups: Sequence[Group], settings: Experiment, ngpu: in
             jobs = sum(_folds(group) * len({*group.first.experiment.finetune.seeds}) for group in groups)
             seconds, size, how = yield from _tunings(groups, settings, ngpu)
     except UserError as error:
-        yield f"  {stage:<9} {number} conditions; {later}" + (f" ({error})" if str(error) else "")
+        yield f"  {stage:<9} {number} condition{'s' * (number != 1)}; {later}" + (f" ({error})" if str(error) else "")
         return 0
     yield (
-        f"  {stage:<9} at most {told.time(seconds)} for {number} conditions in up to {jobs} jobs, {how}; "
+        f"  {stage:<9} at most {told.time(seconds)} for {number} condition{'s' * (number != 1)} "
+        f"in up to {jobs} job{'s' * (jobs != 1)}, {how}; "
         f"{told.size(size)} of disk"
     )
     return size

@@ -28,7 +28,7 @@ def test_the_commands_print_what_the_page_shows(checkout: Checkout) -> None:
     blocks = [block for section in sections("tutorial.md").values() for block in section]
     script = "set -euo pipefail\n" + "".join(block.text for block in blocks if block.language == "bash")
     # Cut down: three partitions where the page has six.
-    quick = script.replace("folds: 6", "folds: 3").replace("[-1] in \"1234\"", "[-1] in \"12\"")
+    quick = script.replace("folds: 6", "folds: 3").replace('[-1] in "1234"', '[-1] in "12"')
     assert quick.count("folds: 3") == 1 and '"12"' in quick
     result = subprocess.run(
         ["bash", "-c", quick], cwd=checkout.root, env=os.environ | {"HF_HUB_OFFLINE": "1"}, stdin=subprocess.DEVNULL,

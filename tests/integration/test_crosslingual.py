@@ -15,13 +15,13 @@ pytestmark = pytest.mark.integration
 
 SETTINGS = [
     "split.cap.train=4", "split.cap.dev=2", "split.cap.test=4", "probe.epochs=3", "probe.select=dev",
-    "finetune.epochs=1", "finetune.layer=2", "score.resamples=100", "score.permutations=100",
+    "finetune.epochs=1", "finetune.layer=1", "score.resamples=100", "score.permutations=100",
 ]  # fmt: skip
 
 
 @pytest.fixture(scope="module")
 def finished(checkout: Checkout) -> Outcome:
-    checkout.thin(3)
+    checkout.thin(2)
     options = [word for setting in ("study.smoke=true", *SETTINGS) for word in ("--set", setting)]
     outcome = checkout.run("crosslingual", *options)
     assert outcome.status == 0, outcome.output[-4000:]

@@ -21,7 +21,7 @@ SETTINGS = [
 
 @pytest.fixture(scope="module")
 def finished(checkout: Checkout) -> Outcome:
-    checkout.thin(3)
+    checkout.thin(2)
     options = [word for setting in ("study.smoke=true", *SETTINGS) for word in ("--set", setting)]
     outcome = checkout.run("zeroshot", *options)
     assert outcome.status == 0, outcome.output[-4000:]

@@ -65,6 +65,7 @@ def changed(text: str) -> str:
     return f"{text}\nANOTHER = 1\n"
 
 
+@pytest.mark.integration
 def test_a_constant_anywhere_counts_for_what_depends_on_it_and_words_nowhere(tmp_path, closures):
     for package in ("local", "utils"):
         shutil.copytree(closure.ROOT / package, tmp_path / package, ignore=shutil.ignore_patterns("__pycache__"))

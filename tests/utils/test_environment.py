@@ -185,6 +185,7 @@ def test_the_repositorys_files_name_what_is_here(repo):
     assert environment.unmet(files) == []
 
 
+@pytest.mark.integration
 def test_torchaudio_and_speechbrain_work_in_this_environment():
     script = """
 import math, warnings

@@ -76,6 +76,7 @@ def test_a_killed_scripts_file_locks_nothing(start):
     assert start("true").communicate(timeout=30)[0] == "locked\n"
 
 
+@pytest.mark.integration
 def test_what_a_killed_script_left_running_is_waited_for(start):
     first = start("sleep 4 & echo started; wait")
     assert [first.stdout.readline() for _ in range(2)] == ["locked\n", "started\n"]

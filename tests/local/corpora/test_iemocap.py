@@ -15,6 +15,8 @@ from tests.local.corpora.trees import excluded, speech, table
 from utils.data_dir_check import validate
 from utils.errors import UserError
 
+pytestmark = pytest.mark.integration
+
 CODES = {"angry": ("ang",), "happy": ("hap", "exc"), "neutral": ("neu",), "sad": ("sad",)}
 # Utterances that most listeners called happy, not excited: 595 in all.
 HAPPY = {"Ses01": 135, "Ses02": 117, "Ses03": 135, "Ses04": 65, "Ses05": 143}

@@ -131,6 +131,7 @@ def test_an_interruption_changes_no_bit(recipe: Recipe, monkeypatch: pytest.Monk
     assert len(written) == len(set(written)) == 24
 
 
+@pytest.mark.integration
 def test_kill_minus_nine_changes_no_bit(recipe: Recipe, capsys: pytest.CaptureFixture) -> None:
     fields = {"encoders": ["logmel"]}
     works = recipe.run(**fields)
@@ -174,6 +175,7 @@ def test_a_shard_that_two_jobs_wrote_is_made_again(recipe: Recipe, capsys: pytes
     assert archives() == want and (ONE / "excluded.tsv").read_text() == "item\treason\n"
 
 
+@pytest.mark.integration
 def test_real_speech_gives_the_same_bits_for_any_jobs_and_threads(
     tmp_path: Path, repo: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -171,6 +171,7 @@ class TestIdentity:
 
     def test_of_what_the_stage_sets_is_the_stage_s(self):
         """A value of None leaves a factor to the experiment."""
+
         def asked(own: Experiment) -> list[dict]:
             shared = {"encoder": "e", "method": "m", "train": ["a"], "test": "a"}
             return [shared | {"layer": layer} for layer in (None, "2")]

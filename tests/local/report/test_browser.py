@@ -18,10 +18,13 @@ from tests.local.score.synthetic import Corpus, Encoder, small_world
 
 WIDTHS = {"desktop": 1280, "phone": 390}
 BROWSER, DRIVER = (shutil.which(name) for name in ("chromium", "chromedriver"))
-pytestmark = pytest.mark.skipif(
-    not (BROWSER and DRIVER),
-    reason="no chromium and chromedriver on PATH (tests/packages.txt): the page was seen by no browser",
-)
+pytestmark = [
+    pytest.mark.integration,
+    pytest.mark.skipif(
+        not (BROWSER and DRIVER),
+        reason="no chromium and chromedriver on PATH (tests/packages.txt): the page was seen by no browser",
+    ),
+]
 
 SORTED = {  # what columns hold, from the least to the most
     "score": [

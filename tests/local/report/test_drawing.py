@@ -26,6 +26,7 @@ def figures(*names: str, killed: str = "") -> list[Figure]:
     return [Figure(name, name, "", lambda name=name: draw(name == killed)) for name in names]
 
 
+@pytest.mark.integration
 def test_all_are_there_and_a_command_that_can_be_terminated_ends(tmp_path: Path, monkeypatch) -> None:
     monkeypatch.setattr(os, "cpu_count", lambda: 3)
     before = signal.signal(signal.SIGTERM, lambda *_: None)  # processes must not inherit what keeps this one alive

@@ -16,6 +16,8 @@ from tests.local.report.large import large_world
 from tests.local.report.page import longest
 from tests.local.report.test_tuned import read
 
+pytestmark = pytest.mark.integration
+
 
 @pytest.fixture(scope="module")
 def content(tmp_path_factory: pytest.TempPathFactory) -> Inputs:

@@ -116,6 +116,7 @@ def heard(name: str, folder: Path) -> SedSet:
     return SedSet(name, {}, {}, {}, person, {}, {}, {}, read_folds(folder / "folds/speaker"))
 
 
+@pytest.mark.integration
 def test_no_voice_of_the_bundled_changes_is_tested_by_a_model_that_it_trained() -> None:
     languages, emotions = ("zh", "de", "en", "bn", "th"), ["angry", "happy", "neutral", "sad"]
     trained_on = []
