@@ -14,7 +14,7 @@ pytestmark = pytest.mark.integration
 
 
 def test_emodb_end_to_end(checkout: Checkout, corpora: Path) -> None:
-    settings = ("--set", "encoders=[logmel,duration,mini]", "--set", "probe.seeds=[0]")
+    settings = ("--set", "encoders=[logmel,duration,mini]", "--set", "probe.heads=[logreg]")
     outcome = checkout.run("emodb", "--db-root", str(corpora), *settings)
     assert outcome.status == 0, outcome.output[-4000:]
     recipe = checkout.root / "egs/emodb"

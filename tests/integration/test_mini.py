@@ -1,4 +1,4 @@
-"""The bundled recipe, end to end as a newcomer runs it, on half of its speech, and what a rerun does."""
+"""The bundled recipe, end to end as a newcomer runs it, on a part of its speech, and what a rerun does."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ pytestmark = pytest.mark.integration
 
 @pytest.fixture(scope="module")
 def finished(checkout: Checkout) -> Outcome:
-    checkout.thin(4)  # of eight
+    checkout.thin(3)  # of eight
     outcome = checkout.run("mini")
     assert outcome.status == 0, outcome.output[-4000:]
     return outcome
