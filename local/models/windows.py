@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 # as many as the positional embeddings see: 1.3 s.
 WINDOW, CONTEXT = 1500, 64
 
+# Frames of a window that overlaps others, at most: with fewer, context would cost more than attention costs less.
+SPAN = 1000
+
 
 class Window(NamedTuple):
     """Frames ``begin`` to ``end`` are run together, and the results of ``first`` to ``last`` are kept."""
@@ -38,22 +41,22 @@ class Window(NamedTuple):
 
 
 def overlapping(frames: int) -> list[Window]:
-    """Cut an utterance of so many frames, which are told apart, into as few windows as there can be.
+    """Cut an utterance of so many frames, which are told apart, into windows, if it has more than ``WINDOW``.
 
-    What they keep adds up to the utterance; at a seam each has ``CONTEXT`` frames more. They are of equal length, give
-    or take a frame.
+    There are as few as ``SPAN`` allows. What they keep adds up to the utterance; at a seam each has ``CONTEXT`` frames
+    more. They are of equal length, give or take a frame.
 
     Examples
     --------
     >>> overlapping(1500)
     [Window(begin=0, end=1500, first=0, last=1500)]
-    >>> [tuple(window) for window in overlapping(2000)]
-    [(0, 1064, 0, 1000), (936, 2000, 1000, 2000)]
+    >>> [tuple(window) for window in overlapping(1700)]
+    [(0, 914, 0, 850), (786, 1700, 850, 1700)]
     """
     # Of n windows each is (frames - 2 CONTEXT) / n long, and the context at both ends: the first and the last have
     # theirs inside the utterance.
     inner = max(1, frames - 2 * CONTEXT)
-    count = 1 if frames <= WINDOW else -(-inner // (WINDOW - 2 * CONTEXT))
+    count = 1 if frames <= WINDOW else -(-inner // (SPAN - 2 * CONTEXT))
     seams = [CONTEXT + inner * number // count for number in range(1, count)]
     bounds = [0, *seams, frames]
     return [

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from local.encoders.transformer import Transformer
 from local.models import windows
-from local.models.windows import CONTEXT, WINDOW, by_window, even, front_end, overlapping
+from local.models.windows import CONTEXT, SPAN, WINDOW, by_window, even, front_end, overlapping
 from tests.local.encoders.checkpoints import make_model, spec_of
 from tests.local.encoders.test_transformer import FIELD, HOP, speech
 
@@ -25,9 +25,9 @@ def test_windows_keep_every_frame_once_with_context(frames: int) -> None:
         assert number == 0 or window.first - window.begin == CONTEXT
         assert window is found[-1] or window.end - window.last == CONTEXT
     lengths = [window.end - window.begin for window in found]
-    assert max(lengths) <= WINDOW and max(lengths) - min(lengths) <= 1
+    assert max(lengths) <= (WINDOW if len(found) == 1 else SPAN) and max(lengths) - min(lengths) <= 1
     # One fewer could not hold every frame once and the context of every seam twice.
-    assert len(found) == 1 or (len(found) - 1) * WINDOW < frames + (len(found) - 2) * 2 * CONTEXT
+    assert frames <= WINDOW or (len(found) - 1) * SPAN < frames + (len(found) - 2) * 2 * CONTEXT
 
 
 @pytest.mark.parametrize("frames", [1, 1500, 1501, 3000, 3001, 100000])
@@ -39,6 +39,7 @@ def test_even_windows_are_whole(frames: int) -> None:
 @pytest.mark.parametrize("frames", [1, 7, 40, 41, 333])
 def test_frames_come_as_they_are_needed_and_as_of_the_whole(frames: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(windows, "WINDOW", 40)
+    monkeypatch.setattr(windows, "SPAN", 30)
     monkeypatch.setattr(windows, "CONTEXT", 9)
     monkeypatch.setattr("local.encoders.frontend._PIECE", 7)
     encoder = Transformer(spec_of("x"), make_model("wav2vec2-base"), True, "cpu", "fp32")

@@ -99,6 +99,7 @@ def test_seams_leave_no_trace_where_context_suffices(mode: str, monkeypatch: pyt
     made, wave = make(mode, attention=False), speech(64000)
     whole, cached = made.posteriors(wave), made.cached_input(wave)
     monkeypatch.setattr(windows, "WINDOW", 60)
+    monkeypatch.setattr(windows, "SPAN", 60)
     monkeypatch.setattr(windows, "CONTEXT", 9)
     np.testing.assert_allclose(made.posteriors(wave), whole, rtol=0, atol=1e-4)
     np.testing.assert_allclose(made.cached_input(wave), cached, rtol=0, atol=0.01)
@@ -112,6 +113,7 @@ def test_posteriors_of_windows_are_near_those_of_one_pass(mode: str, monkeypatch
     made, wave = make(mode, "wavlm-large"), speech(128000)
     whole = made.posteriors(wave)
     monkeypatch.setattr(windows, "WINDOW", 200)
+    monkeypatch.setattr(windows, "SPAN", 200)
     monkeypatch.setattr(windows, "CONTEXT", 25)
     cut = made.posteriors(wave)
     assert cut.shape == whole.shape and np.abs(cut - whole).mean() < 0.05
@@ -122,6 +124,7 @@ def test_posteriors_of_windows_are_near_those_of_one_pass(mode: str, monkeypatch
 def test_work_grows_linearly(mode: str, monkeypatch: pytest.MonkeyPatch) -> None:
     made = make(mode)
     monkeypatch.setattr(windows, "WINDOW", 100)
+    monkeypatch.setattr(windows, "SPAN", 100)
     monkeypatch.setattr(windows, "CONTEXT", 10)
     seen: list[int] = []
     original = Transformer.states
@@ -141,6 +144,7 @@ def test_work_grows_linearly(mode: str, monkeypatch: pytest.MonkeyPatch) -> None
 def test_training_sees_what_posteriors_see(mode: str, monkeypatch: pytest.MonkeyPatch) -> None:
     made, waves = make(mode), [speech(30000), speech(400), speech(9000)]
     monkeypatch.setattr(windows, "WINDOW", 60)
+    monkeypatch.setattr(windows, "SPAN", 60)
     monkeypatch.setattr(windows, "CONTEXT", 9)
     inputs = [made.cached_input(wave) for wave in waves]
     assert {part.dtype for part in inputs} == {np.dtype(np.float16)}
