@@ -24,7 +24,7 @@ from torch.nn import functional
 
 from local import encoders
 from local.encoders.transformer import Transformer
-from local.models import store
+from local.models import store, windows
 from local.models.windows import by_window, evaluating, front_end, overlapping
 from local.sed.model.context import Context, steps
 from local.sed.model.decode import Decoder
@@ -135,8 +135,10 @@ class Diarizer(nn.Module):
 
     def input_kind(self) -> str:
         """Say what :meth:`cached_input` depends on apart from the wave: the same string, the same inputs."""
-        kept = "frozen" if self.mode in _FROZEN else self.mode
-        return json.dumps([self.encoder.spec.identity(), kept, self.encoder_sha256()])
+        # Hidden states depend on how long recordings are cut; what the front end gives does not.
+        states = ["frozen", windows.WINDOW, windows.CONTEXT, windows.SPAN]
+        kept = states if self.mode in _FROZEN else [self.mode]
+        return json.dumps([self.encoder.spec.identity(), *kept, self.encoder_sha256()])
 
     def posteriors_of(self, inputs: np.ndarray) -> np.ndarray:
         """Give what :meth:`posteriors` gives, from what :meth:`cached_input` has kept of the wave.

@@ -293,3 +293,11 @@ def test_a_repository_that_has_moved(tmp_path: Path, monkeypatch: pytest.MonkeyP
     entry = f"small:\n  source: ./elsewhere\n  layers: {LAYERS}\n  dim: {DIM}\n"
     (tmp_path / "conf/encoders.yaml").write_text(entry)
     assert np.array_equal(load("model").posteriors(speech(4000)), made.posteriors(speech(4000)))
+
+
+def test_what_was_cut_otherwise_is_computed_anew(monkeypatch: pytest.MonkeyPatch) -> None:
+    models = [make(mode) for mode in ("frozen", "context", "tuned", "recipe")]
+    before = [model.input_kind() for model in models]
+    monkeypatch.setattr(windows, "SPAN", windows.SPAN + 1)
+    # The others keep what the front end gives, which is not cut.
+    assert [model.input_kind() == old for model, old in zip(models, before, strict=True)] == [False, False, True, True]
