@@ -146,8 +146,7 @@ def _head(method: str, dim: int, grid: tuple[float, ...], probe: object, classes
     lesson = Lesson(x, y, x[:, : _SEEN // 5].contiguous(), y[: _SEEN // 5])
     begin = time.process_time()
     if method == "logreg":
-        for strength in grid:
-            logreg.train_together([lesson], strength, logreg.NESTED)
+        logreg.train_together([lesson], grid)
         epochs = 1
     else:
         epochs = _EPOCHS

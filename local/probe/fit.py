@@ -13,7 +13,7 @@ import torch
 from local.experiment import Probe
 from local.grid.conditions import Group
 from local.losses import ALIGNED
-from local.probe import aligned, selection
+from local.probe import aligned, logreg, selection
 from local.probe.aligned import Hidden
 from local.probe.conditions import seeds, steps
 from local.probe.descent import Fit, Lesson, train_for, train_together
@@ -214,11 +214,8 @@ def _choose(group: Group, kind: Linear | Mlp, lessons: list[Lesson], at: tuple[i
 
 
 def _choose_strength(kind: Linear | Mlp, lessons: list[Lesson], settings: Probe) -> _Choice:
-    from local.probe import logreg  # here, since scikit-learn is slow to import
-
     strengths = sorted(settings.logreg_grid) or [settings.logreg_c]
-    solvers = logreg.NESTED if len(lessons) > 1 else logreg.SOLVERS
-    fits = [logreg.train_together(lessons, c, solvers) for c in strengths]
+    fits = logreg.train_together(lessons, strengths)
     ua = np.stack([_ua(kind, one, lessons) for one in fits])
     loss = np.stack([one.dev_loss for one in fits])
     best = np.array([choose(ua[:, layer], loss[:, layer])[0] for layer in range(ua.shape[1])])
@@ -240,9 +237,7 @@ def _again(
 ) -> list[torch.Tensor]:
     """Train on all of train and dev what inner folds have chosen."""
     if group.first.method == "logreg":
-        from local.probe import logreg
-
-        return logreg.fit(x, y, best.strength, logreg.NESTED)[0]
+        return logreg.fit(x, y, best.strength)[0]
     return train_for(kind, x, y, best.fit.epoch, group.first.experiment.probe, _draws(group, at))
 
 
