@@ -20,7 +20,7 @@ pytestmark = pytest.mark.integration
 
 @pytest.fixture(scope="module")
 def finished(checkout: Checkout) -> Outcome:
-    checkout.thin(3)  # of eight
+    checkout.thin(2)  # of eight
     outcome = checkout.run("mini")
     assert outcome.status == 0, outcome.output[-4000:]
     return outcome

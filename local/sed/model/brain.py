@@ -35,7 +35,7 @@ from local.models import curve, store
 from local.sed.conditions import SETTINGS
 from local.sed.data.sets import frame_labels
 from local.sed.model.batches import Batch, Batches
-from local.sed.model.diarizer import Diarizer
+from local.sed.model.diarizer import Diarizer, encoder_for
 from local.sed.model.load import load
 from utils.atomic import atomic_file
 from utils.data_dir import Utterance
@@ -95,7 +95,7 @@ def fit(run: Run) -> Diarizer:
         shutil.rmtree(run.folder / _CHECKPOINTS, ignore_errors=True)
         return load(run.folder, run.device)
     with reproducible(run.device):
-        encoder = encoders.load_tunable(encoders.spec(run.encoder), run.device)
+        encoder = encoder_for(run.mode, encoders.spec(run.encoder), run.device)
         diarizer = Diarizer(encoder, run.emotions, run.mode, run.seed)
         _train(run, diarizer)
     best = diarizer.provenance["best_epoch"]

@@ -12,6 +12,7 @@ length, does not see more than it saw in training.
 from __future__ import annotations
 
 import dataclasses
+import functools
 import json
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
@@ -23,6 +24,7 @@ from torch import nn
 from torch.nn import functional
 
 from local import encoders
+from local.encoders import EncoderSpec
 from local.encoders.transformer import Transformer
 from local.models import store, windows
 from local.models.windows import by_window, evaluating, front_end, overlapping
@@ -167,7 +169,7 @@ class Diarizer(nn.Module):
 
     def encoder_sha256(self) -> str:
         """Hash the encoder's weights that are not among this model's parameters."""
-        return store.sha256(self.encoder.model, but=self.parameters())
+        return _sha256(self.encoder) if self.mode in _FROZEN else store.sha256(self.encoder.model, self.parameters())
 
     def save(self, folder: str | Path) -> None:
         """Write ``config.json`` and ``model.safetensors``, which holds the parameters: not the encoder's own ones.
@@ -245,6 +247,26 @@ def normalised_scores(classifier: nn.Linear, states: Iterable[torch.Tensor]) -> 
 def rebuild(folder: Path, config: dict[str, Any], device: str) -> Diarizer:
     """Make a diarizer of the folder that :meth:`Diarizer.save` wrote and what its ``config.json`` says."""
     spec = store.encoder_of(config)
-    model = Diarizer(encoders.load_tunable(spec, device), config["emotions"], config["mode"])
+    model = Diarizer(encoder_for(config["mode"], spec, device), config["emotions"], config["mode"])
     store.restore(folder, config, spec, model.encoder_sha256(), model.state_dict())
     return model
+
+
+def encoder_for(mode: str, spec: EncoderSpec, device: str) -> Transformer:
+    """Load a diarizer's encoder; one that is left alone is shared by all diarizers of a process."""
+    if mode not in _FROZEN:
+        return encoders.load_tunable(spec, device)
+    state = [path.stat() for path in spec.files()]
+    key = repr(spec), device, tuple((one.st_mtime_ns, one.st_size) for one in state)
+    if key not in _shared:
+        _shared.clear()
+        _shared[key] = encoders.load_tunable(spec, device)
+    return _shared[key]
+
+
+_shared: dict[tuple, Transformer] = {}  # one at most
+
+
+@functools.lru_cache(maxsize=1)
+def _sha256(encoder: Transformer) -> str:
+    return store.sha256(encoder.model)
