@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 
 from local.report import contents, make
+from local.report.figures import drawing
 from local.report.figures.drawing import Figure
 from local.score import collect
 from tests.local.report.page import PICTURE, Page, markdown_table, section
@@ -48,6 +49,9 @@ def audit(one_speaker: bool = False) -> dict:
     return {"audio": audio, "schemes": {"speaker": found}}
 
 
+EMPTY = '<svg xmlns="http://www.w3.org/2000/svg" width="90pt" height="60pt"></svg>'
+
+
 def build(world: World, patch: pytest.MonkeyPatch, *options: str, draw: Sequence[str] | None = ()) -> tuple[str, Page]:
     """Run stages 5 and 8; return RESULTS.md and the page, of whose figures those named are drawn (``None``: all)."""
     patch.chdir(world.root)
@@ -57,6 +61,15 @@ def build(world: World, patch: pytest.MonkeyPatch, *options: str, draw: Sequence
             (section, [block for block in blocks if not isinstance(block, Figure) or block.name in draw])
             for section, blocks in made(sources)
         ])  # fmt: skip
+        save_all = drawing.save_all
+
+        def some(figures: Sequence[Figure], folder: Path) -> None:
+            save_all([figure for figure in figures if figure.name in draw], folder)
+            for figure in figures:  # those at the top are always there
+                if figure.name not in draw:
+                    (folder / f"{figure.name}.svg").write_text(EMPTY)
+
+        patch.setattr(drawing, "save_all", some)
     collect.main([])
     make.main(list(options))
     page = Page((world.root / "exp/report/index.html").read_text(encoding="utf-8"))
