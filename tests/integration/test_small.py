@@ -1,4 +1,4 @@
-"""Study A's question on one desk, cut down: encoders of one language each, probed and tuned, on real speech."""
+"""Study A's question on one desk, cut down: an encoder of one language, probed and tuned, on real speech."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from tests.integration.conftest import Checkout
 pytestmark = pytest.mark.integration
 
 QUICK = [
-    "corpora=[emodb, nemo]", "encoders=[small_de, small_pl]",
+    "corpora=[emodb, nemo]", "encoders=[small_de]",
     "split.cap.train=4", "split.cap.dev=2", "split.cap.test=2",
-    "pretrain=[{name: small_de, data: [emodb]}, {name: small_pl, data: [nemo]}]", "probe.epochs=3",
-    "finetune.encoders=[small_de, small_pl]", "finetune.strategies=[head, lora]", "finetune.epochs=1",
+    "pretrain=[{name: small_de, data: [emodb]}]", "probe.epochs=3",
+    "finetune.encoders=[small_de]", "finetune.strategies=[head, lora]", "finetune.epochs=1",
     "finetune.pairs=['emodb:emodb', 'emodb:nemo']",
     "finetune.also=[{encoders: [small_de], pairs: ['emodb>nemo:nemo'], strategies: [lora+ba+wg]}]",
 ]  # fmt: skip
@@ -46,9 +46,9 @@ def test_small_from_pre_training_to_report(checkout: Checkout, corpora: Path) ->
     tuned = {tuple(row[name] for name in columns) for row in rows if row["stage"] == "finetune"}
     pairs = (("emodb", "emodb"), ("emodb", "nemo"))
     assert tuned == {
-        (encoder, strategy, "none", *pair) for encoder in ("small_de", "small_pl")
-        for strategy in ("head", "lora") for pair in pairs
-    } | {("small_de", "lora+ba+wg", "emodb", "nemo", "nemo")}  # fmt: skip
+        ("small_de", "lora+ba+wg", "emodb", "nemo", "nemo"),
+        *(("small_de", strategy, "none", *pair) for strategy in ("head", "lora") for pair in pairs),
+    }
     settings = {(row["encoder"], row["train"], row["test"]): row["setting"] for row in rows}
     assert settings["small_de", "emodb", "emodb"] == "mono" and settings["small_de", "nemo", "nemo"] == "trans"
     assert settings["small_de", "emodb", "nemo"] == "cross"
