@@ -26,6 +26,7 @@ case "$*" in
     rm -rf "$4"; mkdir -p "$4/bin" "$4/state" "$4/lib"
     cp "$0" "$4/bin/python3"
     touch "$4/state/in_range" "$4/state/ok" ;;
+  "-m pip install "*" --upgrade pip") [ -z "${PIP_SAYS:-}" ] ;;
   "-m pip install "*)
     log=$7
     echo "2026-01-01T00:00:00 Collecting torch" > "$log"
@@ -101,7 +102,7 @@ class Clone:
 
     def pip(self) -> list[list[str]]:
         """Arguments of each call of pip in the last run, after its own options."""
-        lines = [line for line in self.log.read_text().splitlines() if "-m pip install" in line]
+        lines = [line for line in self.log.read_text().splitlines() if "install.log" in line]
         return [line.split("install.log --no-compile ", 1)[1].split() for line in lines]
 
 
@@ -129,6 +130,17 @@ def test_a_fresh_clone(clone):
     assert [word for word in ("making", "[1/3]", "[2/3]", "[3/3]", "done") if word not in result.stderr] == []
     assert result.stdout == ""
     assert clone.run("--which").stdout == f"{clone.venv}/bin/python3\n"
+
+
+def test_pip_itself_is_brought_up_to_date_where_that_can_be(clone):
+    clone.python()
+    assert clone.run().returncode == 0
+    assert clone.log.read_text().count("--upgrade pip") == 1
+    clone.run()
+    assert "--upgrade pip" not in clone.log.read_text()
+    # Where it cannot be, what follows says why.
+    shutil.rmtree(clone.venv)
+    assert "no way to the package index" in clone.run(PIP_SAYS="Connection refused").stderr
 
 
 def test_a_rerun_does_nothing_and_says_nothing(installed):
