@@ -1,4 +1,4 @@
-"""The bundled recipe, end to end as a newcomer runs it, on a part of its speech, and what a rerun does."""
+"""The bundled recipe, end to end as a newcomer runs it, on three of its languages, and what a rerun does."""
 
 from __future__ import annotations
 
@@ -21,6 +21,10 @@ pytestmark = pytest.mark.integration
 @pytest.fixture(scope="module")
 def finished(checkout: Checkout) -> Outcome:
     checkout.thin(2)  # of eight
+    config = checkout.root / "egs/mini/conf/experiment.yaml"
+    text, changed = re.subn(", mini_bn, mini_th\\]", "]", config.read_text(encoding="utf-8"))
+    config.write_text(text, encoding="utf-8")
+    assert changed == 2
     outcome = checkout.run("mini")
     assert outcome.status == 0, outcome.output[-4000:]
     return outcome
@@ -48,7 +52,7 @@ def test_scores_say_what_the_corpus_was_made_to_say(checkout: Checkout, finished
     for encoder in ("logmel", "mini"):
         mono = headline(rows, encoder=encoder, method="logreg", setting="mono")
         cross = headline(rows, encoder=encoder, method="logreg", setting="cross")
-        assert len(mono) == 5 and len(cross) == 20
+        assert len(mono) == 3 and len(cross) == 6
         assert sum(mono) / len(mono) > 0.5
         assert sum(cross) / len(cross) < sum(mono) / len(mono) - 0.05
     for row in rows:
@@ -113,8 +117,8 @@ def test_a_rerun_skips_all_and_says_so(checkout: Checkout, finished: Outcome) ->
 def test_results_say_what_made_them_and_pack_whole(checkout: Checkout, finished: Outcome, tmp_path: Path) -> None:
     exp = checkout.root / "egs/mini/exp"
     made = json.loads((exp / "env.json").read_text(encoding="utf-8"))
-    assert made["data"].keys() == {"mini_zh", "mini_de", "mini_en", "mini_bn", "mini_th", "mini_sed"}
-    assert len({*made["data"].values()} - {None}) == 6 and made["packages"]["torch"]
+    assert made["data"].keys() == {"mini_zh", "mini_de", "mini_en", "mini_sed"}
+    assert len({*made["data"].values()} - {None}) == 4 and made["packages"]["torch"]
     pack = ["bash", checkout.root / "utils/pack.sh"]
     subprocess.run([*pack, exp, "--out", tmp_path / "x.tar.gz"], check=True)
     said = subprocess.run([*pack, "--verify", tmp_path / "x.tar.gz"], check=True, capture_output=True, text=True).stdout
@@ -125,7 +129,7 @@ def test_results_say_what_made_them_and_pack_whole(checkout: Checkout, finished:
 def test_scores_are_bit_identical_however_the_work_is_cut(checkout: Checkout, finished: Outcome) -> None:
     recipe = checkout.root / "egs/mini"
     before = (recipe / "exp/results.csv").read_bytes()
-    for folder in recipe.glob("exp/probe/mini.*.mini_de-mini_[tz]h"):
+    for folder in recipe.glob("exp/probe/mini.*.mini_de-mini_[ez]*"):
         (folder / ".done").unlink()
     again = checkout.run("mini", "--stage", "probe", "--stop-stage", "score", "--nj", "2")
     assert again.status == 0, again.output
