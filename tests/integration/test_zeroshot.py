@@ -15,7 +15,7 @@ SETTINGS = [
     "corpora=[esd,iemocap,emodb]", "encoders=[wavlm_base_plus]", "split.cap.train=4", "split.cap.dev=2",
     "split.cap.test=4", "vary={loss: [ce, supcon+grl]}", "probe.epochs=5", "score.permutations=200",
     "losses.reversals=[0.1,1.0]", "probe.also=[{pairs: [within], vary: {loss: [ce], select: [auto]}}]",
-    "finetune.pairs=['iemocap+emodb:esd']",
+    "finetune.pairs=['iemocap+emodb:esd']", "finetune.layer=2",
 ]  # fmt: skip
 
 
