@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -29,34 +28,14 @@ hypothesis.settings.register_profile("fuzz", derandomize=False, max_examples=10_
 hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "same"))
 
 
-def is_long(item: pytest.Item) -> bool:
-    """Tell whether a test is marked as one of integration."""
-    return item.get_closest_marker("integration") is not None
-
-
-@pytest.hookimpl(tryfirst=True)
-def pytest_runtest_logreport(report: pytest.TestReport) -> None:
-    """Call a test by its name alone, to which pytest-xdist adds its group."""
-    report.nodeid = re.sub(r"@(unit|integration) of .*", "", report.nodeid)
-
-
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> Iterator[None]:
-    """Put the unit tests first, and say which tests share a process: those of one kind and file.
+    """Keep Hypothesis, which asks all modules for their file, from importing what SpeechBrain has put off importing.
 
-    Of the rest, the files that take longest come first, or one worker would still be at them when the others are done.
-    And keep Hypothesis, which asks all modules for their file, from importing what SpeechBrain has put off importing.
+    The files that take longest come first, or one worker would still be at them when the others are done.
     """
     longest = ["test_mini.py", "test_fuzz.py"]
-
-    def order(item: pytest.Item) -> tuple[bool, int]:
-        name = item.path.name
-        return is_long(item), longest.index(name) if name in longest else len(longest)
-
-    items.sort(key=order)
-    for item in items:
-        kind = "integration" if is_long(item) else "unit"
-        item.add_marker(pytest.mark.xdist_group(f"{kind} of {item.path}"))
+    items.sort(key=lambda item: longest.index(item.path.name) if item.path.name in longest else len(longest))
     for module in list(sys.modules.values()):
         if any(kind.__name__ == "LazyModule" for kind in type(module).__mro__):
             module.__dict__.setdefault("__file__", None)

@@ -3,12 +3,28 @@
 #   tests/run.sh                               everything
 #   tests/run.sh tests/utils -k ark --lf       arguments are pytest's
 #   tests/run.sh -m "not integration"          one kind
-# They run in a process a core, those of one kind and file in one, so that what they share is made once (tests/conftest.py
-# says the order); -n 0: all in one.
+# They run in a process a core, each file in one, so that what its tests share is made once; -n 0: all in one.
 set -euo pipefail
 
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 utils/install.sh --dev
 . ./path.sh
 
-exec python3 -m pytest -n auto --dist loadgroup --no-loadscope-reorder "$@"
+# In the order of names: else files of few tests, which are the long ones, would come last.
+workers=(-n auto --dist loadfile --no-loadscope-reorder)
+
+for argument in "$@"; do
+  case $argument in -m | -m?*)
+    exec python3 -m pytest "${workers[@]}" "$@"
+    ;;
+  esac
+done
+
+passed=false
+for kind in "not integration" integration; do
+  status=0
+  python3 -m pytest "${workers[@]}" -m "$kind" "$@" || status=$?
+  # 5: none of this kind is among what was asked for.
+  case $status in 0) passed=true ;; 5) ;; *) exit "$status" ;; esac
+done
+$passed || exit 5

@@ -97,16 +97,3 @@ def test_what_is_not_run_here_can_still_be_imported():
     command = [sys.executable, "-c", f"import {', '.join(modules)}"]
     result = subprocess.run(command, cwd=REPO, capture_output=True, text=True)
     assert len(modules) > 10 and result.returncode == 0, result.stderr
-
-
-def test_unit_tests_come_before_whole_recipes() -> None:
-    files = ["tests/utils/test_environment.py", "tests/utils/test_lock.py", "tests/integration/test_mini.py"]
-
-    def order(*options: str) -> list[str]:
-        command = [sys.executable, "-m", "pytest", "--collect-only", "-n", "0", *options, *files]
-        said = subprocess.run(command, cwd=REPO, capture_output=True, text=True, check=True).stdout
-        return [line for line in said.splitlines() if "::" in line]
-
-    unit, whole = order("-m", "not integration"), order("-m", "integration")
-    assert unit and order() == unit + whole
-    assert whole[0].startswith("tests/integration/test_mini.py") and any("test_lock" in name for name in whole)
