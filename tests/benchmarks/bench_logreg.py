@@ -14,10 +14,10 @@ from pathlib import Path
 import numpy as np
 import torch
 from scipy.special import softmax
-from threadpoolctl import threadpool_limits
 
 from local.probe import logreg
 from local.probe.descent import Lesson
+from utils.reproducible import threads
 
 CLASSES = 4
 # By name: layers, utterances, dimensions, strengths; how often; target.
@@ -41,8 +41,7 @@ def run(work: Path) -> list[dict]:
         A row a case.
     """
     # One core each, as a thread of the probes has; so the time that it computes is what counts.
-    torch.set_num_threads(1)
-    with threadpool_limits(1):
+    with threads(1):
         return [_compare(name, *case) for name, case in CASES.items()]
 
 
