@@ -236,6 +236,19 @@ def test_a_round_trip_is_exact(mode: str, tmp_path: Path) -> None:
     assert sizes[0] < {"frozen": 2000, "context": 300_000}.get(mode, 0.9 * sizes[1])
 
 
+@pytest.mark.parametrize("mode", ["frozen", "context", "tuned", "recipe"])
+def test_an_encoder_that_is_left_alone_is_loaded_once_while_its_files_are_the_same(mode: str, tmp_path: Path) -> None:
+    saved(tmp_path, mode)
+    one, same = (load(tmp_path / "model") for _ in range(2))
+    assert (one.encoder is same.encoder) is (mode in ("frozen", "context"))
+    # As they were, but written anew; then others.
+    write_checkpoint(tmp_path / "encoder", "wavlm-large")
+    assert load(tmp_path / "model").encoder is not one.encoder
+    write_checkpoint(tmp_path / "encoder", "hubert-large")
+    with pytest.raises(UserError):
+        load(tmp_path / "model")
+
+
 def test_initial_weights_depend_on_the_seed_alone() -> None:
     encoder = make("frozen").encoder
     torch.manual_seed(7)
