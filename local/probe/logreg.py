@@ -6,9 +6,9 @@ Of n utterances x with labels y, a head is, as scikit-learn's ``LogisticRegressi
 
 Each of Newton's steps is solved by conjugate gradients, which are scaled by C q l + 1: q is the mean variance p (1 - p)
 of a class, l the squared length of a dimension over the utterances. As W lies in what the utterances span, it is found,
-where they are fewer than dimensions, in the n coordinates of the eigenvectors of their products, in which that scale is
-all but the second derivative; they are made once for all strengths C. What is small goes together, a row a regression,
-each of which takes its own steps and does not see the others.
+where they are fewer than dimensions, in the n coordinates of the eigenvectors of their products, which are made once
+for all strengths C. What is small goes together, a row a regression, each of which takes its own steps and does not see
+the others.
 
 Sources: C.-J. Lin, R. C. Weng, S. S. Keerthi, "Trust region Newton method for large-scale logistic regression", Journal
 of Machine Learning Research 9, 2008 (Newton's steps by products alone); S. C. Eisenstat, H. F. Walker, "Choosing the

@@ -194,11 +194,11 @@ def killed(recipe: Recipe, first: int, stage: int, how: str, after: float, draw:
 
 @pytest.mark.parametrize("kind", [Slurm, GridEngine] if LONG else [Slurm])
 def test_a_cluster_gives_the_bytes_of_one_machine(recipe: Recipe, alone: tuple, kind: type[Cluster]) -> None:
-    made = re.compile("data|dump|exp/(probe|finetune)/")
+    made = re.compile("data|dump|exp/(probe|finetune|sed)/")
     want = {name: content for name, content in alone[1].items() if made.match(name)}
     with running(kind) as cluster:
         recipe.wipe("dump", "exp")
-        for first, last, nj in (("features", "probe", 2), ("finetune", "finetune", 1)):
+        for first, last, nj in (("features", "probe", 2), ("finetune", "sed", 1)):
             options = ("--stage", first, "--stop-stage", last)
             recipe.ends_well(recipe.start(*options, nj=nj, cmd_backend=cluster.name, **cluster.environment))
         if kind is Slurm:
