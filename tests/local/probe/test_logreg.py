@@ -78,6 +78,19 @@ def test_copies_and_a_dimension_that_never_changes_are_no_trouble() -> None:
     assert np.abs(softmax(x @ matrix.T + bias, axis=1) - theirs.predict_proba(x.astype(np.float64))).max() < 2e-6
 
 
+@pytest.mark.parametrize(("n", "dim"), [(60, 128), (200, 96)])
+def test_what_float32_does_not_solve_is_solved(n: int, dim: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A penalty that hardly counts: the second derivative is a million times as large one way as another."""
+    x, y = speech_like(4, n, dim)
+    matrix, bias, steps = solve(x, y, 1e7)
+    assert steps > logreg._ROUGH_STEPS
+    theirs = LogisticRegression(C=1e7, tol=1e-13, max_iter=10_000, solver="newton-cg").fit(x.astype(np.float64), y)
+    assert np.abs(softmax(x @ matrix.T + bias, axis=1) - theirs.predict_proba(x.astype(np.float64))).max() < 2e-6
+    monkeypatch.setattr(logreg, "_ROUGH_STEPS", logreg.STEPS)
+    with pytest.raises(UserError, match="not converged"):
+        solve(x, y, 1e7)
+
+
 def test_another_optimiser_finds_no_better_place() -> None:
     x, y = speech_like(3, n=90, dim=8)
     x64 = x.astype(np.float64)
