@@ -4,7 +4,8 @@
 
 Prints one line a corpus and encoder to standard error (up to date, or why it must be made), and to standard
 output the names of encoders that have work, for the driver to run local.features.extract on: one a line, but for those
-without a checkpoint, which take less time than a process that starts for each of them, and share a line.
+that take less time than a process that starts for each of them, as they have no checkpoint or a small one; these share
+the first line.
 """
 
 from __future__ import annotations
@@ -16,6 +17,8 @@ from local import experiment
 from local.encoders import EncoderSpec, needs
 from local.features.work import all_work
 from utils.errors import UserError, run_main
+
+_SMALL = 10e6  # weights; HuBERT base has 95 million
 
 
 def main() -> None:
@@ -43,10 +46,15 @@ def main() -> None:
         to_do[name] = work.encoder
     if all(needs.unavailable(work.encoder, work.data) for work in works):
         raise UserError(f"none of the encoders {', '.join(wanted.encoders)} can run here")
-    quick = [name for name, spec in to_do.items() if not spec.source]
-    for names in (quick, *([name] for name, spec in to_do.items() if spec.source)):
+    quick = [name for name, spec in to_do.items() if _is_quick(spec)]
+    for names in (quick, *([name] for name in to_do if name not in quick)):
         if names:
             print(",".join(names))
+
+
+def _is_quick(spec: EncoderSpec) -> bool:
+    # A Transformer's block has about 12 dim^2 weights.
+    return not spec.source or 12 * spec.layers * spec.dim**2 < _SMALL
 
 
 if __name__ == "__main__":

@@ -211,9 +211,16 @@ def tables(corpus: Path, number: int) -> dict[str, list[str]]:
     }
 
 
+def test_a_large_encoder_has_jobs_of_its_own(recipe: Recipe) -> None:
+    with open("conf/encoders.yaml", "a") as file:
+        file.write("base: {source: ./small, layers: 13, dim: 768}\n")
+    plan = run(recipe, "local.features.plan", "--set", "encoders=[base, logmel, small]")
+    assert plan.stdout == "logmel,small\nbase\n"
+
+
 def test_a_rerun_does_nothing_and_says_so(recipe: Recipe) -> None:
     plan = run(recipe, "local.features.plan")
-    assert plan.stdout.split() == ["logmel", "small"]
+    assert plan.stdout == "logmel,small\n"
     assert plan.stderr.count("not made yet") == 4
     recipe.run(encoders=["logmel", "small"])
     before = {path: path.stat().st_mtime_ns for path in Path("dump").rglob("*")}

@@ -78,15 +78,15 @@ def test_copies_and_a_dimension_that_never_changes_are_no_trouble() -> None:
     assert np.abs(softmax(x @ matrix.T + bias, axis=1) - theirs.predict_proba(x.astype(np.float64))).max() < 2e-6
 
 
-@pytest.mark.parametrize(("n", "dim"), [(60, 128), (200, 96)])
-def test_what_float32_does_not_solve_is_solved(n: int, dim: int, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_float32_does_not_solve_is_solved(monkeypatch: pytest.MonkeyPatch) -> None:
     """A penalty that hardly counts: the second derivative is a million times as large one way as another."""
-    x, y = speech_like(4, n, dim)
+    x, y = speech_like(4, 37, 40)
     matrix, bias, steps = solve(x, y, 1e7)
-    assert steps > logreg._ROUGH_STEPS
-    theirs = LogisticRegression(C=1e7, tol=1e-13, max_iter=10_000, solver="newton-cg").fit(x.astype(np.float64), y)
+    assert logreg._ROUGH_STEPS < steps < 40
+    theirs = LogisticRegression(C=1e7, tol=1e-12, max_iter=10_000, solver="newton-cg").fit(x.astype(np.float64), y)
     assert np.abs(softmax(x @ matrix.T + bias, axis=1) - theirs.predict_proba(x.astype(np.float64))).max() < 2e-6
-    monkeypatch.setattr(logreg, "_ROUGH_STEPS", logreg.STEPS)
+    monkeypatch.setattr(logreg, "_ROUGH_STEPS", 40)
+    monkeypatch.setattr(logreg, "STEPS", 40)
     with pytest.raises(UserError, match="not converged"):
         solve(x, y, 1e7)
 

@@ -16,7 +16,7 @@ from local.report import inputs, make, sed
 from local.report.figures import confusions, layers, overview
 from local.score import collect
 from tests.local.report.page import Page, section
-from tests.local.report.test_make import audit, build
+from tests.local.report.test_make import audit, build, draw_only
 from tests.local.report.test_sed import pair, row
 from tests.local.report.test_tuned import read
 from tests.local.score.synthetic import Corpus, Encoder, World, read_csv, small_world, where
@@ -167,6 +167,7 @@ def test_sed_marks_shared_speakers_and_single_ones(tmp_path: Path, monkeypatch: 
 def test_what_is_worse_than_guessing_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     world = small_world(tmp_path / "toy", encoders=[Encoder("big", 1)], heads=["linear"])
     monkeypatch.chdir(world.root)
+    draw_only(monkeypatch)
     collect.main([])
     table = world.root / "exp/results.csv"
     results = read_csv(table)
@@ -183,6 +184,7 @@ def test_what_is_worse_than_guessing_is_named(tmp_path: Path, monkeypatch: pytes
 def test_a_head_that_is_best_on_test_alone_is_not_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     world = small_world(tmp_path / "toy", encoders=[Encoder("big", 3)], heads=["linear", "mlp"])
     monkeypatch.chdir(world.root)
+    draw_only(monkeypatch)
     collect.main([])
     rows = where(read_csv(world.root / "exp/summary.csv"), layer="dev", group="within")
     best, other = sorted(rows, key=lambda row: -float(row["ua"]))
@@ -206,6 +208,7 @@ def test_a_head_that_is_best_on_test_alone_is_not_named(tmp_path: Path, monkeypa
 def test_where_baselines_alone_were_run_that_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     world = small_world(tmp_path / "toy", encoders=[Encoder("random", 3, init="random")])
     monkeypatch.chdir(world.root)
+    draw_only(monkeypatch)
     collect.main([])
     make.main([])
     answer = section((world.root / "RESULTS.md").read_text(encoding="utf-8"), "Answer")

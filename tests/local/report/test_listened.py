@@ -18,7 +18,7 @@ from local.report import listened, make
 from local.report.figures import listened as figures
 from tests.local.listen.world import answer
 from tests.local.report.page import Page
-from tests.local.report.test_make import build
+from tests.local.report.test_make import build, draw_only
 from tests.local.score.synthetic import EMOTIONS, Corpus, Encoder, World, read_csv
 
 REPO = Path(__file__).parents[3]
@@ -110,6 +110,7 @@ def test_people_alone_are_reported(documents, tmp_path, monkeypatch):
     listen = shutil.copytree(root, tmp_path / "toy", ignore=shutil.ignore_patterns("RESULTS.md", "results", "exp"))
     shutil.copytree(root / "exp/listen", listen / "exp/listen")
     monkeypatch.chdir(listen)
+    draw_only(monkeypatch)
     analyse.main([])
     make.main([])
     text = (listen / "RESULTS.md").read_text(encoding="utf-8")

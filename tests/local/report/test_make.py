@@ -52,24 +52,28 @@ def audit(one_speaker: bool = False) -> dict:
 EMPTY = '<svg xmlns="http://www.w3.org/2000/svg" width="90pt" height="60pt"></svg>'
 
 
+def draw_only(patch: pytest.MonkeyPatch, *names: str) -> None:
+    """Leave out of reports all figures but these; those at the top, which are always there, are empty."""
+    made, save_all = contents.sections, drawing.save_all
+    patch.setattr(contents, "sections", lambda sources: [
+        (section, [block for block in blocks if not isinstance(block, Figure) or block.name in names])
+        for section, blocks in made(sources)
+    ])  # fmt: skip
+
+    def some(figures: Sequence[Figure], folder: Path) -> None:
+        save_all([figure for figure in figures if figure.name in names], folder)
+        for figure in figures:
+            if figure.name not in names:
+                (folder / f"{figure.name}.svg").write_text(EMPTY)
+
+    patch.setattr(drawing, "save_all", some)
+
+
 def build(world: World, patch: pytest.MonkeyPatch, *options: str, draw: Sequence[str] | None = ()) -> tuple[str, Page]:
     """Run stages 5 and 8; return RESULTS.md and the page, of whose figures those named are drawn (``None``: all)."""
     patch.chdir(world.root)
     if draw is not None:
-        made = contents.sections
-        patch.setattr(contents, "sections", lambda sources: [
-            (section, [block for block in blocks if not isinstance(block, Figure) or block.name in draw])
-            for section, blocks in made(sources)
-        ])  # fmt: skip
-        save_all = drawing.save_all
-
-        def some(figures: Sequence[Figure], folder: Path) -> None:
-            save_all([figure for figure in figures if figure.name in draw], folder)
-            for figure in figures:  # those at the top are always there
-                if figure.name not in draw:
-                    (folder / f"{figure.name}.svg").write_text(EMPTY)
-
-        patch.setattr(drawing, "save_all", some)
+        draw_only(patch, *draw)
     collect.main([])
     make.main(list(options))
     page = Page((world.root / "exp/report/index.html").read_text(encoding="utf-8"))

@@ -11,7 +11,7 @@ import yaml
 from local.report import make
 from local.report.study import STAND_IN
 from tests.local.report.page import Page, joined, markdown_table
-from tests.local.report.test_make import build
+from tests.local.report.test_make import build, draw_only
 from tests.local.report.test_tuned import tune
 from tests.local.score.synthetic import Encoder, World, read_csv, small_world, where
 from utils.errors import UserError
@@ -115,6 +115,7 @@ def test_before_anything_is_run_the_figures_stand_alone(
     world = small_world(tmp_path / "toy")
     refer(world, ROWS)
     monkeypatch.chdir(world.root)
+    draw_only(monkeypatch)
     Path("exp/probe").rename("unrun")
     make.main([])
     text = Path("RESULTS.md").read_text(encoding="utf-8")
@@ -164,6 +165,7 @@ def test_a_smoke_run_is_labelled_wherever_its_figures_stand(tmp_path: Path, monk
 
     world = smoke_world(tmp_path / "toy")
     monkeypatch.chdir(world.root)
+    draw_only(monkeypatch)
     smoke = ["--set", "study.smoke=true"]
     collect.main(smoke)
     make.main(smoke)
