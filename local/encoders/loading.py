@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import os
 import pickle
@@ -20,6 +21,8 @@ from utils.errors import UserError
 
 # Which a checkpoint may lack: only training uses it.
 _UNUSED = ("masked_spec_embed",)
+_SMALL = 10e6  # weights: what has no more takes longer to be read than to be copied
+_read: dict[str, torch.nn.Module] = {}  # the small one that was read last, by its files
 
 
 def load(spec: EncoderSpec, device: str, precision: str) -> Encoder:
@@ -40,7 +43,7 @@ def load(spec: EncoderSpec, device: str, precision: str) -> Encoder:
             f"conf/encoders.yaml: {spec.name}: layers: {spec.layers}, dim: {spec.dim}, but the checkpoint "
             f"{spec.source} has layers: {found[0]}, dim: {found[1]}; correct the entry"
         )
-    model, precision = _model(spec, config), effective(precision, device)
+    model, precision = _copy(spec, config), effective(precision, device)
     if packed:
         from local.encoders.transformer import Transformer
 
@@ -96,6 +99,19 @@ def _config(spec: EncoderSpec) -> Any:
             f"encoder {spec.name}: {spec.source} is a {config.model_type} model; kind hf reads {', '.join(known)}"
         )
     return config
+
+
+def _copy(spec: EncoderSpec, config: Any) -> torch.nn.Module:
+    """Read an encoder, but for a small one that was read last and whose files are the same: a job may tune many."""
+    files = [(path, path.stat().st_mtime_ns, path.stat().st_size) for path in spec.files()]
+    key = repr((spec, files))
+    if key in _read:
+        return copy.deepcopy(_read[key])
+    model = _model(spec, config)
+    if files and model.num_parameters() < _SMALL:
+        _read.clear()
+        _read[key] = copy.deepcopy(model)
+    return model
 
 
 def _model(spec: EncoderSpec, config: Any) -> torch.nn.Module:

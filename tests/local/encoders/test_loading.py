@@ -199,3 +199,22 @@ def test_weights_in_parts_count_too(copy: Path) -> None:
     (copy / "model.safetensors").write_bytes(weights)
     np.testing.assert_array_equal(pooled(spec_of(copy)), parts)
     assert [path.name for path in spec_of(copy, init="random").files()] == names[:2]
+
+
+def test_a_small_one_is_read_once_for_many_that_do_not_touch_each_other(
+    copy: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read, times = loading._model, []
+    monkeypatch.setattr(loading, "_model", lambda *place: times.append(place) or read(*place))
+    spoilt, want = encoders.load(spec_of(copy)), pooled(spec_of(copy))
+    with torch.no_grad():
+        for parameter in spoilt.model.parameters():
+            parameter.zero_()
+    np.testing.assert_array_equal(pooled(spec_of(copy)), want)
+    assert len(times) == 1
+    make_model("wav2vec2-base").half().save_pretrained(copy)
+    assert np.abs(pooled(spec_of(copy)) - want).max() > 0 and len(times) == 2
+    monkeypatch.setattr(loading, "_SMALL", 0)
+    for _ in range(2):
+        pooled(spec_of(copy, init="random"))
+    assert len(times) == 4

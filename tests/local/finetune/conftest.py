@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import copy
 import functools
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 import torch
 from torch import nn
 
-from local.encoders import EncoderSpec, loading
+from local.encoders import loading
 from local.finetune.model import EmotionClassifier
 from local.finetune.strategies import Design
 from tests.local.encoders.checkpoints import spec_of, write_checkpoint
@@ -42,18 +40,14 @@ def _one_thread() -> Iterator[None]:
 
 @pytest.fixture(autouse=True, scope="package")
 def _read_once() -> Iterator[None]:
-    """Copy what has been read from a checkpoint while its files are the same: reading takes five times as long."""
-    read, known = loading._model, {}
+    """Keep all small checkpoints that are read, not one: tests take turns with them."""
 
-    def model(spec: EncoderSpec, config: Any) -> torch.nn.Module:
-        files = [(path, path.stat().st_mtime_ns, path.stat().st_size) for path in spec.files()]
-        key = repr((spec, files))
-        if key not in known:
-            known[key] = read(spec, config)
-        return copy.deepcopy(known[key])
+    class Kept(dict):
+        def clear(self) -> None:
+            pass
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(loading, "_model", model)
+        patch.setattr(loading, "_read", Kept())
         yield
 
 
