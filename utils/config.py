@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
-from utils.config_fields import check_words, describe
+from utils.config_fields import check_words, describe, types_of
 from utils.errors import UserError
 
 T = TypeVar("T")
@@ -141,9 +141,9 @@ def _check_shape(kind: Any, value: Any, key: str, origin: str) -> None:
     if dataclasses.is_dataclass(kind):
         if not isinstance(value, dict):
             raise UserError(f"{origin}: {key} is a section: expected 'field: value' lines below it")
-        hints = typing.get_type_hints(kind)
-        for name in value.keys() & hints.keys():
-            _check_shape(hints[name], value[name], f"{key}.{name}".lstrip("."), origin)
+        types = types_of(kind)
+        for name in value.keys() & types.keys():
+            _check_shape(types[name], value[name], f"{key}.{name}".lstrip("."), origin)
     elif typing.get_origin(kind) is list:
         if not isinstance(value, list):
             raise UserError(f"{origin}: {key}: expected a list, as in [a, b]")
@@ -161,7 +161,7 @@ def _nested(key: str, value: Any) -> dict[str, Any]:
 def _kind_of(schema: type, key: str) -> Any:
     kind: Any = schema
     for name in key.split("."):
-        kind = typing.get_type_hints(kind).get(name) if dataclasses.is_dataclass(kind) else None
+        kind = types_of(kind).get(name) if dataclasses.is_dataclass(kind) else None
     return kind
 
 

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import ast
 import dataclasses
+import functools
 import inspect
 import io
 import textwrap
@@ -61,11 +62,16 @@ def describe(schema: type, prefix: str = "") -> Iterator[Described]:
         yield from describe(item, f"{name}.")
 
 
+@functools.cache
+def types_of(schema: type) -> dict[str, Any]:
+    """Give the types of a class's fields, which Python compiles anew from their words each time that it is asked."""
+    return typing.get_type_hints(schema)
+
+
 def fields_of(schema: type) -> Iterator[tuple[dataclasses.Field, Any, Any]]:
     """Yield a dataclass's fields with their types, and the dataclass that one is or lists (None for other fields)."""
-    hints = typing.get_type_hints(schema)
     for field in dataclasses.fields(schema):
-        kind = hints[field.name]
+        kind = types_of(schema)[field.name]
         yield field, kind, next(filter(dataclasses.is_dataclass, (kind, *typing.get_args(kind))), None)
 
 

@@ -12,6 +12,7 @@ compared over several frames instead of one, which is more robust; and quiet fra
 
 from __future__ import annotations
 
+import functools
 import itertools
 from collections.abc import Iterable, Iterator, Sequence
 
@@ -64,32 +65,47 @@ def fingerprint(samples: np.ndarray, rate: int) -> np.ndarray:
 
 def _energies(samples: np.ndarray, rate: int) -> np.ndarray:
     """Energy of each frame in each band, shape (frames, BANDS)."""
-    from scipy.fft import next_fast_len, rfft
+    from scipy.fft import rfft
     from scipy.signal import resample_poly
 
     factor = max(1, rate // _RATE)
     if factor > 1:
-        samples, rate = resample_poly(samples, 1, factor), rate / factor
+        samples, rate = resample_poly(samples, 1, factor, window=_taps(factor)), rate / factor
     size = round(WINDOW * rate)
     if len(samples) < size:
         return np.zeros((0, BANDS))
     # Where frames begin is rounded each for itself, so that all sampling rates keep the same pace.
     starts = np.round(np.arange((len(samples) - size) // (HOP * rate) + 1) * HOP * rate).astype(int)
     starts = starts[starts + size <= len(samples)]
-    length = next_fast_len(size, real=True)
-    centres, width = np.arange(length // 2 + 1) * rate / length, rate / length
-    edges = np.geomspace(LOW, HIGH, BANDS + 1)
-    # The share of each of the transform's bins that lies in a band.
-    upper = np.minimum(centres[:, None] + width / 2, edges[1:])
-    lower = np.maximum(centres[:, None] - width / 2, edges[:-1])
-    shares = np.maximum(upper - lower, 0).astype(np.float32)
+    length, window, shares = _bands(rate)
     frames = np.lib.stride_tricks.sliding_window_view(samples, size)
-    window = np.hanning(size).astype(np.float32)
     found = []
     for first in range(0, len(starts), _CHUNK):
         spectrum = rfft(frames[starts[first : first + _CHUNK]] * window, length)
         found.append((spectrum.real**2 + spectrum.imag**2) @ shares)
     return np.concatenate(found)
+
+
+@functools.cache
+def _taps(factor: int) -> np.ndarray:
+    """Make the filter that ``resample_poly`` would make itself, for every recording again."""
+    from scipy.signal import firwin
+
+    return firwin(20 * factor + 1, 1 / factor, window=("kaiser", 5.0)).astype(np.float32)
+
+
+@functools.cache
+def _bands(rate: float) -> tuple[int, np.ndarray, np.ndarray]:
+    """Give the transform's length, its window, and the share of each of its bins that lies in a band."""
+    from scipy.fft import next_fast_len
+
+    size = round(WINDOW * rate)
+    length = next_fast_len(size, real=True)
+    centres, width = np.arange(length // 2 + 1) * rate / length, rate / length
+    edges = np.geomspace(LOW, HIGH, BANDS + 1)
+    upper = np.minimum(centres[:, None] + width / 2, edges[1:])
+    lower = np.maximum(centres[:, None] - width / 2, edges[:-1])
+    return length, np.hanning(size).astype(np.float32), np.maximum(upper - lower, 0).astype(np.float32)
 
 
 def copies(prints: Iterable[np.ndarray]) -> list[tuple[int, int, float]]:

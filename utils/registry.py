@@ -14,6 +14,7 @@ from types import UnionType
 from typing import Any, NamedTuple, TypeVar
 
 from utils.config import read_yaml
+from utils.config_fields import types_of
 from utils.errors import UserError
 
 T = TypeVar("T")
@@ -85,7 +86,7 @@ def fill(kind: type[T], entry: dict[str, Any], place: str, **known: Any) -> T:
     UserError
         The entry is no mapping, a key is unknown (the nearest is suggested), or a value has another type.
     """
-    types = {name: one for name, one in typing.get_type_hints(kind).items() if name not in known}
+    types = {name: one for name, one in types_of(kind).items() if name not in known}
     if not isinstance(entry, dict):
         raise UserError(f"{place}: expected {', '.join(types)}")
     for key, value in entry.items():

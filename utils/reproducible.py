@@ -3,8 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
+import sys
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from threadpoolctl import ThreadpoolController
 
 
 @contextlib.contextmanager
@@ -33,12 +39,19 @@ def reproducible(device: str) -> Iterator[None]:
 def threads(number: int = 1) -> Iterator[None]:
     """Compute with so many threads, of torch and of other libraries: last bits may depend on how many there are."""
     import torch
-    from threadpoolctl import threadpool_limits
 
     before = torch.get_num_threads()
     try:
-        with threadpool_limits(number):
+        with _pools(len(sys.modules)).limit(limits=number):
             torch.set_num_threads(number)
             yield
     finally:
         torch.set_num_threads(before)
+
+
+@functools.lru_cache(maxsize=1)
+def _pools(modules: int) -> ThreadpoolController:
+    """Look for libraries with threads of their own, which takes milliseconds, once for so many imported modules."""
+    from threadpoolctl import ThreadpoolController
+
+    return ThreadpoolController()

@@ -14,6 +14,8 @@ the power approach", Journal of Pharmacokinetics and Biopharmaceutics 15, 1987 (
 
 from __future__ import annotations
 
+import functools
+
 import numpy as np
 
 from utils import student
@@ -185,7 +187,7 @@ def detectable(se: np.ndarray, df: np.ndarray, power: float = 0.8, level: float 
     free = df[..., None]
     point = student.quantile(1 - level / tests / 2, free)
     # The noncentral t distribution as a mean over the standard error's own spread, which stays exact in its far tails.
-    place, share = np.polynomial.legendre.leggauss(200)
+    place, share = _nodes()
     with np.errstate(invalid="ignore"):
         spread = np.where(np.isinf(free), 1.0, np.sqrt(stats.chi2.ppf((place + 1) / 2, free) / free))
     low, high = np.zeros(df.shape), 4 * point[..., 0] + 10
@@ -195,6 +197,12 @@ def detectable(se: np.ndarray, df: np.ndarray, power: float = 0.8, level: float 
         enough = seen @ share / 2 >= power
         low, high = np.where(enough, low, middle), np.where(enough, middle, high)
     return se * high
+
+
+@functools.cache
+def _nodes() -> tuple[np.ndarray, np.ndarray]:
+    """Places and weights of Gauss's and Legendre's rule, which takes longer to be made than to be used."""
+    return np.polynomial.legendre.leggauss(200)
 
 
 def holm(p: np.ndarray) -> np.ndarray:
