@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from scipy.signal import resample_poly
 
 from tests.benchmarks.fingerprints import CORPORA, FAULTS, measure
 from utils import audio, fingerprint
@@ -46,6 +47,13 @@ def test_gain_changes_no_bit_and_silence_has_none() -> None:
     assert fingerprint.copies([fingerprint.fingerprint(np.zeros(16000, np.float32), 16000)] * 2) == []
     assert len(fingerprint.fingerprint(noise[:3000], 16000)) == len(fingerprint.fingerprint(noise[:100], 16000)) == 0
     assert fingerprint.copies([]) == []
+
+
+@pytest.mark.parametrize("factor", [2, 4, 7])
+def test_the_filter_that_is_kept_is_scipys_own(factor: int) -> None:
+    samples = np.random.default_rng(0).standard_normal(5000).astype(np.float32)
+    own = resample_poly(samples, 1, factor, window=fingerprint._taps(factor))
+    assert np.array_equal(own, resample_poly(samples, 1, factor))
 
 
 def test_excerpts_that_overlap_are_copies_and_neighbours_are_not() -> None:

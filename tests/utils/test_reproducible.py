@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -43,3 +44,17 @@ def test_threads_are_given_back() -> None:
     with threads(before + 1):
         assert torch.get_num_threads() == before + 1
     assert torch.get_num_threads() == before
+
+
+def test_libraries_that_come_later_are_limited_too(repo: Path) -> None:
+    code = (
+        "from threadpoolctl import threadpool_info\nfrom utils.reproducible import threads\n"
+        "with threads(1): pass\nbefore = len(threadpool_info())\nimport scipy.linalg\n"
+        "with threads(1): found = [pool['num_threads'] for pool in threadpool_info()]\n"
+        "print(len(found) > before, set(found), {pool['num_threads'] for pool in threadpool_info()})\n"
+    )
+    environment = os.environ | {"OMP_NUM_THREADS": "2", "OPENBLAS_NUM_THREADS": "2", "MKL_NUM_THREADS": "2"}
+    result = subprocess.run(
+        [sys.executable, "-c", code], cwd=repo, env=environment, capture_output=True, text=True, check=True
+    )
+    assert result.stdout == "True {1} {2}\n"
