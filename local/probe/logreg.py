@@ -67,15 +67,17 @@ class _Coordinates:
 def _coordinates(x: np.ndarray) -> tuple[_Coordinates, Callable[[np.ndarray], np.ndarray]]:
     """Find those of features, shape (rows, n, dim), and what leads from weights there to weights of features."""
     rows, n, dim = x.shape
-    turned, z, back = x.swapaxes(1, 2), x, None
+    directions, features = x, lambda weights: weights
     if n < dim:
-        length, vectors = np.linalg.eigh(x @ turned)
+        wide = x.astype(np.float64)
+        length, vectors = np.linalg.eigh(wide @ wide.swapaxes(1, 2))
         # Directions that are there by rounding alone have no part in any weights.
         root = np.sqrt(np.where(length > _ROUNDING * length[:, -1:], length, 0))[:, None]
-        z, back = vectors * root, vectors * np.divide(1, root, out=np.zeros_like(root), where=root > 0)
-    z = np.concatenate([z, np.ones((rows, n, 1))], axis=2)
-    at = _Coordinates(z, z.astype(np.float32), np.einsum("rnd,rnd->rd", z, z))
-    return at, lambda weights: weights if back is None else (weights @ back.swapaxes(1, 2)) @ x
+        back = (vectors * np.divide(1, root, out=np.zeros_like(root), where=root > 0)).swapaxes(1, 2)
+        directions, features = vectors * root, lambda weights: (weights @ back) @ wide
+    z = np.ones((rows, n, directions.shape[2] + 1))
+    z[..., :-1] = directions
+    return _Coordinates(z, z.astype(np.float32), np.einsum("rnd,rnd->rd", z, z)), features
 
 
 def fit(x: torch.Tensor, y: torch.Tensor, strengths: Sequence[float]) -> tuple[list[torch.Tensor], torch.Tensor]:
@@ -151,7 +153,7 @@ def _fit(
     size = max(1, _AT_ONCE // (n * dim))
     for start in range(0, rows, size):
         block = slice(start, start + size)
-        at, features = _coordinates(x[block].numpy().astype(np.float64))
+        at, features = _coordinates(x[block].numpy())
         for number, own in enumerate(strengths):
             weights, steps[number, block] = _minimise(at, target, np.array(own, dtype=np.float64)[block])
             matrix[number, block][:, free] = features(weights[..., :-1])
