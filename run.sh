@@ -182,7 +182,7 @@ in_jobs() { # package log: run a package's plan, and what it has to do, if anyth
 }
 
 stage_features() {
-  local names encoders
+  local names log encoders
   [ ${#pretrained[@]} -eq 0 ] || in_jobs pretrain exp/pretrain/log/pretrain.JOB.log
   if $dry_run; then
     run python3 -m local.features.plan "${options[@]}"
@@ -191,8 +191,10 @@ stage_features() {
     encoders=$(python3 -m local.features.plan "${options[@]}")
   fi
   for names in $encoders; do
+    log=${names%%,*} # a file's name does not hold any number of them
+    [ "$log" = "$names" ] || log+=,etc
     # shellcheck disable=SC2086 # a job command is several words
-    run $feature_cmd JOB=1:"$nj" "dump/log/$names.JOB.log" \
+    run $feature_cmd JOB=1:"$nj" "dump/log/$log.JOB.log" \
       python3 -m local.features.extract "${options[@]}" --encoder "$names" --job JOB --nj "$nj" --ngpu "$ngpu"
     run python3 -m local.features.merge "${options[@]}" --encoder "$names" --nj "$nj"
   done

@@ -93,9 +93,10 @@ class Side:
         return np.stack([ark.load_mat(value) for value in entries.values()])
 
     def rate(self, encoder: str) -> str:
-        """Tell how fast an encoder ran, as its log says."""
-        logs = (self.recipe / "dump/log").glob(f"{encoder}.*.log")
-        return "".join(re.findall(r"([\d.]+ x real time)", "".join(path.read_text() for path in logs))[-1:])
+        """Tell how fast an encoder ran, as the log says that is its own or that it shares."""
+        paths = sorted((self.recipe / "dump/log").glob("*.log"), key=lambda path: path.stat().st_mtime_ns)
+        logs = "".join(path.read_text() for path in paths)
+        return "".join(re.findall(rf"^{re.escape(encoder)} on .*?([\d.]+ x real time)", logs, re.MULTILINE)[-1:])
 
 
 class Report:

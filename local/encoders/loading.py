@@ -21,7 +21,6 @@ from utils.errors import UserError
 
 # Which a checkpoint may lack: only training uses it.
 _UNUSED = ("masked_spec_embed",)
-_SMALL = 10e6  # weights: what has no more takes longer to be read than to be copied
 _read: dict[str, torch.nn.Module] = {}  # the small one that was read last, by its files
 
 
@@ -108,7 +107,7 @@ def _copy(spec: EncoderSpec, config: Any) -> torch.nn.Module:
     if key in _read:
         return copy.deepcopy(_read[key])
     model = _model(spec, config)
-    if files and model.num_parameters() < _SMALL:
+    if files and spec.small:  # without files, as on a hub, nothing tells whether they are the same
         _read.clear()
         _read[key] = copy.deepcopy(model)
     return model

@@ -15,6 +15,7 @@ from utils import registry
 from utils.errors import UserError
 
 _LANGUAGE = re.compile(r"[a-z]{2,3}")
+_SMALL = 10e6  # weights; HuBERT base has 95 million
 # Fields of an entry that say what an encoder has heard.
 PROVENANCE = ("languages", "pretrained_on", "finetuned_on", "unlisted")
 
@@ -65,6 +66,12 @@ class EncoderSpec:
     def folder(self) -> Path | None:
         """Where a local checkpoint is; None for one on the hub and for kinds without one."""
         return kinds.of(self.kind).folder(self)
+
+    @property
+    def small(self) -> bool:
+        """Whether its weights, if it has any, are so few that it runs for less time than it takes to be got ready."""
+        # A Transformer's block has about 12 dim^2.
+        return not self.source or 12 * self.layers * self.dim**2 < _SMALL
 
     def check_present(self) -> None:
         """Raise a UserError if the checkpoint is a local one and is not there."""

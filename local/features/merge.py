@@ -64,7 +64,7 @@ def merge(work: Work, nj: int) -> None:
     if missing:
         raise UserError(
             f"{work.shards(nj)}: {len(missing)} utterances are missing, first {missing[0]}; "
-            f"see dump/log/*{work.encoder.name}*.log and run local.features.extract again"
+            "see the logs in dump/log and run local.features.extract again"
         )
     if not index:
         raise UserError(

@@ -18,8 +18,6 @@ from local.encoders import EncoderSpec, needs
 from local.features.work import all_work
 from utils.errors import UserError, run_main
 
-_SMALL = 10e6  # weights; HuBERT base has 95 million
-
 
 def main() -> None:
     """Run the command."""
@@ -46,15 +44,10 @@ def main() -> None:
         to_do[name] = work.encoder
     if all(needs.unavailable(work.encoder, work.data) for work in works):
         raise UserError(f"none of the encoders {', '.join(wanted.encoders)} can run here")
-    quick = [name for name, spec in to_do.items() if _is_quick(spec)]
+    quick = [name for name, spec in to_do.items() if spec.small]
     for names in (quick, *([name] for name in to_do if name not in quick)):
         if names:
             print(",".join(names))
-
-
-def _is_quick(spec: EncoderSpec) -> bool:
-    # A Transformer's block has about 12 dim^2 weights.
-    return not spec.source or 12 * spec.layers * spec.dim**2 < _SMALL
 
 
 if __name__ == "__main__":

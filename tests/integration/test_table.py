@@ -86,11 +86,17 @@ def test_a_command_in_wav_scp_is_not_run_unless_that_is_allowed(checkout: Checko
     key, _, path = first.rstrip("\n").partition(" ")
     (recipe / "plain.ogg").write_bytes(Path(path).read_bytes())
     scp.write_text("".join([f"{key} touch ran; cat plain.ogg |\n", *rest]), encoding="utf-8")
-    features = ("--stage", "features", "--stop-stage", "features", "--set", "encoders=[level]")
+    # So many that no file's name holds theirs.
+    names = [f"level_by_another_name_{number:02}" for number in range(14)]
+    entries = "".join(f"{name}: {{kind: shortcut, sees: [level], layers: 1, dim: 22}}\n" for name in names)
+    (recipe / "conf/encoders.yaml").write_text(entries, encoding="utf-8")
+    asked = ",".join(["level", *names])
+    features = ("--stage", "features", "--stop-stage", "features", "--set", f"encoders=[{asked}]")
     refused = checkout.run("mycorpus", *features)
     assert refused.status != 0 and "Traceback" not in refused.output
     assert "'touch ran; cat plain.ogg' of wav.scp is a command" in refused.output and "--allow-pipes" in refused.output
     assert not (recipe / "ran").exists() and not (recipe / "dump/level/mycorpus/.done").exists()
     allowed = checkout.run("mycorpus", *features, "--allow-pipes")
     assert allowed.status == 0, allowed.output[-3000:]
-    assert (recipe / "ran").exists()
+    assert (recipe / "ran").exists() and (recipe / f"dump/{names[-1]}/mycorpus/.done").exists()
+    assert [path.name for path in (recipe / "dump/log").glob("level*")] == ["level,etc.1.log"]

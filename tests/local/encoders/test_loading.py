@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from local import encoders
-from local.encoders import loading
+from local.encoders import loading, registry
 from tests.local.encoders.checkpoints import make_model, spec_of, write_checkpoint
 from tests.local.encoders.test_transformer import published, speech
 from utils.errors import UserError
@@ -214,7 +214,7 @@ def test_a_small_one_is_read_once_for_many_that_do_not_touch_each_other(
     assert len(times) == 1
     make_model("wav2vec2-base").half().save_pretrained(copy)
     assert np.abs(pooled(spec_of(copy)) - want).max() > 0 and len(times) == 2
-    monkeypatch.setattr(loading, "_SMALL", 0)
+    monkeypatch.setattr(registry, "_SMALL", 0)
     for _ in range(2):
         pooled(spec_of(copy, init="random"))
     assert len(times) == 4
