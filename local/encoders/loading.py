@@ -21,7 +21,7 @@ from utils.errors import UserError
 
 # Which a checkpoint may lack: only training uses it.
 _UNUSED = ("masked_spec_embed",)
-_read: dict[str, torch.nn.Module] = {}  # the small one that was read last, by its files
+_read: dict[str, torch.nn.Module] = {}  # the small one that was read last, by its state
 
 
 def load(spec: EncoderSpec, device: str, precision: str) -> Encoder:
@@ -102,12 +102,11 @@ def _config(spec: EncoderSpec) -> Any:
 
 def _copy(spec: EncoderSpec, config: Any) -> torch.nn.Module:
     """Read an encoder, but for a small one that was read last and whose files are the same: a job may tune many."""
-    files = [(path, path.stat().st_mtime_ns, path.stat().st_size) for path in spec.files()]
-    key = repr((spec, files))
+    key = spec.state()
     if key in _read:
         return copy.deepcopy(_read[key])
     model = _model(spec, config)
-    if files and spec.small:  # without files, as on a hub, nothing tells whether they are the same
+    if spec.folder and spec.small:  # of one on a hub, nothing here tells whether it is the same
         _read.clear()
         _read[key] = copy.deepcopy(model)
     return model

@@ -81,6 +81,11 @@ class EncoderSpec:
         """List the files of a local checkpoint that its features depend on."""
         return kinds.of(self.kind).files(self)
 
+    def state(self) -> str:
+        """Say what it is and, by times and sizes, what its local files are: as long as that, what was read is good."""
+        files = [(path, path.stat()) for path in self.files()]
+        return repr((self, [(path, one.st_mtime_ns, one.st_size) for path, one in files]))
+
     def identity(self) -> dict[str, Any]:
         """Say what makes its features what they are, for a stamp; names and notes are no part of that."""
         return kinds.of(self.kind).identity(self)

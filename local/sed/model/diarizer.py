@@ -256,8 +256,7 @@ def encoder_for(mode: str, spec: EncoderSpec, device: str) -> Transformer:
     """Load a diarizer's encoder; one that is left alone is shared by all diarizers of a process."""
     if mode not in _FROZEN:
         return encoders.load_tunable(spec, device)
-    state = [path.stat() for path in spec.files()]
-    key = repr(spec), device, tuple((one.st_mtime_ns, one.st_size) for one in state)
+    key = spec.state(), device
     if key not in _shared:
         _shared.clear()
         _shared[key] = encoders.load_tunable(spec, device)
