@@ -57,12 +57,17 @@ def cluster(pool: Pool, features: Callable[[np.ndarray], np.ndarray], config: Ta
     kept = np.zeros(pool.frames, dtype=bool)
     chosen = np.random.default_rng(seed).choice(pool.frames, min(config.fit_frames, pool.frames), replace=False)
     kept[chosen] = True
-    sample = np.concatenate([made[kept[start : start + len(made)]] for start, made in blocks(pool, features)])
+    spans, rows = [], []
+    for start, made in blocks(pool, features):
+        spans.append((start, start + len(made)))
+        rows.append(made[kept[start : start + len(made)]])
+    sample = np.concatenate(rows)
     kmeans = MiniBatchKMeans(
         min(config.clusters, len(sample)), batch_size=10_000, n_init=3, max_iter=50, random_state=seed
     ).fit(sample)
+    # All features of a small pool are in the sample; those of a large one would not fit into memory and are made again.
+    again = ((start, sample[start:end]) for start, end in spans) if kept.all() else blocks(pool, features)
     labels = np.empty(pool.frames, dtype=np.int16)
-    # Features are made again rather than kept: those of a large pool would not fit into memory.
-    for start, made in blocks(pool, features):
+    for start, made in again:
         labels[start : start + len(made)] = kmeans.predict(made)
     return labels

@@ -34,8 +34,8 @@ SelectTypeParameters=CR_Core
 MpiDefault=none
 ReturnToService=2
 MaxArraySize=4
-KillWait=2
-SchedulerParameters=sched_min_interval=0
+KillWait=1
+SchedulerParameters=sched_min_interval=0,batch_sched_delay=0
 GresTypes=gpu
 NodeName=one,two NodeHostname={host} NodeAddr=127.0.0.1 Port={ports[1]},{ports[2]} CPUs=2 RealMemory=1000 Gres=gpu:1
 PartitionName=all Nodes=ALL Default=YES State=UP
@@ -132,18 +132,18 @@ class Cluster(abc.ABC):
                 words, env=self.environment | environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log
             )
 
-    def end(self, name: str) -> None:
+    def end(self, name: str, patience: float = 5) -> None:
         process = self._daemons.pop(name)
         process.send_signal(signal.SIGTERM)
         try:
-            process.wait(timeout=5)
+            process.wait(timeout=patience)
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
 
     def stop(self) -> None:
         for name in reversed(list(self._daemons)):
-            self.end(name)
+            self.end(name, patience=1)  # what Grid Engine's master would save is deleted anyway
 
 
 class Slurm(Cluster):

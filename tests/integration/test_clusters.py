@@ -18,7 +18,7 @@ from tests.integration.clusters import Cluster, GridEngine, Slurm, processes, ru
 pytestmark = pytest.mark.integration
 
 # submit.py, more impatient than for a network file system.
-SUBMIT = "import sys; from utils import submit; submit._SETTLE_S = 1; submit._ASK_S = 2; sys.exit(submit.main())"
+SUBMIT = "import sys; from utils import submit; submit._SETTLE_S = submit._ASK_S = 1; sys.exit(submit.main())"
 # A job that says that it runs, and goes on when it is let.
 HELD = "touch runs.JOB; until [ -e go ]; do sleep 0.1; done; echo over JOB"
 

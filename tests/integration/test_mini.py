@@ -1,4 +1,4 @@
-"""The bundled recipe, end to end as a newcomer runs it, on three of its languages, and what a rerun does."""
+"""The bundled recipe, end to end as a newcomer runs it, but with three languages and folds; and what a rerun does."""
 
 from __future__ import annotations
 
@@ -22,9 +22,13 @@ pytestmark = pytest.mark.integration
 def finished(checkout: Checkout) -> Outcome:
     checkout.thin(2)  # of eight
     config = checkout.root / "egs/mini/conf/experiment.yaml"
-    text, changed = re.subn(", mini_bn, mini_th\\]", "]", config.read_text(encoding="utf-8"))
+    text = config.read_text(encoding="utf-8")
+    # More epochs make up for what the diarizers of fewer folds do not hear.
+    less = {", mini_bn, mini_th]": "]", "folds: 6": "folds: 3", "epochs: 6": "epochs: 20"}
+    for given, put in less.items():
+        assert given in text
+        text = text.replace(given, put)
     config.write_text(text, encoding="utf-8")
-    assert changed == 2
     outcome = checkout.run("mini")
     assert outcome.status == 0, outcome.output[-4000:]
     return outcome

@@ -26,7 +26,8 @@ QUICK = [
 def test_small_from_pre_training_to_report(checkout: Checkout, corpora: Path) -> None:
     recipe = checkout.root / "egs/small"
     config = recipe / "conf/pretrain.yaml"
-    text = re.sub(r"steps: \d+", "steps: 3", config.read_text(encoding="utf-8"))
+    # Two threads, on cores that other tests use too, would mostly wait for each other.
+    text = re.sub(r"steps: \d+", "steps: 3, threads: 1", config.read_text(encoding="utf-8"))
     config.write_text(f"{text}augment: {{speeds: [1.0]}}\n", encoding="utf-8")  # of most of the time, a third
     options = ["--db-root", str(corpora), *(word for one in QUICK for word in ("--set", one))]
     outcome = checkout.run("small", *options)

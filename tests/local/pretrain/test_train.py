@@ -108,6 +108,27 @@ def test_target_frames_are_where_the_sound_is():
     assert set(np.flatnonzero(energy > energy.mean())) == set(range(19, 30))
 
 
+@pytest.mark.parametrize(("fit_frames", "times"), [(1500, 1), (1499, 2)])
+def test_every_frame_is_labelled_and_features_that_fit_are_made_once(fit_frames, times):
+    from sklearn.cluster import MiniBatchKMeans
+
+    noise = np.random.default_rng(0).integers(-3000, 3000, samples_of(1200) + samples_of(300)).astype(np.int16)
+    streams = [pools.Stream("a", 1.0, 0, 0, 1200), pools.Stream("b", 1.0, samples_of(1200), 1200, 300)]
+    made = []
+
+    def features(samples):
+        made.append(targets.mfcc(samples))
+        return made[-1]
+
+    asked = Targets(clusters=8, fit_frames=fit_frames)
+    labels = targets.cluster(pools.Pool(streams, noise, {}), features, asked, seed=0)
+    assert [len(block) for block in made] == [1000, 200, 300] * times
+    everything = np.concatenate(made[:3])
+    left = set(range(1500)) - set(np.random.default_rng(0).choice(1500, fit_frames, replace=False))
+    kmeans = MiniBatchKMeans(8, batch_size=10_000, n_init=3, max_iter=50, random_state=0)
+    assert (labels == kmeans.fit(np.delete(everything, list(left), axis=0)).predict(everything)).all()
+
+
 def test_a_crop_comes_with_its_own_targets(data, tmp_path):
     pools.build(tmp_path, [data], [1.0, 1.1], seed=0)
     pool = pools.read(tmp_path)
@@ -250,7 +271,7 @@ def test_bad_data_is_one_clear_error(tmp_path, what):
 
 
 @pytest.mark.integration
-def test_the_experiment_says_what_to_pretrain(tmp_path, repo):
+def test_the_experiment_says_what_to_pretrain(tmp_path, repo, monkeypatch, capsys):
     (tmp_path / "conf").mkdir()
     experiment = tmp_path / "conf/experiment.yaml"
 
@@ -278,14 +299,17 @@ def test_the_experiment_says_what_to_pretrain(tmp_path, repo):
     (tmp_path / "conf/pretrain.yaml").write_text(
         "model: {layers: 1, dim: 16, heads: 2, feed_forward: 16, conv_dim: [8, 8, 8, 8, 8, 8, 8], position_width: 8, "
         "position_groups: 4}\ntargets: {clusters: 4, fit_frames: 500}\n"
-        "train: {steps: 2, batch_size: 2, crop_seconds: 0.5}\naugment: {speeds: [1.0]}\n"
+        "train: {steps: 2, batch_size: 2, crop_seconds: 0.5, threads: 1}\naugment: {speeds: [1.0]}\n"
     )
     plan = run("plan")
     assert plan.stdout == "2\n" and plan.stderr.count("to be pre-trained: not made yet") == 2
     # Two jobs divide the plan, also when the second starts after the first has ended.
     for job, (name, heard) in enumerate({"mine": ["a"], "yours": ["a", "b"]}.items(), 1):
-        made = run("train", "--job", str(job), "--nj", "2")
-        assert made.returncode == 0 and made.stderr.count(": made") == 1, made.stderr
+        with monkeypatch.context() as here:  # where all is imported by now
+            here.chdir(tmp_path)
+            here.setattr(sys, "argv", ["train", "--job", str(job), "--nj", "2"])
+            train.main()
+        assert capsys.readouterr().err.count(": made") == 1
         assert list(json.loads((tmp_path / f"exp/pretrain/{name}/pretrain.json").read_text())["data"]) == heard
     plan = run("plan")
     assert plan.stdout == "0\n" and plan.stderr.count("up to date, skipped") == 2
