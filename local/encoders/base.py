@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import abc
 from collections.abc import Sequence
-
-import numpy as np
+from typing import TYPE_CHECKING
 
 from local.encoders.registry import EncoderSpec
+
+if TYPE_CHECKING:
+    import numpy as np
 
 
 class Encoder(abc.ABC):

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import importlib.util
 from collections.abc import Sequence
-
-import numpy as np
+from typing import TYPE_CHECKING
 
 from local.encoders import kinds
 from local.encoders.base import Encoder
 from local.encoders.registry import EncoderSpec
 from utils.audio import SAMPLE_RATE
 from utils.errors import UserError
+
+if TYPE_CHECKING:
+    import numpy as np
 
 _MISSING = "opensmile is not installed (utils/install.sh --extra egemaps)"
 
@@ -47,6 +49,8 @@ class Egemaps(Encoder):
 
     def pooled(self, waves: Sequence[np.ndarray]) -> np.ndarray:
         """Give the functionals; see :meth:`Encoder.pooled`."""
+        import numpy as np
+
         out = np.empty((len(waves), *Kind.shape), dtype=np.float32)
         for row, wave in zip(out, waves, strict=True):
             row[0] = self._smile(wave, SAMPLE_RATE).reshape(-1)

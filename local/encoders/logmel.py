@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-
-import numpy as np
+from typing import TYPE_CHECKING
 
 from local.encoders import kinds
 from local.encoders.base import Encoder
 from local.encoders.registry import EncoderSpec
 from utils.audio import SAMPLE_RATE
+
+if TYPE_CHECKING:
+    import numpy as np
 
 MEL_BINS = 80
 
@@ -34,6 +36,7 @@ class LogMel(Encoder):
 
     def pooled(self, waves: Sequence[np.ndarray]) -> np.ndarray:
         """Give mean and (biased) standard deviation, concatenated; see :meth:`Encoder.pooled`."""
+        import numpy as np
         import torch
         from torchaudio.compliance import kaldi
 

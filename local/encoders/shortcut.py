@@ -13,15 +13,16 @@ has no transcripts, the name of the sentence stands in for them.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
-
-import numpy as np
+from typing import TYPE_CHECKING, Any
 
 from local.encoders import kinds
 from local.encoders.base import Encoder
 from local.encoders.registry import EncoderSpec
 from utils.audio import SAMPLE_RATE
 from utils.errors import UserError
+
+if TYPE_CHECKING:
+    import numpy as np
 
 # Lowest and highest knot, and how many: thirds of an octave between 0.25 and 32 s; each 3 dB, of full scale.
 _KNOTS = {"duration": (-2.0, 5.0, 22), "level": (-60.0, 0.0, 21)}
@@ -70,21 +71,29 @@ class Numbers(Encoder):
 
     def pooled(self, waves: Sequence[np.ndarray]) -> np.ndarray:
         """Give the numbers and their hats as one layer; see :meth:`Encoder.pooled`."""
+        import numpy as np
+
         seen = {"duration": _duration, "level": _level}
         parts = [_spread([seen[name](wave) for wave in waves], *_KNOTS[name]) for name in self.spec.sees]
         return np.concatenate(parts, axis=1)[:, None].astype(np.float32)
 
 
 def _duration(wave: np.ndarray) -> float:
+    import numpy as np
+
     return float(np.log2(len(wave) / SAMPLE_RATE))
 
 
 def _level(wave: np.ndarray) -> float:
+    import numpy as np
+
     return float(10 * np.log10(np.square(wave, dtype=np.float64).mean() + _SILENCE))
 
 
 def _spread(values: Sequence[float], low: float, high: float, knots: int) -> np.ndarray:
     """Give numbers and the hats that they touch, two neighbours that sum to 1; shape (values, 1 + knots)."""
+    import numpy as np
+
     column = np.array(values, dtype=np.float64).reshape(-1, 1)
     place = np.clip((column - low) / (high - low), 0, 1) * (knots - 1)
     return np.hstack([column, np.maximum(0, 1 - np.abs(place - np.arange(knots)))])
@@ -103,6 +112,8 @@ class Text(Encoder):
 
     def pooled(self, waves: Sequence[str]) -> np.ndarray:
         """Give the counts as one layer; what is given are transcripts; otherwise as :meth:`Encoder.pooled`."""
+        import numpy as np
+
         if not waves:
             return np.empty((0, 1, self.spec.dim), dtype=np.float32)
         return self._hash.transform(waves).toarray()[:, None].astype(np.float32)

@@ -14,13 +14,16 @@ import hashlib
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import numpy as np
-
-from local.results.corpus import Corpus
 from utils.data_dir import content_keys, fingerprint, read_utt2
 from utils.errors import UserError
 from utils.folds import read_folds
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from local.results.corpus import Corpus
 
 
 def drawn(corpus: Corpus, emotions: Sequence[str], k: int, draws: int) -> list[list[np.ndarray]]:
@@ -47,6 +50,8 @@ def drawn(corpus: Corpus, emotions: Sequence[str], k: int, draws: int) -> list[l
     UserError
         A train list lacks utterances that the encoder can take.
     """
+    import numpy as np
+
     folder = Path("data", corpus.name)
     content, data = content_keys(folder), fingerprint(folder)
     found = []
@@ -65,6 +70,8 @@ def drawn(corpus: Corpus, emotions: Sequence[str], k: int, draws: int) -> list[l
 
 def _order(corpus: Corpus, content: dict[int, str], emotions: Sequence[str], text: str) -> np.ndarray:
     """Order the utterances of a train list, given what each holds, for one draw."""
+    import numpy as np
+
     ranked: list[list[int]] = [[] for _ in emotions]
     for row in sorted(content, key=lambda row: _digest(f"{text} {content[row]}")):
         ranked[corpus.labels[row]].append(row)

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 from local.encoders import fusion
 from local.encoders.registry import PROVENANCE
 from local.results.corpus import Corpus
-from utils import ark
 from utils.errors import UserError
 
 if TYPE_CHECKING:
@@ -76,6 +75,8 @@ def read(corpus: Corpus, encoder: str) -> np.ndarray | Fused:
 
 def _read(corpus: Corpus, folder: Path) -> np.ndarray:
     import numpy as np
+
+    from utils import ark
 
     path = folder / "feats.scp"
     features = ark.read_all(path, corpus.utts)

@@ -47,15 +47,15 @@ def main(argv: Sequence[str] | None = None) -> None:
     arguments = parser.parse_args(argv)
     config = experiment.load(arguments)
     commands = {stage: arguments.command or _command(arguments, config, stage) for stage in FIRST}
-    from local.report import claims, inputs, listened, study
-    from local.report.contents import Sources
-
     path = config.results
     reason = stamp.why_stale(config.exp / "report", _stamp(config, commands))
     if reason is None:
         print(f"{path}: up to date")
         return
     print(f"{path}: writing ({reason})")
+    from local.report import claims, inputs, listened, study
+    from local.report.contents import Sources
+
     found = inputs.load(Path.cwd().name, config)
     diarized = inputs.diarization(config) if found else None
     sources = Sources(

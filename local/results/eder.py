@@ -24,12 +24,11 @@ from typing import NamedTuple
 
 import numpy as np
 
+from local.results.eder_names import NEUTRAL, PARTS
 from utils.errors import UserError
 from utils.rttm import Segment
 
-NEUTRAL = "neutral"  # what no segment covers
 REFERENCE, HYPOTHESIS = "reference", "hypothesis"
-PARTS = ("missed", "false_alarm", "confusion", "overlap")
 # RTTM files round to milliseconds: segments may run past the end, or into the next one, by that much (or half of it,
 # where a file's writer rounds starts and ends, not durations).
 ROUNDING = 0.001 + 1e-9
@@ -259,7 +258,7 @@ def _events(blocks: Iterable[tuple[np.ndarray, ...]]) -> tuple[np.ndarray, ...]:
 
 
 def _kinds(label: np.ndarray, step: np.ndarray, channel: np.ndarray, count: int) -> Iterator[np.ndarray]:
-    """Tell after which events there is each kind of error, in the order of :data:`PARTS`.
+    """Tell after which events there is each kind of error, in the order of ``PARTS``.
 
     ``label`` is the reference's; those of the hypothesis are open where the steps of their channel add up to 1 or more.
     """

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 STAGES = (PROBE, FINETUNE, OUTSIDE)  # whose conditions classify utterances
 HEAD_ALONE = "head"  # the strategy of stage 4 that trains nothing else: what others are compared with
 FILES = ("meta.json", "scores.csv", "hyp", "layers.npz", stamp.NAME)
+OF_SOME = ERASURE, REPRESENTATION, POINTS = "erasure.csv", "representation.csv", "points.csv"
 
 
 @dataclass(frozen=True)

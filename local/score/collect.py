@@ -88,11 +88,11 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 def _stamp(config: experiment.Experiment, paths: Sequence[Path]) -> dict:
     from local.results import read
-    from local.score import erasure, facts, representation
+    from local.score import facts
 
     splits = factors.schemes(config)
     inputs = [path / name for path in paths for name in read.FILES]
-    inputs += [*erasure.files(paths), *representation.files(paths)]
+    inputs += [path / name for path in paths for name in read.OF_SOME if (path / name).is_file()]
     inputs += [Path("data") / corpus / name for corpus in config.corpora for name in facts.TABLES]
     inputs += [Path("data") / corpus / "folds" / split / DIGEST for corpus in config.corpora for split in splits]
     # The tables are among the fingerprints, so that one which was removed or edited is made again.

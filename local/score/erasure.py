@@ -11,15 +11,13 @@ are means over draws; ``_lo``, ``_hi``: ends of what 95% of the draws give. ``do
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from pathlib import Path
 
 import numpy as np
 
-from local.results.read import Finished
+from local.results.read import ERASURE, Finished
 from local.score.tabulate import Names, number
 from utils import csv_file
 
-NAME = "erasure.csv"
 _HEARD = ("seen", "unseen", "emotion")
 _FACTS = ("seen_chance", "seen_high", "unseen_chance", "unseen_high")
 
@@ -30,11 +28,6 @@ def columns(names: Names) -> list[str]:
         *("recipe", "stage", "train", "test", "setting", "system", "kind", "iteration", "folds", "draws", "rank"),
         *(f"{name}{end}" for name in _HEARD for end in ("", "_lo", "_hi")), *_FACTS, "done", *names.header,
     ]  # fmt: skip
-
-
-def files(paths: Iterable[Path]) -> list[Path]:
-    """List the files that are read of condition directories."""
-    return [path / NAME for path in paths if (path / NAME).is_file()]
 
 
 def rows(conditions: Iterable[Finished], names: Names) -> list[dict]:
@@ -58,12 +51,13 @@ def rows(conditions: Iterable[Finished], names: Names) -> list[dict]:
             "recipe": names.recipe, "stage": condition.stage, "train": condition.train, "test": condition.test,
             "setting": condition.meta["setting"], "system": names.system(condition),
         }  # fmt: skip
-        for path in files([condition.path]):
-            kinds: dict[str, list[dict[str, str]]] = {}
-            for row in csv_file.read(path):
-                kinds.setdefault(row["kind"], []).append(row)
-            for kind, own in kinds.items():
-                found += [labels | {"kind": kind} | row | names.values(condition) for row in _means(own)]
+        if not (path := condition.path / ERASURE).is_file():
+            continue
+        kinds: dict[str, list[dict[str, str]]] = {}
+        for row in csv_file.read(path):
+            kinds.setdefault(row["kind"], []).append(row)
+        for kind, own in kinds.items():
+            found += [labels | {"kind": kind} | row | names.values(condition) for row in _means(own)]
     return found
 
 

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import TypeVar
-
-import numpy as np
+from typing import TYPE_CHECKING, TypeVar
 
 from local.results.corpus import left_out
 from local.results.read import Finished
 from utils.data_dir import read_utt2
 from utils.folds import read_folds
 from utils.table import read_table
+
+if TYPE_CHECKING:
+    import numpy as np
 
 TABLES = ("utt2spk", "spk2gender", "utt2sent", "text")
 T = TypeVar("T")
@@ -49,6 +50,8 @@ class Facts:
         ndarray of bool, shape (utterances,), or None
             None where the test corpus does not name its sentences.
         """
+        import numpy as np
+
         said, factors = self.sentence(condition.test), condition.factors
         if not said:
             return None

@@ -21,11 +21,10 @@ from pathlib import Path
 import numpy as np
 
 from local.losses import PLAIN
-from local.results.read import Finished
+from local.results.read import POINTS, REPRESENTATION, Finished
 from local.score.tabulate import Names, number
 from utils import csv_file, student
 
-FILES = NAME, POINTS = "representation.csv", "points.csv"
 INPUT, HIDDEN = SIDES = ("input", "hidden")
 _DIFFERENCES = ("from_input", "from_ce")
 _KEYS, _CHANCE = ("fold", "layer", "side", "seed"), "_chance"  # columns beside the measures
@@ -44,11 +43,6 @@ def columns(names: Names) -> list[str]:
 def point_columns() -> list[str]:
     """Header of exp/points.csv."""
     return ["recipe", "stage", "train", "test", "system", *_PLACED]
-
-
-def files(paths: Iterable[Path]) -> list[Path]:
-    """List the files that are read of condition directories."""
-    return [path / name for path in paths for name in FILES if (path / name).is_file()]
 
 
 def points(conditions: Iterable[Finished], names: Names) -> list[dict]:
@@ -76,7 +70,7 @@ def rows(conditions: Sequence[Finished], names: Names, confidence: float) -> lis
     list of dict
         In the order of the conditions, means last.
     """
-    read = {one.path: _read(one.path / NAME) for one in conditions if (one.path / NAME).is_file()}
+    read = {one.path: _read(one.path / REPRESENTATION) for one in conditions if (one.path / REPRESENTATION).is_file()}
     plain = {(_but_loss(one), one.train, one.test): one for one in conditions if _loss(one) == PLAIN}
     found, systems = [], {}
     for one in conditions:

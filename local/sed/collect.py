@@ -28,7 +28,7 @@ from local import experiment
 from local.experiment import Experiment
 from local.grid import manifest
 from local.grid.factors import SED, freeze, show
-from local.results.eder import PARTS
+from local.results.eder_names import PARTS
 from local.sed import conditions
 from utils import csv_file, stamp
 from utils.errors import UserError, run_main

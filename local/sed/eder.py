@@ -16,7 +16,6 @@ from dataclasses import replace
 
 from local.results.eder import (
     HYPOTHESIS,
-    PARTS,
     REFERENCE,
     ROUNDING,
     SegmentError,
@@ -25,6 +24,7 @@ from local.results.eder import (
     score_all,
     summarise,
 )
+from local.results.eder_names import PARTS
 from utils.errors import UserError, run_main
 from utils.rttm import Segment, read_rttm
 from utils.table import positive, read_table

@@ -42,7 +42,6 @@ from local.splits.overlap import (
     effective_speakers,
     voices_elsewhere,
 )
-from local.splits.shortcuts import shortcuts
 from utils import stamp
 from utils.atomic import atomic_file
 from utils.data_dir import read_persons
@@ -135,6 +134,8 @@ def _audio(rows: list, near: list[list[str]]) -> dict:
 def _scheme(
     data_dir: Path, scheme: str, emotions: list[str], rows: list, beside: list[Path], groups: copies.Groups, audio: dict
 ) -> dict:
+    from local.splits.shortcuts import shortcuts
+
     corpus = load(data_dir, emotions)
     folds = read_folds(corpus, scheme)
     lists = {

@@ -13,7 +13,6 @@ from typing import NamedTuple
 
 from local.splits import digests
 from local.splits.data import Fold
-from utils import fingerprint
 
 
 class Copy(NamedTuple):
@@ -35,6 +34,8 @@ def find(folders: Sequence[Path]) -> Groups:
 
 @functools.lru_cache(maxsize=1)  # the corpora of an experiment ask one after the other
 def _find(folders: tuple[Path, ...], made: tuple[int, ...]) -> Groups:
+    from utils import fingerprint
+
     same: dict[str, list[Copy]] = {}
     prints = {}
     for folder in folders:

@@ -6,15 +6,16 @@ import csv
 import hashlib
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-import numpy as np
-
-from utils import audio, fingerprint, stamp
+from utils import audio, stamp
 from utils.atomic import atomic_file
 from utils.data_dir import UNKNOWN, Utterance, read_utterances
 from utils.errors import UserError
 from utils.table import format_table
+
+if TYPE_CHECKING:
+    import numpy as np
 
 TABLE, PRINTS = "audit/digests.tsv", "audit/fingerprints.npz"  # in the data directory
 # Decoding releases Python's lock; more threads than cores hide the waiting for disks.
@@ -65,6 +66,8 @@ def digest_all(data_dir: Path) -> tuple[list[Digest], list[np.ndarray]]:
 
 def write(data_dir: Path, digests: list[Digest], prints: list[np.ndarray]) -> None:
     """Write digests as a TSV file with a header, fingerprints as one array and their lengths."""
+    import numpy as np
+
     with atomic_file(data_dir / PRINTS, "wb") as file:
         np.savez(file, words=np.concatenate(prints), lengths=[len(own) for own in prints])
     with atomic_file(data_dir / TABLE) as file:
@@ -81,11 +84,17 @@ def read(path: Path) -> list[Digest]:
 
 def read_prints(path: Path) -> list[np.ndarray]:
     """Read the fingerprints that :func:`write` wrote, in the order of the digests."""
+    import numpy as np
+
     with np.load(path) as file:
         return np.split(file["words"], np.cumsum(file["lengths"])[:-1])
 
 
 def _digest(utterance: Utterance) -> tuple[Digest, np.ndarray]:
+    import numpy as np
+
+    from utils import fingerprint
+
     try:
         # At the file's own rate: resampling is deterministic, so it would find the same duplicates, slowly.
         samples, rate = audio.read(utterance.source, utterance.start, utterance.end)

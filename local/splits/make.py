@@ -24,7 +24,7 @@ from pathlib import Path
 from local import experiment
 from local.corpora import spec
 from local.grid.factors import schemes
-from local.splits import digests, emobox
+from local.splits import digests
 from local.splits.data import Fold, load, span
 from utils import stamp
 from utils.atomic import atomic_dir
@@ -79,6 +79,8 @@ def make(data_dir: Path, split: experiment.Split, emotions: Iterable[str], publi
     if split.scheme == "published":
         inputs += sorted(Path(split.published_dir or "", published).glob("*/*.csv"))
     if split.scheme == "emobox":
+        from local.splits import emobox
+
         inputs += emobox.files(split.emobox_dir, published)
         inputs += [data_dir / name for name in ("wav.scp", "segments", "utt2emo_raw", "excluded.tsv")]
     config = {"emotions": list(emotions), "split": dataclasses.asdict(split)}

@@ -24,7 +24,8 @@ from torch import nn
 from torch.nn import functional
 
 from local import encoders
-from local.results.eder import NEUTRAL, score_all
+from local.results.eder import score_all
+from local.results.eder_names import NEUTRAL
 from local.sed.data import sets
 from local.sed.model import decode
 from local.sed.model.context import DROPOUT, HIDDEN, STEP, WIDTH

@@ -106,15 +106,19 @@ def test_diarization_beats_what_hears_nothing(checkout: Checkout, finished: Outc
     assert "**Diarization of `mini_sed`**" in (recipe / "RESULTS.md").read_text(encoding="utf-8")
 
 
-def test_a_rerun_skips_all_and_says_so(checkout: Checkout, finished: Outcome) -> None:
+def test_a_rerun_skips_all_and_says_so(checkout: Checkout, finished: Outcome, monkeypatch: pytest.MonkeyPatch) -> None:
     # exp/probe/plan lists what is left to do, which is nothing now; .lock is taken anew.
     files = [path for path in (checkout.root / "egs/mini").rglob("*")
              if path.is_file() and path.name not in ("plan", ".lock")]  # fmt: skip
     before = {path: path.stat().st_mtime_ns for path in files}
+    monkeypatch.setenv("PYTHONPROFILEIMPORTTIME", "1")
     again = checkout.run("mini")
     assert again.status == 0, again.output
     assert [str(path) for path in files if path.stat().st_mtime_ns != before[path]] == []
     assert again.output.count("up to date") >= 5
+    # To import numpy takes a third of what most commands need to see that nothing is left; stage 7's alone does.
+    assert len(re.findall(r"^import time:.*\| +omegaconf$", again.output, re.MULTILINE)) > 5
+    assert len(re.findall(r"^import time:.*\| +numpy$", again.output, re.MULTILINE)) == 1
     assert (checkout.root / "egs/mini/exp/run.sh").read_text().endswith("\nexec ./run.sh --recipe mini\n")
 
 

@@ -11,7 +11,6 @@ from local.report.conditions import Result
 from local.report.material import Inputs, System
 from local.report.scores import PairedTest, Score
 from local.results import heard
-from utils.significance import EXACT_BLOCKS
 
 MARKS = {
     "†": "the encoder's pre-training saw audio of the test corpus, without labels",
@@ -203,6 +202,8 @@ def impossible(level: float, tested: Iterable[tuple[str, PairedTest]]) -> str:
     where: dict[str, list[PairedTest]] = {}
     for name, test in tested:
         where.setdefault(name, []).append(test)
+    from utils.significance import EXACT_BLOCKS
+
     hopeless = [name for name, tests in where.items() if all(test.reachable >= level for test in tests)]
     if not hopeless:
         return ""

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from local.results.eder import NEUTRAL
+from local.results.eder_names import NEUTRAL
 from utils.data_dir import Utterance, read_persons, read_utt2, read_utterances
 from utils.errors import UserError
 from utils.folds import PARTS, read_folds

@@ -16,7 +16,8 @@ from local import encoders
 from local.experiment import Experiment
 from local.grid.conditions import Condition
 from local.results import eder, heard
-from local.results.eder import PARTS, Eder
+from local.results.eder import Eder
+from local.results.eder_names import PARTS
 from local.results.languages import setting
 from local.sed.conditions import BASELINES, PUBLISHED, PUBLISHED_ON, how, settings
 from local.sed.data.sets import NEUTRAL, SedSet
