@@ -19,7 +19,11 @@ def main() -> None:
     """Run the four commands."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     experiment.add_arguments(parser)
-    settings = experiment.load(parser.parse_args())
+    run(experiment.load(parser.parse_args()))
+
+
+def run(settings: experiment.Experiment) -> None:
+    """Run the four for an experiment."""
     for command in (clips, simulate, collect, analyse):
         command.run(settings)
 

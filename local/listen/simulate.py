@@ -34,8 +34,8 @@ def main() -> None:
 
 
 def run(settings: experiment.Experiment) -> None:
-    """Make up the listeners that an experiment asks for."""
-    if settings.listen.simulated:
+    """Make up the listeners that an experiment asks for, if it has a listening test."""
+    if settings.listen.simulated and (settings.listen.corpora or settings.listen.segments):
         print(make(settings.exp / "listen", settings))
 
 

@@ -11,7 +11,7 @@ import pytest
 import soundfile
 
 from local import experiment
-from local.listen import answers, clips, collect, sessions, simulate, trials
+from local.listen import answers, clips, collect, run, sessions, simulate, trials
 from tests.local.listen.conftest import EMOTIONS, write_world
 from utils import config
 from utils.errors import UserError
@@ -198,3 +198,11 @@ def test_listeners_are_made_up_for_synthetic_speech_alone(recipe: Path) -> None:
     (recipe / "conf/corpora.yaml").write_text((recipe / "conf/corpora.yaml").read_text().replace("true", "false"))
     with pytest.raises(UserError, match="people spoke toy_de"):
         simulate.make(folder, own)
+
+
+def test_without_a_test_nobody_is_made_up(recipe: Path, capsys: pytest.CaptureFixture) -> None:
+    (recipe / "conf/corpora.yaml").write_text("toy_de: {language: de}\ntoy_zh: {language: zh}\n")
+    run.run(settings("listen.simulated=2", "listen.corpora=[]", "listen.segments=[]"))
+    first, last = capsys.readouterr().out.splitlines()
+    assert first == "listen.corpora and listen.segments are empty: no listening test"
+    assert "nothing to analyse" in last and not Path("exp/listen").exists()
