@@ -10,10 +10,13 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 utils/install.sh --dev
 . ./path.sh
 
-# Making a file in memory takes a fraction of what it takes on a disk, and recipes make thousands.
-if [ "$(df -Pk /dev/shm 2> /dev/null | awk 'NR == 2 { print int($4 / 1048576) }')" -ge 4 ] 2> /dev/null; then
-  export PYTEST_DEBUG_TEMPROOT=${PYTEST_DEBUG_TEMPROOT:-/dev/shm}
-fi
+in_memory() { # may /dev/shm hold what tests write: some GB, and scripts that run (Docker forbids that)?
+  [ -w /dev/shm ] && ! grep -q '^[^ ]* /dev/shm [^ ]* [^ ]*noexec' /proc/mounts &&
+    [ "$(df -Pk /dev/shm | awk 'NR == 2 { print int($4 / 1048576) }')" -ge 4 ]
+}
+
+# Making a file there takes a fraction of what it takes on a disk, and recipes make thousands.
+if [ -z "${PYTEST_DEBUG_TEMPROOT:-}" ] && in_memory; then export PYTEST_DEBUG_TEMPROOT=/dev/shm; fi
 
 # In the order of names: else files of few tests, which are the long ones, would come last.
 workers=(-n auto --dist loadfile --no-loadscope-reorder)
