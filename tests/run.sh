@@ -4,6 +4,7 @@
 #   tests/run.sh tests/utils -k ark --lf       arguments are pytest's
 #   tests/run.sh -m "not integration"          one kind
 # They run in a process a core, each file in one, so that what its tests share is made once; -n 0: all in one.
+# Folders of tests that failed are in $PYTEST_DEBUG_TEMPROOT/pytest-of-$USER: in /dev/shm, or in /tmp.
 set -euo pipefail
 
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
@@ -12,7 +13,8 @@ utils/install.sh --dev
 
 in_memory() { # may /dev/shm hold what tests write: some GB, and scripts that run (Docker forbids that)?
   [ -w /dev/shm ] && ! grep -q '^[^ ]* /dev/shm [^ ]* [^ ]*noexec' /proc/mounts &&
-    [ "$(df -Pk /dev/shm | awk 'NR == 2 { print int($4 / 1048576) }')" -ge 4 ]
+    [ "$(df -Pk /dev/shm | awk 'NR == 2 { print int($4 / 1048576) }')" -ge 4 ] &&
+    [ "$(awk '$1 == "MemAvailable:" { print int($2 / 1048576) }' /proc/meminfo)" -ge 12 ]
 }
 
 # Making a file there takes a fraction of what it takes on a disk, and recipes make thousands.

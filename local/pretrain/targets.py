@@ -62,6 +62,7 @@ def cluster(pool: Pool, features: Callable[[np.ndarray], np.ndarray], config: Ta
         spans.append((start, start + len(made)))
         rows.append(made[kept[start : start + len(made)]])
     sample = np.concatenate(rows)
+    del rows
     kmeans = MiniBatchKMeans(
         min(config.clusters, len(sample)), batch_size=10_000, n_init=3, max_iter=50, random_state=seed
     ).fit(sample)

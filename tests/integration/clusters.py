@@ -34,7 +34,7 @@ SelectTypeParameters=CR_Core
 MpiDefault=none
 ReturnToService=2
 MaxArraySize=4
-KillWait=1
+KillWait=2
 SchedulerParameters=sched_min_interval=0,batch_sched_delay=0
 GresTypes=gpu
 NodeName=one,two NodeHostname={host} NodeAddr=127.0.0.1 Port={ports[1]},{ports[2]} CPUs=2 RealMemory=1000 Gres=gpu:1
@@ -143,7 +143,7 @@ class Cluster(abc.ABC):
 
     def stop(self) -> None:
         for name in reversed(list(self._daemons)):
-            self.end(name, patience=1)  # what Grid Engine's master would save is deleted anyway
+            self.end(name, patience=1)  # Grid Engine's master does not; what any of them saves is deleted
 
 
 class Slurm(Cluster):

@@ -86,7 +86,7 @@ def test_a_command_in_wav_scp_is_not_run_unless_that_is_allowed(checkout: Checko
     key, _, path = first.rstrip("\n").partition(" ")
     (recipe / "plain.ogg").write_bytes(Path(path).read_bytes())
     scp.write_text("".join([f"{key} touch ran; cat plain.ogg |\n", *rest]), encoding="utf-8")
-    # So many that no file's name holds theirs.
+    # So long that no file's name holds theirs.
     names = [f"level_by_{'another_' * 8}name_{number}" for number in range(4)]
     entries = "".join(f"{name}: {{kind: shortcut, sees: [level], layers: 1, dim: 22}}\n" for name in names)
     (recipe / "conf/encoders.yaml").write_text(entries, encoding="utf-8")

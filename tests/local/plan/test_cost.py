@@ -25,7 +25,7 @@ def recipe(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     )
     (tmp_path / "conf/corpora.yaml").write_text(f"mini_de: {{root: {REPO / 'egs/mini/corpus'}}}\n")
     (tmp_path / "conf/encoders.yaml").write_text(
-        "nowhere: {source: ./nowhere, layers: 3, dim: 10}\ntiny: {source: nobody/tiny, layers: 3, dim: 64}\n"
+        "nowhere: {source: ./nowhere, layers: 3, dim: 100}\ntiny: {source: nobody/tiny, layers: 3, dim: 64}\n"
     )
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("HF_HOME", str(tmp_path / "hub"))
@@ -48,8 +48,8 @@ def test_features_cost_what_was_measured_and_what_their_numbers_take(recipe: Pat
     found = re.search(said, own)
     assert found and int(found[1]) > 1 and float(found[2]) * {"M": 1, "G": 1024}[found[3]] > 50
     assert any(line.startswith("    nowhere: ") and "not measured" in line for line in lines)
-    # 192 utterances of 1 x 160 and 3 x 10 numbers of 4 bytes.
-    total = 4 * 192 * (160 + 3 * 10) / 2**20
+    # 192 utterances of 1 x 160 and 3 x 100 numbers of 4 bytes.
+    total = 4 * 192 * (160 + 3 * 100) / 2**20
     (summed,) = (line for line in lines if line.startswith("  features "))
     assert summed.endswith(f" and 1 encoder that was not measured, {total:.1f} MiB of disk")
     assert not any((recipe / name).exists() for name in ("dump", "exp", "hub"))
