@@ -143,7 +143,7 @@ class Cluster(abc.ABC):
 
     def stop(self) -> None:
         for name in reversed(list(self._daemons)):
-            self.end(name, patience=1)  # Grid Engine's master does not; what any of them saves is deleted
+            self.end(name, patience=1)  # Grid Engine's master would take longer; nothing that it saves is kept
 
 
 class Slurm(Cluster):
